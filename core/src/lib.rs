@@ -1,1 +1,13 @@
-//! core
+//! The pure rules of Tenfold: what a refresh computes and decides, without any I/O.
+//!
+//! Nothing in this crate reads a file, a clock, an environment variable or a random source; the
+//! same arguments give the same bits on every machine. The crates around it bring the outside in.
+
+pub mod calendar;
+pub mod clv;
+pub mod decile;
+pub mod failure;
+pub mod hash;
+pub mod project;
+pub mod refresh;
+pub mod snapshot;

@@ -1,1 +1,10 @@
-//! store
+//! Everything that Tenfold keeps: object storage, parts, records, Delta tables and the publication
+//! of snapshots.
+
+pub mod delta;
+pub mod locations;
+pub mod object;
+pub mod parquet_file;
+pub mod part;
+pub mod publish;
+pub mod record;

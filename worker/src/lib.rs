@@ -1,1 +1,71 @@
-//! worker
+//! The tasks of a refresh. A task reads the parts that its description names, computes, and writes
+//! new parts; it shares nothing with any other task and never publishes.
+
+mod absorb;
+mod arrays;
+mod assign;
+mod cut;
+mod expression;
+mod fit;
+mod keys;
+mod merge;
+mod model;
+mod ranking;
+mod score;
+mod values;
+
+use std::sync::Arc;
+
+use tenfold_core::failure::Failure;
+use tenfold_core::refresh::task::{Task, TaskOutput};
+use tenfold_store::locations::Locations;
+use tenfold_store::object::Store;
+use tenfold_store::record;
+use tokio::runtime::Handle;
+
+pub use absorb::check_mapping;
+pub use expression::check_predicate;
+
+/// What a task may use of the machine that it runs on. None of it changes what the task answers.
+#[derive(Clone)]
+pub struct TaskContext {
+    /// The store of parts.
+    pub store: Store,
+    /// Opens input files by location.
+    pub inputs: Arc<Locations>,
+    /// Runs the store's requests.
+    pub runtime: Handle,
+    /// Threads that one task may use.
+    pub threads: usize,
+}
+
+impl TaskContext {
+    /// Waits for a request to the store. Tasks run on threads of their own, outside the runtime.
+    pub(crate) fn wait<T>(&self, request: impl Future<Output = T>) -> T {
+        self.runtime.block_on(request)
+    }
+}
+
+/// Runs a task and keeps its answer as a record in the store.
+///
+/// # Errors
+/// When the task fails, or an earlier attempt left another answer.
+pub fn run(task: &Task, context: &TaskContext) -> Result<TaskOutput, Failure> {
+    let id = task.id().map_err(|error| Failure::bug(error.to_string()))?;
+    let output = answer(task, context)?;
+    context.wait(record::settle(&context.store, &id, output))
+}
+
+fn answer(task: &Task, context: &TaskContext) -> Result<TaskOutput, Failure> {
+    Ok(match task {
+        Task::Absorb(task) => TaskOutput::Absorb(absorb::run(task, context)?),
+        Task::Merge(task) => TaskOutput::Merge(merge::run(task, context)?),
+        Task::Fit(task) => TaskOutput::Fit(Box::new(fit::run(task, context)?)),
+        Task::Score(task) => TaskOutput::Score(score::run(task, context)?),
+        Task::Boundaries(task) => TaskOutput::Boundaries(cut::boundaries(task, context)?),
+        Task::Gather(task) => TaskOutput::Gather(cut::gather(task, context)?),
+        Task::Cuts(task) => TaskOutput::Cuts(cut::cuts(task, context)?),
+        Task::Assign(task) => TaskOutput::Assign(assign::run(task, context)?),
+        Task::Model(task) => TaskOutput::Model(model::run(task, context)?),
+    })
+}

@@ -1,0 +1,134 @@
+//! One file per verb.
+
+mod customer;
+mod decile;
+mod init;
+mod moves;
+mod params;
+mod plan;
+mod quarantine;
+mod refresh;
+mod sample;
+mod snapshot;
+mod sql;
+
+use serde::Serialize;
+use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_core::snapshot::Manifest;
+use tenfold_store::object::Store;
+use tenfold_store::publish;
+
+use crate::args::{Arguments, At, Command, Customer, Decile, Global, Params, Quarantine, Snapshot};
+use crate::machine::Machine;
+use crate::output::{Format, TextTable, to_stdout, write_value};
+use crate::{demo, project};
+
+pub use moves::moves;
+pub use plan::refresh_of;
+pub use refresh::{executor, summary_lines};
+pub use sql::answer;
+
+/// Why a command did not succeed, and its exit code.
+pub struct Stopped {
+    /// The reason.
+    pub failure: Failure,
+    /// 1 failed, 3 not found, 4 conflict.
+    pub code: u8,
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self { failure, code: 1 }
+    }
+}
+
+impl Stopped {
+    /// Something that was asked for does not exist.
+    pub fn not_found(failure: Failure) -> Self {
+        Self { failure, code: 3 }
+    }
+}
+
+/// Runs a command.
+pub fn run(arguments: Arguments) -> Result<(), Stopped> {
+    let global = arguments.global;
+    let machine = Machine::new(&global)?;
+    match arguments.command {
+        Command::Demo { directory } => demo::run(&directory, &global, &machine)?,
+        Command::Init { directory, from } => {
+            init::run(&directory, from.as_deref(), &machine)?;
+        }
+        Command::Lint => lint(&global, &machine)?,
+        Command::Schema => print_schema()?,
+        Command::Plan(as_of) => plan::run(&as_of, &global, &machine)?,
+        Command::Refresh(as_of) => refresh::run(&as_of, false, &global, &machine)?,
+        Command::Snapshot(Snapshot::Ls) => snapshot::ls(&global, &machine)?,
+        Command::Snapshot(Snapshot::Get { number }) => snapshot::get(number, &global, &machine)?,
+        Command::Snapshot(Snapshot::Files { number }) => {
+            snapshot::files(number, &global, &machine)?;
+        }
+        Command::Params(Params::Get { at }) => params::get(at, &global, &machine)?,
+        Command::Decile(Decile::Show { measure, lookback, by, at }) => {
+            decile::show(measure, lookback, by, at, &global, &machine)?;
+        }
+        Command::Customer(Customer::Get { id, at }) => customer::get(&id, at, &global, &machine)?,
+        Command::Quarantine(Quarantine::Ls) => quarantine::ls(&global, &machine)?,
+        Command::Quarantine(Quarantine::Retry(as_of)) => {
+            quarantine::retry(&as_of, &global, &machine)?;
+        }
+        Command::Sql { query, at } => sql::run(&query, at, &global, &machine)?,
+    }
+    Ok(())
+}
+
+fn lint(global: &Global, machine: &Machine) -> Result<(), Failure> {
+    let text = project::read(global, machine)?;
+    let file = format!("{}/{}", global.project.trim_end_matches('/'), project::FILE);
+    project::checked(&text, &file)?;
+    eprintln!("{file} is fine");
+    Ok(())
+}
+
+fn print_schema() -> Result<(), Failure> {
+    to_stdout(|out| {
+        let text = tenfold_core::project::json_schema_text();
+        out.write_all(text.as_bytes()).or_else(|error| match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Ok(()),
+            _ => Err(Failure::new(FailureClass::Infra, format!("cannot write: {error}"))),
+        })
+    })
+}
+
+/// Prints records: as a table for people, or whole for programs.
+fn print(format: Format, table: &TextTable, value: &impl Serialize) -> Result<(), Failure> {
+    to_stdout(|out| match format {
+        Format::Json | Format::Jsonl | Format::Yaml => write_value(out, format, value),
+        Format::Parquet => Err(Failure::config("this is no table of rows")
+            .remedy("use -o table, csv, json, jsonl or yaml; `tenfold sql` writes Parquet")),
+        _ => table.write(out, format),
+    })
+}
+
+/// The snapshot that was asked for: by number, or the newest.
+fn manifest(store: &Store, at: Option<u64>, machine: &Machine) -> Result<Manifest, Stopped> {
+    let found = match at {
+        Some(number) => machine.runtime.block_on(publish::read_manifest(store, number))?,
+        None => machine.runtime.block_on(publish::head(store))?,
+    };
+    found.ok_or_else(|| {
+        let what = match at {
+            Some(number) => format!("there is no snapshot {number} in {}", store.location()),
+            None => format!("there is no snapshot in {} yet", store.location()),
+        };
+        Stopped::not_found(
+            Failure::config(what).remedy("list them with `tenfold snapshot ls`, or run `tenfold refresh`"),
+        )
+    })
+}
+
+/// The snapshot that was asked for, of the store that the command line names.
+fn asked_for(at: At, global: &Global, machine: &Machine) -> Result<(Store, Manifest), Stopped> {
+    let store = project::open_store(global)?;
+    let manifest = manifest(&store, at.at, machine)?;
+    Ok((store, manifest))
+}

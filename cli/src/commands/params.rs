@@ -1,0 +1,113 @@
+//! `tenfold params`: what the models were fitted to.
+
+use serde_json::{Map, Value};
+use tenfold_core::clv::{SpendFit, TransactionFit};
+use tenfold_core::failure::Failure;
+use tenfold_core::refresh::task::{Fits, HoldoutRecord};
+
+use super::{Stopped, asked_for, print};
+use crate::args::{At, Global};
+use crate::machine::Machine;
+use crate::output::TextTable;
+
+pub fn get(at: At, global: &Global, machine: &Machine) -> Result<(), Stopped> {
+    let (_, manifest) = asked_for(at, global, machine)?;
+    let Some(fits) = manifest.fits else {
+        return Err(Stopped::not_found(
+            Failure::config(format!("snapshot {} has no fitted models", manifest.number))
+                .remedy("declare `clv` in tenfold.yaml and refresh"),
+        ));
+    };
+    let mut rows = Vec::new();
+    for fit in &fits.transactions {
+        rows.extend(transaction_rows(fit));
+    }
+    rows.extend(spend_rows(&fits.spend));
+    let table = TextTable {
+        headers: ["model", "parameter", "estimate", "std_error"].map(str::to_owned).to_vec(),
+        rows,
+        right_aligned: vec![false, false, true, true],
+    };
+    describe(&fits);
+    Ok(print(global.output, &table, &fits)?)
+}
+
+fn describe(fits: &Fits) {
+    let unit = word(&fits.unit);
+    for (place, fit) in fits.transactions.iter().enumerate() {
+        let scores = if place == 0 { ", which scores" } else { "" };
+        eprintln!(
+            "{}{scores}: log-likelihood {:.3} over {} customers ({} with repeat purchases, {} distinct keys); times in units of a {unit}",
+            word(&fit.used),
+            fit.log_likelihood,
+            fit.customers,
+            fit.repeat_customers,
+            fit.distinct_keys
+        );
+        eprintln!("  {}", fit.explanation);
+        if let Some(histogram) = &fit.histogram {
+            eprintln!("  frequency histogram chi-square {:.3}", histogram.chi_square);
+        }
+    }
+    eprintln!(
+        "spend: log-likelihood {:.3} over {} customers with repeat spend",
+        fits.spend.log_likelihood, fits.spend.customers
+    );
+    eprintln!("  {}", fits.spend.explanation);
+    for record in &fits.holdout {
+        eprintln!("{}", holdout(record));
+    }
+}
+
+fn holdout(record: &HoldoutRecord) -> String {
+    format!(
+        "holdout of {} days: {} predicted {:.1} purchases, {} happened",
+        record.days,
+        word(&record.model),
+        record.calibration.predicted_total,
+        record.calibration.actual_total
+    )
+}
+
+/// The name of an enum's value, as declarations write it.
+fn word(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(word)) => word,
+        _ => "?".to_owned(),
+    }
+}
+
+fn transaction_rows(fit: &TransactionFit) -> Vec<Vec<String>> {
+    let parameters = fields(&fit.parameters);
+    let errors = fit.standard_errors.as_ref().map(fields).unwrap_or_default();
+    rows(&word(&fit.used), &parameters, &errors)
+}
+
+fn spend_rows(fit: &SpendFit) -> Vec<Vec<String>> {
+    let parameters = fields(&fit.parameters);
+    let errors = fit.standard_errors.as_ref().map(fields).unwrap_or_default();
+    let model = match parameters.get("model") {
+        Some(Value::String(model)) => model.clone(),
+        _ => "spend".to_owned(),
+    };
+    rows(&model, &parameters, &errors)
+}
+
+fn fields(parameters: &impl serde::Serialize) -> Map<String, Value> {
+    match serde_json::to_value(parameters) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    }
+}
+
+fn rows(model: &str, parameters: &Map<String, Value>, errors: &Map<String, Value>) -> Vec<Vec<String>> {
+    let figure = |value: Option<&Value>| match value.and_then(Value::as_f64) {
+        Some(figure) => format!("{figure:.6}"),
+        None => "-".to_owned(),
+    };
+    let named = parameters.iter().filter(|(_, value)| value.is_number());
+    let row = |(name, value): (&String, &Value)| {
+        vec![model.to_owned(), name.clone(), figure(Some(value)), figure(errors.get(name))]
+    };
+    named.map(row).collect()
+}

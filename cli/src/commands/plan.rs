@@ -1,0 +1,105 @@
+//! `tenfold plan`: what a refresh would do.
+
+use serde::Serialize;
+use tenfold_coordinator::listing::Places;
+use tenfold_coordinator::refresh::{Prepared, Refresh};
+use tenfold_core::calendar::Day;
+use tenfold_core::failure::Failure;
+
+use super::print;
+use crate::args::{AsOf, Global};
+use crate::machine::{Machine, now, shown_bytes};
+use crate::output::TextTable;
+use crate::project::{self, Opened, lookup};
+
+/// A refresh of an opened project.
+pub fn refresh_of<'a>(
+    opened: &'a Opened,
+    as_of: Day,
+    shards: Option<u32>,
+    retry: bool,
+    machine: &'a Machine,
+) -> Refresh<'a> {
+    Refresh {
+        project: &opened.project,
+        as_of,
+        places: Places { base: &opened.base, locations: &opened.inputs, lookup: &lookup },
+        store: &opened.store,
+        shards,
+        check: &tenfold_worker::check_mapping,
+        retry,
+        now: &now,
+        runtime: machine.runtime.handle(),
+    }
+}
+
+#[derive(Serialize)]
+struct Shown {
+    plan_hash: String,
+    as_of: Day,
+    parent: Option<u64>,
+    nothing_new: bool,
+    from_scratch: bool,
+    reads: Vec<Reads>,
+    reused_files: u64,
+    shards: u32,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Reads {
+    source: String,
+    files: u64,
+    bytes: u64,
+}
+
+pub fn run(as_of: &AsOf, global: &Global, machine: &Machine) -> Result<(), Failure> {
+    let opened = project::open(global, machine)?;
+    let day = project::as_of(as_of.as_of.as_deref(), &opened.project.time_zone)?;
+    let prepared = refresh_of(&opened, day, as_of.shards, false, machine).prepare()?;
+    let shown = shown(prepared);
+    let number = |n: u64| n.to_string();
+    let table = TextTable {
+        headers: ["source", "files", "bytes"].map(str::to_owned).to_vec(),
+        rows: shown
+            .reads
+            .iter()
+            .map(|read| vec![read.source.clone(), number(read.files), shown_bytes(read.bytes)])
+            .collect(),
+        right_aligned: vec![false, true, true],
+    };
+    eprintln!("plan {}  as_of {}", &shown.plan_hash[..12], day);
+    for note in &shown.notes {
+        eprintln!("note: {note}");
+    }
+    eprintln!("{}", effect(&shown));
+    print(global.output, &table, &shown)
+}
+
+fn shown(prepared: Prepared) -> Shown {
+    let Prepared { planned, plan_hash, .. } = prepared;
+    let reads = planned.reads.into_iter();
+    Shown {
+        plan_hash,
+        as_of: planned.plan.as_of,
+        parent: planned.plan.parent.map(|parent| parent.number),
+        nothing_new: planned.nothing_new,
+        from_scratch: planned.plan.from_scratch,
+        reads: reads.map(|(source, (files, bytes))| Reads { source, files, bytes }).collect(),
+        reused_files: planned.reused_files,
+        shards: planned.plan.shards,
+        notes: planned.notes,
+    }
+}
+
+fn effect(shown: &Shown) -> String {
+    let reused = match shown.reused_files {
+        0 => String::new(),
+        files => format!("; {files} files were taken in before and are not read again"),
+    };
+    match (shown.nothing_new, shown.parent) {
+        (true, Some(head)) => format!("nothing to do: snapshot {head} already says it{reused}"),
+        (_, Some(head)) => format!("would build snapshot {} on snapshot {head}{reused}", head + 1),
+        (_, None) => "would build snapshot 1".to_owned(),
+    }
+}

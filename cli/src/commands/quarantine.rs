@@ -1,0 +1,51 @@
+//! `tenfold quarantine`: rows that were refused.
+
+use tenfold_coordinator::run::{RunStatus, newest};
+use tenfold_coordinator::{quarantine, store};
+use tenfold_core::failure::Failure;
+
+use super::{Stopped, refresh};
+use crate::args::{AsOf, Global};
+use crate::machine::Machine;
+use crate::output::{to_stdout, write_batches};
+use crate::project;
+
+/// Lists the refused rows of the newest snapshot, and of a run that failed since.
+pub fn ls(global: &Global, machine: &Machine) -> Result<(), Stopped> {
+    let kept = project::open_store(global)?;
+    let batches = machine.runtime.block_on(async {
+        let mut parts = match store::head(&kept).await? {
+            Some(head) => head.state.quarantine,
+            None => Vec::new(),
+        };
+        if let Some(run) = newest(&kept).await?.filter(|run| run.status == RunStatus::Failed) {
+            eprintln!("run {} failed; the rows that it refused are shown too", run.run);
+            parts.extend(run.quarantine);
+        }
+        quarantine::read(&kept, &parts).await
+    })?;
+    let Some(schema) = batches.first().map(|batch| batch.schema()) else {
+        eprintln!("no row is in quarantine");
+        return Ok(());
+    };
+    Ok(to_stdout(|out| write_batches(out, global.output, &schema, &batches))?)
+}
+
+/// Reads the refused rows again and publishes what became of them.
+pub fn retry(as_of: &AsOf, global: &Global, machine: &Machine) -> Result<(), Stopped> {
+    let kept = project::open_store(global)?;
+    let head = machine.runtime.block_on(store::head(&kept))?;
+    let head = head.ok_or_else(|| {
+        Stopped::not_found(
+            Failure::config("there is no snapshot yet")
+                .remedy("mend the files or the mapping, then run `tenfold refresh`"),
+        )
+    })?;
+    if head.state.quarantine.is_empty() {
+        eprintln!("no row is in quarantine");
+        return Ok(());
+    }
+    // Without another day the rows belong to the night that refused them.
+    let day = as_of.as_of.clone().unwrap_or_else(|| head.manifest.as_of.to_string());
+    refresh::run(&AsOf { as_of: Some(day), shards: as_of.shards }, true, global, machine)
+}

@@ -1,0 +1,93 @@
+//! `tenfold refresh`: take in what is new, compute, publish.
+
+use tenfold_coordinator::run::{RunRecord, RunStatus};
+use tenfold_core::failure::Failure;
+use tenfold_core::refresh::counts::Counts;
+use tenfold_worker::TaskContext;
+
+use super::{Stopped, print, refresh_of};
+use crate::args::{AsOf, Global};
+use crate::machine::Machine;
+use crate::output::TextTable;
+use crate::pool::Pool;
+use crate::progress::Shown;
+use crate::project::{self, Opened};
+
+/// The threads that run the tasks of an opened project.
+pub fn executor(opened: &Opened, machine: &Machine) -> Pool {
+    Pool {
+        context: TaskContext {
+            store: opened.store.clone(),
+            inputs: opened.inputs.clone(),
+            runtime: machine.runtime.handle().clone(),
+            threads: 1,
+        },
+        threads: machine.threads,
+        memory: machine.memory,
+    }
+}
+
+pub fn run(as_of: &AsOf, retry: bool, global: &Global, machine: &Machine) -> Result<(), Stopped> {
+    let opened = project::open(global, machine)?;
+    let day = project::as_of(as_of.as_of.as_deref(), &opened.project.time_zone)?;
+    let refresh = refresh_of(&opened, day, as_of.shards, retry, machine);
+    let record = refresh.run(&executor(&opened, machine), &Shown::new()).map_err(stopped)?;
+    for line in summary_lines(&record) {
+        eprintln!("{line}");
+    }
+    print(global.output, &rows_table(&record), &record)?;
+    Ok(())
+}
+
+/// A lost race is a conflict; everything else failed.
+fn stopped(failure: Failure) -> Stopped {
+    let code = if failure.message.contains("published snapshot") { 4 } else { 1 };
+    Stopped { failure, code }
+}
+
+/// What a run did, in words.
+pub fn summary_lines(record: &RunRecord) -> Vec<String> {
+    let mut lines: Vec<String> =
+        record.warnings.iter().map(|warning| format!("warning: {warning}")).collect();
+    let summary = &record.summary;
+    let snapshot = record.snapshot.unwrap_or_default();
+    lines.push(match record.status {
+        RunStatus::NothingNew => {
+            format!("nothing new: snapshot {snapshot} already says it (as_of {})", record.as_of)
+        }
+        _ => format!(
+            "published snapshot {snapshot} as_of {}: {} files read, {} reused; {} tasks run, {} done before",
+            record.as_of,
+            summary.files_read,
+            summary.files_reused,
+            summary.tasks_run,
+            summary.tasks_adopted
+        ),
+    });
+    lines
+}
+
+/// Where the rows of each source went.
+fn rows_table(record: &RunRecord) -> TextTable {
+    let headers =
+        ["source", "read", "counted", "pending", "duplicate", "filtered", "quarantined", "refunds"];
+    let row = |(source, counts): (&String, &Counts)| {
+        let figures = [
+            counts.read,
+            counts.counted,
+            counts.pending,
+            counts.duplicate,
+            counts.filtered.values().sum(),
+            counts.quarantined_total(),
+            counts.refunds,
+        ];
+        let mut row = vec![source.clone()];
+        row.extend(figures.map(|figure| figure.to_string()));
+        row
+    };
+    TextTable {
+        headers: headers.map(str::to_owned).to_vec(),
+        rows: record.summary.rows.iter().map(row).collect(),
+        right_aligned: vec![false, true, true, true, true, true, true, true],
+    }
+}

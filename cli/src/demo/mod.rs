@@ -1,0 +1,121 @@
+//! `tenfold demo`: several nights of a generated airline loyalty programme.
+
+mod generate;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_store::locations::Locations;
+use tenfold_store::object::Store;
+use tenfold_store::publish;
+
+use crate::args::Global;
+use crate::commands::{self, executor, refresh_of, summary_lines};
+use crate::machine::Machine;
+use crate::output::{Format, to_stdout, write_batches};
+use crate::progress::Shown;
+use crate::project::{self, FILE, Opened};
+
+/// Shards of the demo's store: three thousand members need no more.
+const SHARDS: u32 = 4;
+
+/// Generates the programme and runs its nights.
+pub fn run(directory: &Path, global: &Global, machine: &Machine) -> Result<(), Failure> {
+    refuse_non_empty(directory)?;
+    let files = directory.join(generate::FOLDER);
+    std::fs::create_dir_all(&files).map_err(|error| cannot("make", &files, &error))?;
+    write(&directory.join(FILE), generate::PROJECT.as_bytes())?;
+    let place = directory.display().to_string();
+    let opened = Opened {
+        project: project::checked(generate::PROJECT, &format!("{place}/{FILE}"))?,
+        base: place.clone(),
+        store: Store::open(&format!("{place}/store"))?,
+        inputs: Arc::new(Locations::default()),
+    };
+    for night in generate::nights() {
+        for (name, rows) in &night.files {
+            let bytes = generate::write(rows)
+                .map_err(|error| Failure::bug(format!("cannot write {name}: {error}")))?;
+            write(&files.join(name), &bytes)?;
+        }
+        eprintln!("\nnight as of {}: {} new files", night.as_of, night.files.len());
+        let as_of = project::as_of(Some(&night.as_of), &opened.project.time_zone)?;
+        let refresh = refresh_of(&opened, as_of, Some(SHARDS), false, machine);
+        let record = refresh.run(&executor(&opened, machine), &Shown::new())?;
+        for line in summary_lines(&record) {
+            eprintln!("{line}");
+        }
+    }
+    report(&opened, global, machine)?;
+    next_commands(&place, &opened.store);
+    Ok(())
+}
+
+fn refuse_non_empty(directory: &Path) -> Result<(), Failure> {
+    let mut entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(cannot("read", directory, &error)),
+    };
+    match entries.next() {
+        None => Ok(()),
+        Some(_) => Err(Failure::config(format!("{} is not empty", directory.display()))
+            .remedy("remove it, or name another folder: `tenfold demo FOLDER`")),
+    }
+}
+
+fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(FailureClass::Infra, format!("cannot {what} {}: {error}", path.display()))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes).map_err(|error| cannot("write", path, &error))
+}
+
+/// The value deciles of the last night, and who moved since the first.
+fn report(opened: &Opened, global: &Global, machine: &Machine) -> Result<(), Failure> {
+    let head = machine.runtime.block_on(publish::head(&opened.store))?;
+    let first = machine.runtime.block_on(publish::read_manifest(&opened.store, 1))?;
+    let (Some(head), Some(first)) = (head, first) else { return Ok(()) };
+    let format = if global.output == Format::Name { Format::Table } else { global.output };
+    let show = |title: &str, query: &str, manifest| -> Result<(), Failure> {
+        let (schema, batches) = commands::answer(query, &opened.store, manifest, machine)?;
+        eprintln!("\n{title}");
+        to_stdout(|out| write_batches(out, format, &schema, &batches))
+    };
+    show(
+        "customer lifetime value by decile, 12 months ahead (1 is the highest)",
+        "SELECT decile, customers, total, mean, \
+         100.0 * total / SUM(total) OVER () AS percent FROM fact_value_by_decile \
+         WHERE measure = 'clv_12m' ORDER BY decile",
+        &head,
+    )?;
+    show(
+        "the most valuable members",
+        "SELECT customer, frequency, days_since_last_purchase AS days_since, p_alive, \
+         expected_purchases_12m AS purchases, clv_12m, decile_miles_12m AS miles_decile \
+         FROM customer_value ORDER BY clv_12m DESC, customer LIMIT 5",
+        &head,
+    )?;
+    let moved = commands::moves(opened, &first, &head, machine)?;
+    eprintln!("\nwho moved between the deciles of CLV since snapshot {}", first.number);
+    to_stdout(|out| moved.write(out, format))
+}
+
+fn next_commands(place: &str, store: &Store) {
+    eprintln!("\nthe project is {place}/{FILE}, the snapshots are in {}", store.location());
+    eprintln!("the tables are Delta tables: {}", store.locate("tables/customer_value"));
+    eprintln!("try next (`cargo run --` before each, without an installed binary, is `tenfold`):");
+    for command in [
+        "snapshot ls",
+        "params get",
+        "decile show --measure miles --lookback 12m",
+        "decile show --measure miles_by_status --lookback 1m",
+        "customer get M000000001",
+        "quarantine ls",
+        "sql \"SELECT loyalty.customer, clv_12m FROM customer_value AS loyalty LIMIT 5\"",
+    ] {
+        eprintln!("  tenfold {command} -p {place}");
+    }
+}

@@ -1,0 +1,121 @@
+//! Runs tasks on threads of this process, as many at a time as threads and memory allow.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use tenfold_coordinator::Executor;
+use tenfold_core::failure::Failure;
+use tenfold_core::refresh::task::{Task, TaskOutput};
+use tenfold_worker::TaskContext;
+
+/// A pool of threads with a budget of memory.
+pub struct Pool {
+    /// What tasks may use.
+    pub context: TaskContext,
+    /// Threads that run tasks.
+    pub threads: usize,
+    /// Memory that running tasks may take together, in bytes.
+    pub memory: u64,
+}
+
+struct State {
+    waiting: VecDeque<usize>,
+    free: u64,
+    running: usize,
+    answers: Vec<Option<TaskOutput>>,
+    failure: Option<Failure>,
+}
+
+impl Executor for Pool {
+    fn execute(
+        &self,
+        tasks: &[Task],
+        finished: &(dyn Fn() + Sync),
+    ) -> Result<Vec<TaskOutput>, Failure> {
+        let state = Mutex::new(State {
+            waiting: (0..tasks.len()).collect(),
+            free: self.memory,
+            running: 0,
+            answers: tasks.iter().map(|_| None).collect(),
+            failure: None,
+        });
+        let changed = Condvar::new();
+        std::thread::scope(|scope| {
+            for _ in 0..self.threads.min(tasks.len()) {
+                scope.spawn(|| self.work(tasks, &state, &changed, finished));
+            }
+        });
+        let state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match state.failure {
+            Some(failure) => Err(failure),
+            None => Ok(state.answers.into_iter().flatten().collect()),
+        }
+    }
+}
+
+impl Pool {
+    fn work(
+        &self,
+        tasks: &[Task],
+        state: &Mutex<State>,
+        changed: &Condvar,
+        finished: &(dyn Fn() + Sync),
+    ) {
+        while let Some((place, memory)) = self.take(tasks, state, changed) {
+            let answer = self.run(&tasks[place], tasks.len());
+            let mut state = lock(state);
+            state.free += memory;
+            state.running -= 1;
+            match answer {
+                Ok(answer) => state.answers[place] = Some(answer),
+                Err(failure) => {
+                    state.waiting.clear();
+                    state.failure.get_or_insert(failure);
+                }
+            }
+            drop(state);
+            changed.notify_all();
+            finished();
+        }
+    }
+
+    /// Takes the next task once there is memory for it; a task alone always runs.
+    fn take(
+        &self,
+        tasks: &[Task],
+        state: &Mutex<State>,
+        changed: &Condvar,
+    ) -> Option<(usize, u64)> {
+        let mut state = lock(state);
+        loop {
+            let place = *state.waiting.front()?;
+            let memory = tasks[place].memory_bytes().min(self.memory);
+            if memory <= state.free || state.running == 0 {
+                state.waiting.pop_front();
+                state.free = state.free.saturating_sub(memory);
+                state.running += 1;
+                return Some((place, memory));
+            }
+            state = changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Runs one task. A panic is a mistake of ours, and no reason to take the others along.
+    fn run(&self, task: &Task, tasks: usize) -> Result<TaskOutput, Failure> {
+        // A task that runs alone may use all threads itself.
+        let threads = if tasks == 1 { self.threads } else { 1 };
+        let context = TaskContext { threads, ..self.context.clone() };
+        let run = AssertUnwindSafe(|| tenfold_worker::run(task, &context));
+        catch_unwind(run).unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            let step = task.step();
+            Err(Failure::bug(format!("a task of step {step} panicked: {}", text.unwrap_or("?"))))
+        })
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,507 @@
+//! The refresh: plan, then step after step, then publication.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use tenfold_core::calendar::Day;
+use tenfold_core::failure::Failure;
+use tenfold_core::project::{Project, Quarantine};
+use tenfold_core::refresh::counts::{CountsBySource, add_by_source};
+use tenfold_core::refresh::part::PartRef;
+use tenfold_core::refresh::plan::{Head, Plan, Planned, QuarantineRetry, plan as decide};
+use tenfold_core::refresh::state::{StateIndex, TakenInput};
+use tenfold_core::refresh::steps;
+use tenfold_core::refresh::task::{
+    AbsorbOutput, AssignOutput, Fits, GroupSummary, MergeOutput, ScoreOutput, ShardValues,
+    TablePart, Task, TaskOutput,
+};
+use tenfold_core::snapshot::RunSummary;
+use tenfold_store::object::Store;
+use tenfold_store::publish::sweep;
+use tenfold_store::record;
+use tokio::runtime::Handle;
+use ulid::Ulid;
+
+use crate::listing::{CheckMapping, Places, list};
+use crate::quarantine::by_reason;
+use crate::run::{self, RunRecord, RunStatus};
+use crate::{Executor, Progress, publish, store};
+
+/// What a refresh needs to know and to use.
+pub struct Refresh<'a> {
+    /// The declarations.
+    pub project: &'a Project,
+    /// First day that does not count.
+    pub as_of: Day,
+    /// Where declared paths lead.
+    pub places: Places<'a>,
+    /// The store.
+    pub store: &'a Store,
+    /// Shards of a store that is new.
+    pub shards: Option<u32>,
+    /// Checks mappings against the columns of files.
+    pub check: CheckMapping<'a>,
+    /// Whether rows in quarantine are tried again.
+    pub retry: bool,
+    /// The current time, RFC 3339 in UTC and in milliseconds since 1970.
+    pub now: &'a dyn Fn() -> (String, i64),
+    /// Runs the requests to the store.
+    pub runtime: &'a Handle,
+}
+
+/// A plan with what it builds on.
+pub struct Prepared {
+    /// What was decided.
+    pub planned: Planned,
+    /// Its hash.
+    pub plan_hash: String,
+    /// The head that it builds on.
+    pub head: Option<Head>,
+}
+
+impl Refresh<'_> {
+    /// Lists the sources and decides what to do.
+    ///
+    /// # Errors
+    /// When a source cannot be listed or does not fit its mapping, or the plan is refused.
+    pub fn prepare(&self) -> Result<Prepared, Failure> {
+        self.runtime.block_on(async {
+            let record = store::open(self.store, self.shards).await?;
+            let head = store::head(self.store).await?;
+            let known = head.as_ref().map_or_else(BTreeSet::new, |head| {
+                let taken = head.state.inputs.iter();
+                taken.map(|input| (input.source.clone(), input.location.clone())).collect()
+            });
+            let found = list(self.project, &self.places, &known, self.check).await?;
+            let retry = match (&head, self.retry) {
+                (Some(head), true) => {
+                    crate::quarantine::retry(
+                        &crate::quarantine::read(self.store, &head.state.quarantine).await?,
+                    )?
+                }
+                _ => QuarantineRetry::default(),
+            };
+            let mut planned = decide(
+                self.project,
+                self.as_of,
+                record.shards,
+                head.as_ref(),
+                &found.listing,
+                &retry,
+            )?;
+            planned.notes.extend(found.notes);
+            let plan_hash = planned.plan.hash().map_err(|e| Failure::bug(e.to_string()))?;
+            Ok(Prepared { planned, plan_hash, head })
+        })
+    }
+
+    /// Plans, runs and publishes, and keeps a record of it.
+    ///
+    /// # Errors
+    /// When the plan is refused, a task fails, or the snapshot cannot be published.
+    pub fn run(
+        &self,
+        executor: &dyn Executor,
+        progress: &dyn Progress,
+    ) -> Result<RunRecord, Failure> {
+        let (started_at, _) = (self.now)();
+        let prepared = self.prepare()?;
+        let mut record = RunRecord {
+            run: Ulid::new().to_string(),
+            status: RunStatus::NothingNew,
+            as_of: self.as_of,
+            plan_hash: prepared.plan_hash.clone(),
+            started_at: started_at.clone(),
+            ended_at: started_at,
+            snapshot: prepared.head.as_ref().map(|head| head.manifest.number),
+            snapshot_hash: prepared.head.as_ref().map(|head| head.manifest.snapshot_hash.clone()),
+            summary: RunSummary::default(),
+            warnings: prepared.planned.notes.clone(),
+            quarantine: Vec::new(),
+            failure: None,
+        };
+        if prepared.planned.nothing_new {
+            record.summary.files_reused = prepared.planned.reused_files;
+            return Ok(record);
+        }
+        let mut work = Work::new(self, executor, progress)?;
+        let outcome = work.refresh(prepared, &mut record);
+        record.ended_at = (self.now)().0;
+        match &outcome {
+            Ok(()) => record.status = RunStatus::Succeeded,
+            Err(failure) => {
+                record.status = RunStatus::Failed;
+                record.snapshot = None;
+                record.snapshot_hash = None;
+                record.quarantine = std::mem::take(&mut work.refused);
+                record.failure = Some(failure.clone());
+            }
+        }
+        let kept = self.runtime.block_on(run::keep(self.store, &record));
+        outcome?;
+        kept?;
+        self.runtime.block_on(sweep(self.store, &work.tasks, &work.parts))?;
+        Ok(record)
+    }
+}
+
+/// A refresh on its way.
+struct Work<'a> {
+    refresh: &'a Refresh<'a>,
+    executor: &'a dyn Executor,
+    progress: &'a dyn Progress,
+    recorded: HashSet<String>,
+    /// All tasks so far, and their parts: swept after publication.
+    tasks: BTreeSet<String>,
+    parts: Vec<PartRef>,
+    summary: RunSummary,
+    /// Parts of rows that this run refused.
+    refused: Vec<PartRef>,
+}
+
+/// What the steps up to the tables gave.
+struct Tables {
+    parts: Vec<TablePart>,
+    fits: Option<Fits>,
+    groups: Vec<GroupSummary>,
+    cuts: Option<PartRef>,
+}
+
+impl<'a> Work<'a> {
+    fn new(
+        refresh: &'a Refresh<'a>,
+        executor: &'a dyn Executor,
+        progress: &'a dyn Progress,
+    ) -> Result<Self, Failure> {
+        let recorded = refresh.runtime.block_on(record::recorded_tasks(refresh.store))?;
+        Ok(Self {
+            refresh,
+            executor,
+            progress,
+            recorded,
+            tasks: BTreeSet::new(),
+            parts: Vec::new(),
+            summary: RunSummary::default(),
+            refused: Vec::new(),
+        })
+    }
+
+    fn refresh(&mut self, prepared: Prepared, record: &mut RunRecord) -> Result<(), Failure> {
+        let plan = &prepared.planned.plan;
+        let head = prepared.head.as_ref().filter(|_| !plan.from_scratch);
+        self.summary.files_reused = prepared.planned.reused_files;
+        let absorbed = self.absorb(plan)?;
+        let mut rows = absorbed_rows(plan, &absorbed);
+        self.refuse_too_many(&rows)?;
+        let previous = head.map_or(&[][..], |head| head.state.state.as_slice());
+        let merged = self.merge(plan, &absorbed, previous)?;
+        count_merged(&mut rows, &merged);
+        check_balance(&rows)?;
+        self.summary.rows = rows;
+        let tables = self.tables(plan, &merged)?;
+        record.warnings.extend(warnings(&merged, tables.fits.as_ref()));
+        record.summary = self.summary.clone();
+        let state = next_state(plan, head, &absorbed, &merged, &self.summary.rows);
+        let manifest = publish::Draft {
+            prepared: &prepared,
+            run: &record.run,
+            published: (self.refresh.now)(),
+            summary: self.summary.clone(),
+            warnings: record.warnings.clone(),
+            state,
+            parts: tables.parts,
+            fits: tables.fits,
+            groups: tables.groups,
+            cuts: tables.cuts,
+            customers: merged.iter().map(|output| output.customers).sum(),
+        };
+        self.progress.step("publish", 1, 0);
+        let published = manifest.publish(self.refresh.store, self.refresh.runtime)?;
+        self.progress.task_done();
+        self.progress.step_done();
+        record.snapshot = Some(published.number);
+        record.snapshot_hash = Some(published.snapshot_hash);
+        Ok(())
+    }
+
+    /// Runs the tasks of a step, apart from those whose answer an earlier run left.
+    fn step(&mut self, name: &'static str, tasks: Vec<Task>) -> Result<Vec<TaskOutput>, Failure> {
+        let mut answers: BTreeMap<usize, TaskOutput> = BTreeMap::new();
+        let mut left = Vec::new();
+        for (place, task) in tasks.into_iter().enumerate() {
+            let id = task.id().map_err(|error| Failure::bug(error.to_string()))?;
+            let adopted = match self.recorded.contains(&id) {
+                true => self.refresh.runtime.block_on(record::adopt(self.refresh.store, &id))?,
+                false => None,
+            };
+            self.tasks.insert(id);
+            match adopted {
+                Some(output) => drop(answers.insert(place, output)),
+                None => left.push((place, task)),
+            }
+        }
+        self.summary.tasks_adopted += answers.len() as u64;
+        self.summary.tasks_run += left.len() as u64;
+        self.progress.step(name, answers.len() + left.len(), answers.len());
+        let (places, tasks): (Vec<usize>, Vec<Task>) = left.into_iter().unzip();
+        let outputs = self.executor.execute(&tasks, &|| self.progress.task_done())?;
+        self.progress.step_done();
+        answers.extend(places.into_iter().zip(outputs));
+        let answers: Vec<TaskOutput> = answers.into_values().collect();
+        self.parts.extend(answers.iter().flat_map(|answer| answer.parts()).cloned());
+        Ok(answers)
+    }
+
+    fn absorb(&mut self, plan: &Plan) -> Result<Vec<(String, AbsorbOutput)>, Failure> {
+        let tasks = plan.absorb.iter().cloned().map(Task::Absorb).collect();
+        let sources = plan.absorb.iter().map(|task| task.mapping.source.clone());
+        let outputs = self.step("absorb", tasks)?.into_iter().map(absorb_output);
+        let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
+        self.refused = outputs.iter().filter_map(|output| output.quarantine.clone()).collect();
+        let files: BTreeSet<&str> =
+            outputs.iter().flat_map(|output| &output.files).map(|f| f.location.as_str()).collect();
+        self.summary.files_read = files.len() as u64;
+        Ok(sources.zip(outputs).collect())
+    }
+
+    /// Stops when more rows were refused than the project bears.
+    fn refuse_too_many(&self, rows: &CountsBySource) -> Result<(), Failure> {
+        let read: i64 = rows.values().map(|counts| counts.read).sum();
+        let mut reasons = BTreeMap::new();
+        for (reason, count) in rows.values().flat_map(|counts| &counts.quarantined) {
+            *reasons.entry(reason.clone()).or_default() += (*count).max(0);
+        }
+        let refused: i64 = reasons.values().sum();
+        let Quarantine { max_share, max_rows } = self.refresh.project.quarantine;
+        let too_many = max_rows.is_some_and(|max| refused.unsigned_abs() > max)
+            || max_share.is_some_and(|max| refused as f64 > max * read as f64);
+        if refused == 0 || !too_many {
+            return Ok(());
+        }
+        Err(Failure::data(format!(
+            "{refused} of {read} rows were refused, more than the project bears: {}",
+            by_reason(&reasons)
+        ))
+        .remedy(
+            "look at them with `tenfold quarantine ls`; mend the files or the mapping, or raise \
+             `quarantine` in tenfold.yaml",
+        ))
+    }
+
+    fn merge(
+        &mut self,
+        plan: &Plan,
+        absorbed: &[(String, AbsorbOutput)],
+        previous: &[tenfold_core::refresh::state::ShardState],
+    ) -> Result<Vec<MergeOutput>, Failure> {
+        let outputs = self.step("merge", steps::merge_tasks(plan, absorbed, previous))?;
+        outputs.into_iter().map(merge_output).collect()
+    }
+
+    /// From the state to the tables: fit, score, cut, assign, model.
+    fn tables(&mut self, plan: &Plan, merged: &[MergeOutput]) -> Result<Tables, Failure> {
+        let fits = match steps::fit_task(plan, merged) {
+            Some(task) => Some(fit_output(self.one("fit", task)?)?),
+            None => None,
+        };
+        let mut values = steps::shard_values(merged);
+        if values.is_empty() {
+            return Err(Failure::data(format!("no event is before as_of {}", plan.as_of)).remedy(
+                "give a later --as-of, or check the filter and the time column of the sources",
+            ));
+        }
+        let scored = self.score(plan, fits.as_ref(), &mut values)?;
+        let (cuts, groups) = self.cut(plan, &scored, &values)?;
+        let assigned: Vec<AssignOutput> = self
+            .step("assign", steps::assign_tasks(plan, &values, &cuts))?
+            .into_iter()
+            .map(assign_output)
+            .collect::<Result<_, _>>()?;
+        let model = self.one("model", steps::model_task(plan, merged, &assigned))?;
+        let mut parts: Vec<TablePart> =
+            assigned.into_iter().flat_map(|output| output.tables).collect();
+        parts.extend(model_output(model)?);
+        Ok(Tables { parts, fits, groups, cuts: Some(cuts) })
+    }
+
+    fn score(
+        &mut self,
+        plan: &Plan,
+        fits: Option<&Fits>,
+        values: &mut [ShardValues],
+    ) -> Result<Vec<ScoreOutput>, Failure> {
+        let outputs = self.step("score", steps::score_tasks(plan, fits, values))?;
+        let scored: Vec<ScoreOutput> =
+            outputs.into_iter().map(score_output).collect::<Result<_, _>>()?;
+        for (values, output) in values.iter_mut().zip(&scored) {
+            values.scores = output.scores.clone();
+        }
+        Ok(scored)
+    }
+
+    fn cut(
+        &mut self,
+        plan: &Plan,
+        scored: &[ScoreOutput],
+        values: &[ShardValues],
+    ) -> Result<(PartRef, Vec<GroupSummary>), Failure> {
+        let boundaries = match self.one("cut", steps::boundaries_task(plan, scored))? {
+            TaskOutput::Boundaries(output) => output.boundaries,
+            _ => return Err(mixed_up()),
+        };
+        let gathered = self.step("cut", steps::gather_tasks(plan, values, &boundaries))?;
+        let mut candidates = Vec::new();
+        for output in gathered {
+            match output {
+                TaskOutput::Gather(output) => candidates.extend(output.candidates),
+                _ => return Err(mixed_up()),
+            }
+        }
+        match self.one("cut", steps::cuts_task(plan, &boundaries, candidates))? {
+            TaskOutput::Cuts(output) => Ok((output.cuts, output.groups)),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    fn one(&mut self, name: &'static str, task: Task) -> Result<TaskOutput, Failure> {
+        self.step(name, vec![task])?.pop().ok_or_else(mixed_up)
+    }
+}
+
+fn mixed_up() -> Failure {
+    Failure::bug("a task was answered by the answer of another step")
+}
+
+fn absorb_output(output: TaskOutput) -> Result<AbsorbOutput, Failure> {
+    if let TaskOutput::Absorb(output) = output { Ok(output) } else { Err(mixed_up()) }
+}
+
+fn merge_output(output: TaskOutput) -> Result<MergeOutput, Failure> {
+    if let TaskOutput::Merge(output) = output { Ok(output) } else { Err(mixed_up()) }
+}
+
+fn fit_output(output: TaskOutput) -> Result<Fits, Failure> {
+    if let TaskOutput::Fit(output) = output { Ok(*output) } else { Err(mixed_up()) }
+}
+
+fn score_output(output: TaskOutput) -> Result<ScoreOutput, Failure> {
+    if let TaskOutput::Score(output) = output { Ok(output) } else { Err(mixed_up()) }
+}
+
+fn assign_output(output: TaskOutput) -> Result<AssignOutput, Failure> {
+    if let TaskOutput::Assign(output) = output { Ok(output) } else { Err(mixed_up()) }
+}
+
+fn model_output(output: TaskOutput) -> Result<Vec<TablePart>, Failure> {
+    if let TaskOutput::Model(output) = output { Ok(output.tables) } else { Err(mixed_up()) }
+}
+
+/// Where the absorbed rows went, as far as absorbing tells. Rows that were released from
+/// quarantine had been counted before: they are taken back.
+fn absorbed_rows(plan: &Plan, absorbed: &[(String, AbsorbOutput)]) -> CountsBySource {
+    let mut rows = CountsBySource::new();
+    for (source, output) in absorbed {
+        rows.entry(source.clone()).or_default().add(&output.counts);
+    }
+    for (source, released) in &plan.released {
+        let counts = rows.entry(source.clone()).or_default();
+        counts.read -= released.read;
+        for (reason, count) in &released.quarantined {
+            *counts.quarantined.entry(reason.clone()).or_default() -= count;
+        }
+    }
+    rows
+}
+
+/// Kept rows are counted, pending or duplicate: the merge knows which.
+fn count_merged(rows: &mut CountsBySource, merged: &[MergeOutput]) {
+    rows.values_mut().for_each(|counts| counts.counted = 0);
+    merged.iter().for_each(|output| add_by_source(rows, &output.change));
+}
+
+fn check_balance(rows: &CountsBySource) -> Result<(), Failure> {
+    match rows.iter().find(|(_, counts)| !counts.is_balanced()) {
+        None => Ok(()),
+        Some((source, counts)) => Err(Failure::bug(format!(
+            "source {source}: {} rows were read but {} are accounted for",
+            counts.read,
+            counts.accounted()
+        ))
+        .remedy("report this; nothing was published")),
+    }
+}
+
+fn next_state(
+    plan: &Plan,
+    head: Option<&Head>,
+    absorbed: &[(String, AbsorbOutput)],
+    merged: &[MergeOutput],
+    rows: &CountsBySource,
+) -> StateIndex {
+    let mut totals = head.map_or_else(CountsBySource::new, |head| head.state.totals.clone());
+    add_by_source(&mut totals, rows);
+    for counts in totals.values_mut() {
+        (counts.counted, counts.pending, counts.refunds) = (0, 0, 0);
+        counts.quarantined.retain(|_, rows| *rows != 0);
+    }
+    merged.iter().for_each(|output| add_by_source(&mut totals, &output.standing));
+    let retried = !plan.released.is_empty();
+    let before = head.filter(|_| !retried).map(|head| head.state.quarantine.clone());
+    let mut quarantine = before.unwrap_or_default();
+    quarantine.extend(absorbed.iter().filter_map(|(_, output)| output.quarantine.clone()));
+    StateIndex {
+        fingerprint: plan.fingerprint.clone(),
+        shards: plan.shards,
+        inputs: inputs(head, absorbed),
+        state: merged.iter().map(|output| output.state.clone()).collect(),
+        totals,
+        quarantine,
+    }
+}
+
+/// All files taken in so far; what this run read replaces what an earlier one said.
+fn inputs(head: Option<&Head>, absorbed: &[(String, AbsorbOutput)]) -> Vec<TakenInput> {
+    let mut read: BTreeMap<(String, String), TakenInput> = BTreeMap::new();
+    for file in absorbed.iter().flat_map(|(_, output)| &output.files) {
+        let key = (file.source.clone(), file.location.clone());
+        match read.get_mut(&key) {
+            None => drop(read.insert(key, file.clone())),
+            // Another range of the same file.
+            Some(known) => {
+                known.rows += file.rows;
+                known.checksum = known.checksum.wrapping_add(file.checksum);
+                known.quarantined += file.quarantined;
+            }
+        }
+    }
+    let mut all: BTreeMap<(String, String), TakenInput> = BTreeMap::new();
+    for input in head.map_or(&[][..], |head| head.state.inputs.as_slice()) {
+        all.insert((input.source.clone(), input.location.clone()), input.clone());
+    }
+    all.extend(read);
+    all.into_values().collect()
+}
+
+/// Share of buyers on the first day above which the history looks cut.
+const CUT_SHARE: f64 = 0.05;
+
+fn warnings(merged: &[MergeOutput], fits: Option<&Fits>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let buyers: u64 = merged.iter().map(|output| output.buyers).sum();
+    let first = merged.iter().filter_map(|output| output.first_purchase).map(|first| first.0).min();
+    if let Some(first) = first {
+        let same = merged.iter().filter_map(|output| output.first_purchase);
+        let count: u64 = same.filter(|(day, _)| *day == first).map(|(_, count)| count).sum();
+        if buyers >= 100 && count as f64 > CUT_SHARE * buyers as f64 {
+            warnings.push(format!(
+                "{count} of {buyers} customers bought first on {first}, the first day: the history \
+                 looks cut there, and their real first purchases may be earlier"
+            ));
+        }
+    }
+    for fit in fits.iter().flat_map(|fits| &fits.transactions) {
+        if fit.used != fit.requested {
+            warnings.push(fit.explanation.clone());
+        }
+    }
+    warnings
+}

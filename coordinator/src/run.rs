@@ -1,0 +1,79 @@
+//! Records of runs: what each of them did, whether it published or not.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tenfold_core::calendar::Day;
+use tenfold_core::failure::Failure;
+use tenfold_core::refresh::part::PartRef;
+use tenfold_core::snapshot::RunSummary;
+use tenfold_store::object::Store;
+
+use crate::store::bytes_of::json;
+
+/// Where records lie.
+const RUNS: &str = "_runs";
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// It published a snapshot.
+    Succeeded,
+    /// There was nothing to do.
+    NothingNew,
+    /// It published nothing.
+    Failed,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Identity of the run, in the order of their starts.
+    pub run: String,
+    /// How it ended.
+    pub status: RunStatus,
+    /// First day that did not count.
+    pub as_of: Day,
+    /// Hash of the plan.
+    pub plan_hash: String,
+    /// When it started, RFC 3339 in UTC.
+    pub started_at: String,
+    /// When it ended.
+    pub ended_at: String,
+    /// The snapshot that it published, or the head where there was nothing to do.
+    pub snapshot: Option<u64>,
+    /// Hash of that snapshot.
+    pub snapshot_hash: Option<String>,
+    /// What it did.
+    pub summary: RunSummary,
+    /// Things that a person should know.
+    pub warnings: Vec<String>,
+    /// The rows that it refused, when it failed: those of a published run are in the snapshot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantine: Vec<PartRef>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// Keeps the record of a run that has ended.
+///
+/// # Errors
+/// When the store refuses.
+pub async fn keep(store: &Store, record: &RunRecord) -> Result<(), Failure> {
+    let bytes: Bytes = json(record)?;
+    store.create(&format!("{RUNS}/{}.json", record.run), bytes).await.map(|_| ())
+}
+
+/// The record of the newest run, if any.
+///
+/// # Errors
+/// When the store does not answer or the record cannot be understood.
+pub async fn newest(store: &Store) -> Result<Option<RunRecord>, Failure> {
+    let Some(last) = store.list(RUNS).await?.pop() else { return Ok(None) };
+    let path = store.relative(&last.location);
+    let bytes = store.get(&path).await?;
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|error| Failure::dependency(format!("cannot read {path}: {error}")))
+}

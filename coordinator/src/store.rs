@@ -1,0 +1,102 @@
+//! The record at the root of a store: what was decided once and for all.
+
+use self::bytes_of::json;
+use serde::{Deserialize, Serialize};
+use tenfold_core::failure::Failure;
+use tenfold_core::refresh::plan::Head;
+use tenfold_core::refresh::state::StateIndex;
+use tenfold_core::snapshot::Manifest;
+use tenfold_store::object::Store;
+use tenfold_store::publish;
+
+/// Where the record lies.
+const PATH: &str = "_tenfold.json";
+
+/// Shards of a store unless something else is asked for.
+pub const SHARDS: u32 = 64;
+
+/// What a store is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreRecord {
+    /// Version of the store's layout.
+    pub format: u32,
+    /// Number of shards.
+    pub shards: u32,
+}
+
+/// Reads the record of a store, or makes it: with `shards` shards, or [`SHARDS`].
+///
+/// # Errors
+/// When the store was made with another number of shards, or by another version of Tenfold.
+pub async fn open(store: &Store, shards: Option<u32>) -> Result<StoreRecord, Failure> {
+    if let Some(shards) = shards {
+        check(shards)?;
+    }
+    let wanted = StoreRecord { format: 1, shards: shards.unwrap_or(SHARDS) };
+    let there = match store.get_if_present(PATH).await? {
+        Some(there) => there,
+        None => {
+            store.create(PATH, json(&wanted)?).await?;
+            store.get(PATH).await?
+        }
+    };
+    let record: StoreRecord = serde_json::from_slice(&there)
+        .map_err(|error| Failure::dependency(format!("cannot read {PATH}: {error}")))?;
+    if record.format != wanted.format {
+        return Err(Failure::config(format!("the store has layout {}", record.format))
+            .remedy("use the version of Tenfold that made it"));
+    }
+    match shards {
+        Some(shards) if shards != record.shards => Err(Failure::config(format!(
+            "the store was made with {} shards, not {shards}",
+            record.shards
+        ))
+        .remedy("leave --shards out, or start a new store")),
+        _ => Ok(record),
+    }
+}
+
+fn check(shards: u32) -> Result<(), Failure> {
+    match shards.is_power_of_two() && shards <= 4096 {
+        true => Ok(()),
+        false => Err(Failure::config(format!("{shards} is no possible number of shards"))
+            .remedy("give a power of two from 1 to 4096")),
+    }
+}
+
+/// The newest snapshot with the state that it left.
+///
+/// # Errors
+/// When the store does not answer or the state is damaged.
+pub async fn head(store: &Store) -> Result<Option<Head>, Failure> {
+    match publish::head(store).await? {
+        Some(manifest) => {
+            let state = state(store, &manifest).await?;
+            Ok(Some(Head { manifest, state }))
+        }
+        None => Ok(None),
+    }
+}
+
+/// The index of the state that a snapshot left.
+///
+/// # Errors
+/// When it is absent or damaged.
+pub async fn state(store: &Store, manifest: &Manifest) -> Result<StateIndex, Failure> {
+    let bytes = publish::get_object(store, &manifest.state).await?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Failure::dependency(format!("cannot read the state: {error}")))
+}
+
+/// Values as the bytes of JSON.
+pub(crate) mod bytes_of {
+    use serde::Serialize;
+    use tenfold_core::failure::Failure;
+
+    /// JSON of a value.
+    pub fn json<T: Serialize, B: From<Vec<u8>>>(value: &T) -> Result<B, Failure> {
+        serde_json::to_vec_pretty(value)
+            .map(B::from)
+            .map_err(|error| Failure::bug(error.to_string()))
+    }
+}

@@ -1,0 +1,112 @@
+//! Counted keys, laid out for evaluating a likelihood many times.
+//!
+//! Keys share few distinct frequencies and days, so whatever depends on one of those alone is
+//! computed once per evaluation and looked up by index.
+
+use super::TransactionKey;
+
+/// Mean age of the customers in the internal unit of time, which every fit rescales to.
+pub(crate) const MEAN_AGE: f64 = 10.0;
+
+/// Keys of a transaction fit.
+pub(crate) struct KeyTable {
+    /// Distinct frequencies, ascending.
+    pub(crate) xs: Vec<f64>,
+    /// Distinct recencies and ages, ascending, in internal time.
+    pub(crate) days: Vec<f64>,
+    /// The keys, in their given order.
+    pub(crate) rows: Vec<Row>,
+    /// Days in one internal unit of time.
+    pub(crate) days_per_unit: f64,
+    pub(crate) customers: u64,
+    pub(crate) repeat_customers: u64,
+    /// Repeat purchases of all customers.
+    pub(crate) purchases: f64,
+    /// Ages of all customers, in days.
+    pub(crate) exposure_days: f64,
+}
+
+/// One key: indices into [`KeyTable::xs`] and [`KeyTable::days`], and its number of customers.
+pub(crate) struct Row {
+    pub(crate) x: u32,
+    pub(crate) recency: u32,
+    pub(crate) age: u32,
+    pub(crate) customers: f64,
+}
+
+/// The key with its recency made possible: none without repeat purchases, at most the age.
+pub(crate) fn possible(key: TransactionKey) -> TransactionKey {
+    let t_x_days = if key.x == 0 {
+        0
+    } else {
+        key.t_x_days.min(key.age_days)
+    };
+    TransactionKey { t_x_days, ..key }
+}
+
+/// Distinct values, ascending.
+pub(crate) fn distinct(values: impl Iterator<Item = u32>) -> Vec<u32> {
+    let mut values: Vec<u32> = values.collect();
+    values.sort_unstable();
+    values.dedup();
+    values
+}
+
+/// The place of a value that is known to be in `sorted`.
+pub(crate) fn index_of(sorted: &[u32], value: u32) -> u32 {
+    sorted.partition_point(|&v| v < value) as u32
+}
+
+impl KeyTable {
+    pub(crate) fn new(keys: &[(TransactionKey, u64)]) -> Self {
+        let keys: Vec<(TransactionKey, u64)> = keys
+            .iter()
+            .filter(|k| k.1 > 0)
+            .map(|&(key, n)| (possible(key), n))
+            .collect();
+        let xs = distinct(keys.iter().map(|k| k.0.x));
+        let days = distinct(keys.iter().flat_map(|k| [k.0.t_x_days, k.0.age_days]));
+        // Exact: 128 bits hold the sums of any number of 32-bit values with 64-bit counts.
+        let total = |f: fn(&TransactionKey) -> u32| -> f64 {
+            keys.iter()
+                .map(|(key, n)| u128::from(f(key)) * u128::from(*n))
+                .sum::<u128>() as f64
+        };
+        let customers = keys.iter().fold(0u64, |sum, k| sum.saturating_add(k.1));
+        let exposure_days = total(|key| key.age_days);
+        let mean_age = exposure_days / (customers.max(1) as f64);
+        let days_per_unit = if mean_age > 0.0 {
+            mean_age / MEAN_AGE
+        } else {
+            1.0
+        };
+        let repeaters = keys.iter().filter(|k| k.0.x > 0);
+        Self {
+            repeat_customers: repeaters.fold(0u64, |sum, k| sum.saturating_add(k.1)),
+            purchases: total(|key| key.x),
+            rows: keys
+                .iter()
+                .map(|&(key, n)| Row::new(key, n, &xs, &days))
+                .collect(),
+            xs: xs.into_iter().map(f64::from).collect(),
+            days: days
+                .into_iter()
+                .map(|day| f64::from(day) / days_per_unit)
+                .collect(),
+            days_per_unit,
+            customers,
+            exposure_days,
+        }
+    }
+}
+
+impl Row {
+    fn new(key: TransactionKey, customers: u64, xs: &[u32], days: &[u32]) -> Self {
+        Self {
+            x: index_of(xs, key.x),
+            recency: index_of(days, key.t_x_days),
+            age: index_of(days, key.age_days),
+            customers: customers as f64,
+        }
+    }
+}

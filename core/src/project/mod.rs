@@ -1,0 +1,37 @@
+//! The project's declarations: `tenfold.yaml` read, checked and resolved.
+//!
+//! A file goes through four stages, each in its own module: `tree` turns YAML into nodes that
+//! remember their line and column, `conform` holds the nodes against the JSON Schema of the
+//! `written` form, `parse` resolves it into a [`Project`] with every default spelled out, and
+//! `check` looks for what a schema cannot say. All findings of a file are given at once.
+//!
+//! [`init`] goes the other way: from a sample of a table to a commented file.
+
+mod check;
+mod check_decile;
+mod check_source;
+mod conform;
+mod currency;
+mod finding;
+pub mod init;
+mod model;
+mod model_decile;
+mod model_source;
+mod name;
+mod near;
+mod parse;
+mod path;
+mod schema;
+mod sql;
+mod tree;
+mod written;
+mod zone;
+
+pub use finding::{Finding, Severity};
+pub use model::*;
+pub use parse::{Lint, lint, parse};
+pub use path::{ExpandError, expand};
+pub use schema::{compare_json_schema, json_schema, json_schema_text};
+
+#[cfg(test)]
+mod tests;

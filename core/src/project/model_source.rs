@@ -1,0 +1,198 @@
+//! Sources in their resolved form: files, the roles of their columns, measures and dimensions.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A set of files with the mapping of their columns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// A file, a folder or prefix, or a pattern with `*`; `${NAME}` is not yet replaced
+    /// (see [`expand`](super::expand)).
+    pub path: String,
+    /// How the files are encoded.
+    pub format: Format,
+    /// How the files lie under the path.
+    pub layout: Layout,
+    /// Pinned version of a Delta table; `None` follows its newest.
+    pub version: Option<u64>,
+    /// Declared types of CSV and JSON lines columns and of hive partition keys.
+    pub types: BTreeMap<String, ColumnType>,
+    /// Column of the customer key.
+    pub customer: String,
+    /// When the event happened.
+    pub time: TimeColumn,
+    /// Column that identifies an event, so that a second delivery is not counted again.
+    pub event_id: Option<String>,
+    /// SQL predicate over source columns; rows for which it is not true are left out.
+    pub filter: Option<String>,
+    /// Measures by name.
+    pub measures: BTreeMap<String, Measure>,
+    /// Dimensions: name to column.
+    pub dimensions: BTreeMap<String, String>,
+}
+
+/// Encoding of a source's files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Apache Parquet.
+    Parquet,
+    /// Comma separated values with a header line.
+    Csv,
+    /// One JSON object per line.
+    Jsonl,
+}
+
+/// How a source's files lie under its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// Plain files.
+    #[default]
+    Files,
+    /// Files under `key=value` folders; the keys are columns too.
+    Hive,
+    /// A Delta table.
+    Delta,
+}
+
+/// A declared column type, written `int64`, `decimal(12,2)` and so on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ColumnType {
+    /// 64-bit integer.
+    Int64,
+    /// 64-bit floating point.
+    Float64,
+    /// Exact decimal.
+    Decimal {
+        /// Digits in total, 1 to 38.
+        precision: u8,
+        /// Digits after the point, at most `precision`.
+        scale: u8,
+    },
+    /// Text.
+    String,
+    /// Civil date.
+    Date,
+    /// Instant or civil date and time.
+    Timestamp,
+    /// True or false.
+    Bool,
+}
+
+/// A text that is no column type.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no column type")]
+pub struct UnknownColumnType(pub String);
+
+impl FromStr for ColumnType {
+    type Err = UnknownColumnType;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text.trim() {
+            "int64" => Self::Int64,
+            "float64" => Self::Float64,
+            "string" => Self::String,
+            "date" => Self::Date,
+            "timestamp" => Self::Timestamp,
+            "bool" => Self::Bool,
+            other => decimal(other).ok_or_else(|| UnknownColumnType(text.to_owned()))?,
+        })
+    }
+}
+
+fn decimal(text: &str) -> Option<ColumnType> {
+    let inside = text.strip_prefix("decimal(")?.strip_suffix(')')?;
+    let (precision, scale) = inside.split_once(',')?;
+    let precision = precision.trim().parse().ok()?;
+    let scale = scale.trim().parse().ok()?;
+    let fits = (1..=38).contains(&precision) && scale <= precision;
+    fits.then_some(ColumnType::Decimal { precision, scale })
+}
+
+impl TryFrom<String> for ColumnType {
+    type Error = UnknownColumnType;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ColumnType> for String {
+    fn from(column_type: ColumnType) -> Self {
+        column_type.to_string()
+    }
+}
+
+impl fmt::Display for ColumnType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int64 => f.write_str("int64"),
+            Self::Float64 => f.write_str("float64"),
+            Self::Decimal { precision, scale } => write!(f, "decimal({precision},{scale})"),
+            Self::String => f.write_str("string"),
+            Self::Date => f.write_str("date"),
+            Self::Timestamp => f.write_str("timestamp"),
+            Self::Bool => f.write_str("bool"),
+        }
+    }
+}
+
+/// The column that says when an event happened, and how to read it.
+///
+/// Without `unit` and `format` the column is a date or timestamp by its own type, or ISO 8601 text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeColumn {
+    /// Name of the column.
+    pub column: String,
+    /// IANA zone of values that carry none: such values are refused without it. Without effect on
+    /// dates, on instants and on integers.
+    pub zone: Option<String>,
+    /// Unit of integers that count from 1970-01-01T00:00:00Z.
+    pub unit: Option<EpochUnit>,
+    /// `strptime` format of text.
+    pub format: Option<String>,
+}
+
+/// Unit of an integer time since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum EpochUnit {
+    /// Seconds.
+    #[serde(rename = "s")]
+    Seconds,
+    /// Milliseconds.
+    #[serde(rename = "ms")]
+    Milliseconds,
+    /// Microseconds.
+    #[serde(rename = "us")]
+    Microseconds,
+    /// Nanoseconds.
+    #[serde(rename = "ns")]
+    Nanoseconds,
+}
+
+/// A number of an event that is summed per customer, kept as an integer of 10^-scale.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measure {
+    /// Where the number comes from.
+    pub value: MeasureValue,
+    /// ISO 4217 code when the measure is money.
+    pub currency: Option<String>,
+    /// Decimal digits that are kept.
+    pub scale: u8,
+}
+
+/// Where a measure's number comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MeasureValue {
+    /// A column of the source.
+    Column(String),
+    /// A SQL expression over columns of the source.
+    Expression(String),
+}

@@ -1,0 +1,334 @@
+//! From the text of `tenfold.yaml` to a resolved project: YAML, schema, defaults, checks.
+
+use super::finding::{At, Finding, Report, Severity, Spot};
+use super::model::{
+    ALWAYS_HORIZON, CLV_MEASURE, Clv, ColumnType, Customer, DecileDeclaration, Format, Measure,
+    MeasureValue, Project, Quarantine, Source, TimeColumn, ValueAt,
+};
+use super::near::did_you_mean;
+use super::{check, conform, currency, path, schema, tree, written, zone};
+
+/// What reading a file gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lint {
+    /// The resolved project; `None` when there is an error among the findings.
+    pub project: Option<Project>,
+    /// Errors and warnings in the order of the file.
+    pub findings: Vec<Finding>,
+}
+
+/// Reads a project's declarations with everything there is to say about them, warnings included.
+pub fn lint(text: &str) -> Lint {
+    let mut report = Report::default();
+    let project = read(text, &mut report).filter(|_| !report.has_errors());
+    Lint {
+        project,
+        findings: report.into_findings(),
+    }
+}
+
+/// Reads a project's declarations.
+///
+/// # Errors
+/// All findings of the file, when at least one of them is an error. [`lint`] also gives the
+/// warnings of a file that can be used.
+pub fn parse(text: &str) -> Result<Project, Vec<Finding>> {
+    let checked = lint(text);
+    checked.project.ok_or(checked.findings)
+}
+
+fn read(text: &str, report: &mut Report) -> Option<Project> {
+    let root = match tree::read(text) {
+        Ok(root) => root,
+        Err(error) => {
+            let remedy = "mend the YAML: blanks and quotes matter there".to_owned();
+            report.add_at(Severity::Error, error.spot, "", error.message, remedy);
+            return None;
+        }
+    };
+    if matches!(root.content, tree::Content::Null) {
+        let remedy = "`tenfold init` writes a first one from a sample of the data".to_owned();
+        report.add_at(
+            Severity::Error,
+            Spot::START,
+            "",
+            "the file is empty".to_owned(),
+            remedy,
+        );
+        return None;
+    }
+    let json = conform::conform(&root, &schema::json_schema(), report)?;
+    let written = match serde_json::from_value::<written::Project>(json) {
+        Ok(written) => written,
+        Err(error) => {
+            // The schema is generated from the type, so this is a rule that only the type knows.
+            report.error(
+                At::Value,
+                "",
+                error.to_string(),
+                "correct it and lint again",
+            );
+            return None;
+        }
+    };
+    let mut project = resolve(written, report);
+    check::check(&project, report);
+    imply_clv_decile(&mut project);
+    Some(project)
+}
+
+/// The CLV is ranked without being declared, so the resolved form says so.
+fn imply_clv_decile(project: &mut Project) {
+    let declared = project
+        .deciles
+        .iter()
+        .any(|d| d.ranks_clv() && d.name == CLV_MEASURE);
+    if project.clv.is_some() && !declared {
+        project
+            .deciles
+            .insert(0, DecileDeclaration::of(CLV_MEASURE, CLV_MEASURE));
+    }
+}
+
+/// Spells every default out.
+fn resolve(written: written::Project, report: &mut Report) -> Project {
+    let time_zone = resolve_zone(&written.time_zone, "time_zone", report);
+    let mut sources = std::collections::BTreeMap::new();
+    for (name, source) in written.sources {
+        let at = format!("sources.{name}");
+        sources.insert(name, resolve_source(source, &at, report));
+    }
+    let deciles = written.deciles.into_iter().enumerate();
+    Project {
+        project: written.project,
+        customer: Customer {
+            key_type: written.customer.key_type,
+            namespace: written.customer.namespace,
+        },
+        sources,
+        clv: written.clv.map(resolve_clv),
+        deciles: deciles
+            .map(|(index, decile)| resolve_decile(decile, index, report))
+            .collect(),
+        quarantine: resolve_quarantine(written.quarantine),
+        time_zone,
+    }
+}
+
+fn resolve_zone(name: &str, at: &str, report: &mut Report) -> String {
+    zone::canonical(name).unwrap_or_else(|remedy| {
+        report.error(
+            At::Value,
+            at,
+            format!("there is no time zone `{name}`"),
+            remedy,
+        );
+        name.to_owned()
+    })
+}
+
+fn resolve_source(
+    source: written::Source,
+    at: &str,
+    report: &mut Report,
+) -> Source {
+    let format = source
+        .format
+        .unwrap_or_else(|| default_format(&source.path, at, report));
+    let mut types = std::collections::BTreeMap::new();
+    for (column, text) in source.types {
+        if let Some(column_type) = resolve_type(&text, &format!("{at}.types.{column}"), report) {
+            types.insert(column, column_type);
+        }
+    }
+    let mut measures = std::collections::BTreeMap::new();
+    for (name, measure) in source.measures {
+        let at = format!("{at}.measures.{name}");
+        measures.insert(name, resolve_measure(measure, &at, report));
+    }
+    Source {
+        path: source.path,
+        format,
+        layout: source.layout,
+        version: source.version,
+        types,
+        customer: source.customer,
+        time: resolve_time(source.time, at, report),
+        event_id: source.event_id,
+        filter: source.filter,
+        measures,
+        dimensions: source.dimensions,
+    }
+}
+
+fn default_format(text: &str, at: &str, report: &mut Report) -> Format {
+    path::format_by_ending(text).unwrap_or_else(|ending| {
+        let at = format!("{at}.path");
+        let message = format!("`.{ending}` files cannot be read");
+        let remedy = "bring them as Parquet, CSV or JSON lines; if they are, add `format:`";
+        report.error(At::Value, &at, message, remedy);
+        Format::Parquet
+    })
+}
+
+fn resolve_type(text: &str, at: &str, report: &mut Report) -> Option<ColumnType> {
+    let known = [
+        "int64",
+        "float64",
+        "decimal(p,s)",
+        "string",
+        "date",
+        "timestamp",
+        "bool",
+    ];
+    let parsed = text.parse().ok();
+    if parsed.is_none() {
+        let remedy = match text.strip_prefix("decimal") {
+            Some(rest) if rest.starts_with('(') && !rest.ends_with(')') => {
+                "between braces a comma separates entries: put it in quotes, \"decimal(12,2)\""
+                    .to_owned()
+            }
+            Some(_) => {
+                "write `decimal(p,s)`: p digits in all, 1 to 38, and s of them after the point"
+                    .to_owned()
+            }
+            None => did_you_mean(text, known),
+        };
+        report.error(At::Value, at, format!("`{text}` is no column type"), remedy);
+    }
+    parsed
+}
+
+fn resolve_time(time: written::Time, at: &str, report: &mut Report) -> TimeColumn {
+    match time {
+        written::Time::Column(column) => TimeColumn {
+            column,
+            zone: None,
+            unit: None,
+            format: None,
+        },
+        written::Time::Detailed(time) => TimeColumn {
+            column: time.column,
+            zone: time.zone.map(|zone| resolve_zone(&zone, &format!("{at}.time.zone"), report)),
+            unit: time.unit,
+            format: time.format,
+        },
+    }
+}
+
+fn resolve_measure(measure: written::Measure, at: &str, report: &mut Report) -> Measure {
+    let remedy = "give either `column:` or `expression:`";
+    let value = match (measure.column, measure.expression) {
+        (Some(column), None) => MeasureValue::Column(column),
+        (None, Some(expression)) => MeasureValue::Expression(expression),
+        (None, None) => {
+            // One that could not be used has its own finding.
+            if !report.is_spoiled_within(at) {
+                let message = format!("`{at}` has neither a column nor an expression");
+                report.error(At::Key, at, message, remedy);
+            }
+            MeasureValue::Column(String::new())
+        }
+        (Some(_), Some(expression)) => {
+            let message = format!("`{at}` has both a column and an expression");
+            report.error(At::Key, &format!("{at}.expression"), message, remedy);
+            MeasureValue::Expression(expression)
+        }
+    };
+    let digits = measure
+        .currency
+        .as_deref()
+        .map_or(0, |code| currency::digits(code).unwrap_or(2));
+    Measure {
+        value,
+        currency: measure.currency,
+        scale: measure.scale.unwrap_or(digits),
+    }
+}
+
+fn resolve_clv(clv: written::Clv) -> Clv {
+    let mut horizons = clv.horizons;
+    horizons.push(ALWAYS_HORIZON);
+    horizons.sort_unstable();
+    horizons.dedup();
+    Clv {
+        source: clv.source,
+        value: clv.value,
+        unit: clv.unit,
+        models: clv.models,
+        horizons,
+        discount: clv.discount,
+        month: clv.month,
+        margin: clv.margin,
+        refunds: clv.refunds,
+        holdout: clv.holdout,
+    }
+}
+
+fn resolve_decile(decile: written::Decile, index: usize, report: &mut Report) -> DecileDeclaration {
+    let mut resolved = DecileDeclaration::of(&decile.measure, &decile.measure);
+    if let Some(by) = &decile.by {
+        resolved.name = format!("{}_by_{by}", decile.measure);
+    }
+    if let Some(name) = decile.name {
+        resolved.name = name;
+    }
+    if !resolved.ranks_clv() {
+        resolved.lookbacks = resolve_lookbacks(decile.lookbacks, index, report);
+        resolved.window = decile.window;
+        resolved.inactive = decile.inactive;
+        resolved.value_at = decile.value_at.unwrap_or_default();
+    } else if decile.value_at == Some(ValueAt::Event) {
+        let at = format!("deciles[{index}].value_at");
+        let message = "a customer has one CLV, not one per event";
+        report.error(
+            At::Value,
+            &at,
+            message,
+            "use `value_at: latest`, or take the line out",
+        );
+    }
+    resolved.by = decile.by;
+    resolved.tiles = decile.tiles;
+    resolved.population = decile.population;
+    resolved.ties = decile.ties;
+    resolved
+}
+
+fn resolve_lookbacks(
+    mut lookbacks: Vec<super::Lookback>,
+    index: usize,
+    report: &mut Report,
+) -> Vec<super::Lookback> {
+    let at = format!("deciles[{index}].lookbacks");
+    let complete = !report.is_spoiled_within(&at);
+    for (position, lookback) in lookbacks.iter().enumerate() {
+        if complete
+            && lookbacks
+                .iter()
+                .take(position)
+                .any(|earlier| earlier == lookback)
+        {
+            let at = format!("{at}[{position}]");
+            let message = format!("look-back {} is given twice", lookback.suffix());
+            report.error(At::Value, &at, message, "take one of the two out");
+        }
+    }
+    lookbacks.sort_unstable();
+    lookbacks.dedup();
+    lookbacks
+}
+
+fn resolve_quarantine(written: Option<written::Quarantine>) -> Quarantine {
+    match written {
+        Some(written::Quarantine {
+            max_share: None,
+            max_rows: None,
+        })
+        | None => Quarantine::default(),
+        Some(limits) => Quarantine {
+            max_share: limits.max_share,
+            max_rows: limits.max_rows,
+        },
+    }
+}

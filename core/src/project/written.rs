@@ -1,0 +1,229 @@
+//! The written form of `tenfold.yaml`: what a user may leave out is optional or has its default
+//! here. The JSON Schema is generated from these types, and a file is held against that schema,
+//! so editors and the reader cannot disagree. The comments are the schema's descriptions.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::model::{
+    ClvModel, CustomerType, Discount, EpochUnit, Format, Holdout, Inactive, Layout, Lookback,
+    MonthLength, Refunds, Ties, TimeUnit, ValueAt, Window,
+};
+
+/// Declarations of a Tenfold project.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "tenfold.yaml")]
+pub(super) struct Project {
+    /// Identifier of the project: lower-case letters, digits and `_`.
+    #[schemars(extend("pattern" = IDENTIFIER))]
+    pub project: String,
+    /// IANA time zone in which civil days begin and end.
+    #[serde(default = "utc")]
+    pub time_zone: String,
+    /// Who the customers are.
+    pub customer: Customer,
+    /// Sources by name.
+    #[schemars(extend("minProperties" = 1))]
+    pub sources: BTreeMap<String, Source>,
+    /// Customer lifetime value.
+    pub clv: Option<Clv>,
+    /// Rankings of customers. With `clv`, `clv_12m` is ranked without being declared.
+    #[serde(default)]
+    pub deciles: Vec<Decile>,
+    /// How many bad rows a refresh bears; it fails when a limit is passed. One percent of the rows by default.
+    pub quarantine: Option<Quarantine>,
+}
+
+/// Identifiers: they become names of columns, so they fit PostgreSQL unquoted.
+const IDENTIFIER: &str = "^[a-z][a-z0-9_]{0,62}$";
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+/// Who the customers are.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Customer {
+    /// Type of the customer key: numbers are ordered as numbers, text by its bytes.
+    #[serde(rename = "type")]
+    pub key_type: CustomerType,
+    /// Identity namespace of the key.
+    #[serde(default = "customer_id")]
+    pub namespace: String,
+}
+
+fn customer_id() -> String {
+    "customer_id".to_owned()
+}
+
+/// A set of files with the mapping of their columns.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Source {
+    /// A file, a folder or prefix, or a pattern with `*`: relative to the project, absolute, or a URL such as `s3://bucket/prefix/`. `${NAME}` is replaced from the environment.
+    pub path: String,
+    /// Encoding of the files; by the ending of the path when left out, else parquet.
+    pub format: Option<Format>,
+    /// How the files lie under the path: plain files, `key=value` folders, or a Delta table.
+    #[serde(default)]
+    pub layout: Layout,
+    /// Pinned version of a Delta table.
+    pub version: Option<u64>,
+    /// Types of CSV and JSON lines columns and of hive keys: int64, float64, decimal(p,s), string, date, timestamp or bool.
+    #[serde(default)]
+    pub types: BTreeMap<String, String>,
+    /// Column of the customer key.
+    pub customer: String,
+    /// Column that says when the event happened.
+    pub time: Time,
+    /// Column that identifies an event, so that a second delivery is not counted again.
+    pub event_id: Option<String>,
+    /// SQL predicate over source columns; other rows are left out.
+    pub filter: Option<String>,
+    /// Numbers of an event that are summed per customer, by name. Names are unique over all sources.
+    #[serde(default)]
+    pub measures: BTreeMap<String, Measure>,
+    /// Dimensions: name to column.
+    #[serde(default)]
+    pub dimensions: BTreeMap<String, String>,
+}
+
+/// A column of dates or timestamps, or how to read it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Time {
+    Column(String),
+    Detailed(TimeDetails),
+}
+
+/// A column of times and how to read it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TimeDetails {
+    /// Name of the column.
+    pub column: String,
+    /// IANA time zone of values that carry none; such values are refused when it is left out.
+    pub zone: Option<String>,
+    /// Unit of integers that count from 1970-01-01T00:00:00Z.
+    pub unit: Option<EpochUnit>,
+    /// `strptime` format of text, such as `%d/%m/%Y %H:%M`.
+    pub format: Option<String>,
+}
+
+/// A number of an event: a column or an expression.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Measure {
+    /// Column with the number.
+    pub column: Option<String>,
+    /// SQL expression over source columns.
+    pub expression: Option<String>,
+    /// ISO 4217 code when the measure is money; one currency in a project.
+    #[schemars(extend("pattern" = "^[A-Z]{3}$"))]
+    pub currency: Option<String>,
+    /// Decimal digits that are kept: those of the currency when left out, else none.
+    #[schemars(range(max = 9))]
+    pub scale: Option<u8>,
+}
+
+/// How customer lifetime value is computed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Clv {
+    /// Source of the purchases.
+    pub source: String,
+    /// Measure of that source that a purchase is worth.
+    pub value: String,
+    /// Time unit that model parameters are stated in.
+    #[serde(default)]
+    pub unit: TimeUnit,
+    /// CLV models: all are fitted, the first one scores.
+    #[serde(default = "default_models")]
+    #[schemars(length(min = 1))]
+    pub models: Vec<ClvModel>,
+    /// Horizons in months; 12 is always included.
+    #[serde(default = "default_horizons")]
+    #[schemars(inner(range(min = 1, max = 600)))]
+    pub horizons: Vec<u32>,
+    /// Effective rate at which future value is discounted, of a year or of a month.
+    #[serde(default)]
+    pub discount: Discount,
+    /// Length of a month; 365.25/12 days by default.
+    #[serde(default)]
+    pub month: MonthLength,
+    /// Share of revenue that counts as value.
+    #[serde(default = "default_margin")]
+    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 1.0))]
+    pub margin: f64,
+    /// What a refund does: lower the revenue of its day, or nothing. A row is a refund when `value` is negative there.
+    #[serde(default)]
+    pub refunds: Refunds,
+    /// What is kept back each night to compare predictions with.
+    #[serde(default)]
+    pub holdout: Holdout,
+}
+
+fn default_models() -> Vec<ClvModel> {
+    vec![ClvModel::ParetoNbd]
+}
+
+fn default_horizons() -> Vec<u32> {
+    vec![super::model::ALWAYS_HORIZON]
+}
+
+fn default_margin() -> f64 {
+    1.0
+}
+
+/// One ranking of customers over one or more look-backs.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Decile {
+    /// A measure of some source, or `clv_12m`.
+    pub measure: String,
+    /// Name in output columns; the measure, or measure_by_dimension, when left out.
+    #[schemars(extend("pattern" = IDENTIFIER))]
+    pub name: Option<String>,
+    /// Look-backs: months, or lifetime.
+    #[serde(default = "Lookback::standard")]
+    #[schemars(length(min = 1))]
+    pub lookbacks: Vec<Lookback>,
+    /// Months up to the day of the refresh, or whole calendar months before it.
+    #[serde(default)]
+    pub window: Window,
+    /// Dimension of the measure's source whose values are ranked apart.
+    pub by: Option<String>,
+    /// Which value of the dimension counts: that of each event, or the customer's latest. Always latest for `clv_12m`.
+    pub value_at: Option<ValueAt>,
+    /// Number of tiles: 10 makes deciles, 4 quartiles, 100 percentiles.
+    #[serde(default = "default_tiles")]
+    #[schemars(range(min = 2, max = 1000))]
+    pub tiles: u32,
+    /// Customers without activity in a window: not ranked there, or ranked with zero.
+    #[serde(default)]
+    pub inactive: Inactive,
+    /// SQL predicate over customer_value columns: who is ranked.
+    pub population: Option<String>,
+    /// Equal values at a cut: split as SQL's NTILE does, or kept together in the better tile.
+    #[serde(default)]
+    pub ties: Ties,
+}
+
+fn default_tiles() -> u32 {
+    10
+}
+
+/// How many bad rows a refresh bears; it fails when a limit is passed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Quarantine {
+    /// Share of the rows read.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_share: Option<f64>,
+    /// Number of rows.
+    pub max_rows: Option<u64>,
+}

@@ -1,0 +1,359 @@
+//! The plan: what a refresh will read, reuse and write, decided before anything runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::CODE_VERSION;
+use super::counts::CountsBySource;
+use super::state::{StateIndex, TakenInput};
+use super::task::{AbsorbTask, Again, DimensionMapping, InputUnit, MeasureMapping, SourceMapping};
+use crate::calendar::Day;
+use crate::failure::Failure;
+use crate::hash::sha256_json;
+use crate::project::{Project, Refunds, Source};
+use crate::snapshot::Manifest;
+
+/// Input bytes that one absorb task reads, about.
+const TASK_BYTES: u64 = 32 << 20;
+
+/// A file that a listing found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedFile {
+    /// Full location.
+    pub location: String,
+    /// Length.
+    pub size: u64,
+    /// The store's version mark.
+    pub etag: Option<String>,
+    /// Values of the hive keys in its path.
+    pub keys: BTreeMap<String, String>,
+    /// Rows of each row group, for Parquet.
+    pub row_groups: Vec<u64>,
+}
+
+/// What a listing of the sources found, by source.
+pub type Listing = BTreeMap<String, Vec<ListedFile>>;
+
+/// Rows in quarantine that are to be tried again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QuarantineRetry {
+    /// Row numbers by (source, location), ascending.
+    pub rows: BTreeMap<(String, String), Vec<u64>>,
+    /// What they were counted as: taken back when they are read again.
+    pub counts: CountsBySource,
+}
+
+/// The snapshot that a plan builds on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// Its number.
+    pub number: u64,
+    /// Its hash.
+    pub snapshot_hash: String,
+}
+
+/// What a refresh will do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Version of the program's computations.
+    pub code_version: u32,
+    /// The declarations, every default spelled out.
+    pub project: Project,
+    /// First day that does not count.
+    pub as_of: Day,
+    /// The snapshot that it builds on.
+    pub parent: Option<Parent>,
+    /// Number of shards.
+    pub shards: u32,
+    /// Hash of the declarations that the state depends on.
+    pub fingerprint: String,
+    /// Whether the parent's state is left aside and every file is read again.
+    pub from_scratch: bool,
+    /// What is read.
+    pub absorb: Vec<AbsorbTask>,
+    /// Rows that leave quarantine to be read again.
+    pub released: CountsBySource,
+}
+
+/// What planning decided, with what a person wants to know about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// Whether there is nothing to do: same inputs, declarations and `as_of` as the parent.
+    pub nothing_new: bool,
+    /// Files to read, by source: (files, bytes).
+    pub reads: BTreeMap<String, (u64, u64)>,
+    /// Files that are reused.
+    pub reused_files: u64,
+    /// Things that a person should know.
+    pub notes: Vec<String>,
+}
+
+impl Plan {
+    /// Hash of the plan.
+    ///
+    /// # Errors
+    /// Never for these types; the signature is that of the JSON writer.
+    pub fn hash(&self) -> serde_json::Result<String> {
+        sha256_json(self)
+    }
+}
+
+/// The head of the store: the newest snapshot and the state that it left.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Head {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// The index of its state.
+    pub state: StateIndex,
+}
+
+/// Decides what a refresh will do.
+///
+/// # Errors
+/// When `as_of` is before the head's, a source has no files, or a file that was taken in changed or
+/// vanished.
+pub fn plan(
+    project: &Project,
+    as_of: Day,
+    shards: u32,
+    head: Option<&Head>,
+    listing: &Listing,
+    retry: &QuarantineRetry,
+) -> Result<Planned, Failure> {
+    refuse_going_back(as_of, head)?;
+    let mappings = mappings(project);
+    let purchases = project.clv.as_ref().map(|clv| (&clv.source, &clv.value));
+    let fingerprint = json_hash(&(&mappings, purchases, shards))?;
+    let kept = head.filter(|head| head.state.fingerprint == fingerprint);
+    let mut notes = Vec::new();
+    if let (Some(head), None) = (head, kept) {
+        notes.push(format!(
+            "the mapping of a source changed since snapshot {}: every file is read again",
+            head.manifest.number
+        ));
+    }
+    let mut plan = Plan {
+        code_version: CODE_VERSION,
+        project: project.clone(),
+        as_of,
+        parent: head.map(|head| Parent {
+            number: head.manifest.number,
+            snapshot_hash: head.manifest.snapshot_hash.clone(),
+        }),
+        shards,
+        fingerprint,
+        from_scratch: kept.is_none(),
+        absorb: Vec::new(),
+        released: CountsBySource::new(),
+    };
+    let mut reads = BTreeMap::new();
+    let mut reused_files = 0;
+    for mapping in mappings {
+        let files = listing.get(&mapping.source).map_or(&[][..], Vec::as_slice);
+        let taken = kept.map_or(&[][..], |head| head.state.inputs.as_slice());
+        let chosen = choose(&mapping.source, project, files, taken, retry)?;
+        reused_files += chosen.reused;
+        let bytes = chosen.units.iter().map(|unit| unit.size).sum();
+        reads.insert(mapping.source.clone(), (chosen.files, bytes));
+        plan.absorb.extend(pack(&mapping, shards, chosen.units));
+    }
+    if kept.is_some() {
+        plan.released = retry.counts.clone();
+    }
+    let nothing_new = plan.absorb.is_empty() && kept.is_some_and(|head| says_the_same(head, &plan));
+    Ok(Planned { plan, nothing_new, reads, reused_files, notes })
+}
+
+fn json_hash<T: Serialize>(value: &T) -> Result<String, Failure> {
+    sha256_json(value).map_err(|error| Failure::bug(error.to_string()))
+}
+
+fn refuse_going_back(as_of: Day, head: Option<&Head>) -> Result<(), Failure> {
+    match head {
+        Some(head) if as_of < head.manifest.as_of => Err(Failure::config(format!(
+            "as_of {as_of} is before {}, the as_of of snapshot {}",
+            head.manifest.as_of, head.manifest.number
+        ))
+        .remedy(format!(
+            "give --as-of {} or later; snapshots never go back in time",
+            head.manifest.as_of
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn says_the_same(head: &Head, plan: &Plan) -> bool {
+    head.manifest.as_of == plan.as_of
+        && head.manifest.code_version == plan.code_version
+        && head.manifest.declarations.canonical_json() == plan.project.canonical_json()
+}
+
+/// How the columns of each source become events, by source.
+pub fn mappings(project: &Project) -> Vec<SourceMapping> {
+    project.sources.iter().map(|(name, source)| mapping(project, name, source)).collect()
+}
+
+fn mapping(project: &Project, name: &str, source: &Source) -> SourceMapping {
+    let measures = source.measures.iter().map(|(name, measure)| MeasureMapping {
+        name: name.clone(),
+        value: measure.value.clone(),
+        scale: measure.scale,
+    });
+    let dimensions = source
+        .dimensions
+        .iter()
+        .map(|(name, column)| DimensionMapping { name: name.clone(), column: column.clone() });
+    let ignored = project.clv.as_ref().filter(|clv| {
+        clv.refunds == Refunds::Ignore && clv.source == name
+    });
+    SourceMapping {
+        source: name.to_owned(),
+        format: source.format,
+        types: source.types.clone(),
+        customer: source.customer.clone(),
+        customer_type: project.customer.key_type,
+        time: source.time.clone(),
+        time_zone: project.time_zone.clone(),
+        event_id: source.event_id.clone(),
+        filter: source.filter.clone(),
+        ignore_negative: ignored
+            .and_then(|clv| source.measures.keys().position(|measure| *measure == clv.value)),
+        measures: measures.collect(),
+        dimensions: dimensions.collect(),
+    }
+}
+
+struct Chosen {
+    units: Vec<InputUnit>,
+    files: u64,
+    reused: u64,
+}
+
+/// Parts the files of a source into those to read and those that were taken in before.
+fn choose(
+    source: &str,
+    project: &Project,
+    files: &[ListedFile],
+    taken: &[TakenInput],
+    retry: &QuarantineRetry,
+) -> Result<Chosen, Failure> {
+    let taken: BTreeMap<&str, &TakenInput> = taken
+        .iter()
+        .filter(|input| input.source == source)
+        .map(|input| (input.location.as_str(), input))
+        .collect();
+    let listed: BTreeSet<&str> = files.iter().map(|file| file.location.as_str()).collect();
+    if let Some(gone) = taken.keys().find(|location| !listed.contains(*location)) {
+        return Err(vanished(source, gone));
+    }
+    if files.is_empty() {
+        return Err(no_files(source, project));
+    }
+    let mut chosen = Chosen { units: Vec::new(), files: 0, reused: 0 };
+    let mut files: Vec<&ListedFile> = files.iter().collect();
+    files.sort_by(|left, right| left.location.cmp(&right.location));
+    for file in files {
+        let again = retry.rows.get(&(source.to_owned(), file.location.clone()));
+        match (taken.get(file.location.as_str()), again) {
+            (None, _) => chosen.units.extend(units(file)),
+            (Some(before), Some(rows)) => {
+                let again = Again {
+                    rows: rows.clone(),
+                    rows_before: before.rows,
+                    checksum: before.checksum,
+                };
+                chosen.units.push(InputUnit { again: Some(again), ..whole(file) });
+            }
+            (Some(before), None) if is_same(file, before) => {
+                chosen.reused += 1;
+                continue;
+            }
+            (Some(_), None) => return Err(changed(source, &file.location)),
+        }
+        chosen.files += 1;
+    }
+    Ok(chosen)
+}
+
+fn is_same(file: &ListedFile, before: &TakenInput) -> bool {
+    file.size == before.size && file.etag == before.etag
+}
+
+fn vanished(source: &str, location: &str) -> Failure {
+    Failure::data(format!("source {source}: {location} was taken in before and is gone")).remedy(
+        "put the file back: its rows are part of the published figures, and a refresh does not \
+         drop them silently",
+    )
+}
+
+fn changed(source: &str, location: &str) -> Failure {
+    Failure::data(format!("source {source}: {location} has changed since it was taken in")).remedy(
+        "restore it, and deliver corrections as a new file; if only rows in quarantine were \
+         mended, run `tenfold quarantine retry`",
+    )
+}
+
+fn no_files(source: &str, project: &Project) -> Failure {
+    let path = project.sources.get(source).map_or("", |source| source.path.as_str());
+    Failure::data(format!("source {source}: no files at {path}")).remedy(
+        "check `path` and `format` in tenfold.yaml; names that start with `_` or `.` are ignored",
+    )
+}
+
+/// The units of a file: one, or ranges of row groups of about [`TASK_BYTES`] each.
+fn units(file: &ListedFile) -> Vec<InputUnit> {
+    let whole = whole(file);
+    let count = file.row_groups.len() as u64;
+    if file.size <= 2 * TASK_BYTES || count < 2 {
+        return vec![whole];
+    }
+    let group_bytes = (file.size / count).max(1);
+    let step = usize::try_from((TASK_BYTES / group_bytes).max(1)).unwrap_or(usize::MAX);
+    let mut first_row = 1;
+    let mut units = Vec::new();
+    for (index, groups) in file.row_groups.chunks(step).enumerate() {
+        let first = index * step;
+        units.push(InputUnit {
+            size: group_bytes * groups.len() as u64,
+            row_groups: Some((first, first + groups.len())),
+            first_row,
+            ..whole.clone()
+        });
+        first_row += groups.iter().sum::<u64>();
+    }
+    units
+}
+
+fn whole(file: &ListedFile) -> InputUnit {
+    InputUnit {
+        location: file.location.clone(),
+        file_size: file.size,
+        size: file.size,
+        etag: file.etag.clone(),
+        keys: file.keys.clone(),
+        row_groups: None,
+        first_row: 1,
+        again: None,
+    }
+}
+
+/// Packs units into tasks of about [`TASK_BYTES`].
+fn pack(mapping: &SourceMapping, shards: u32, units: Vec<InputUnit>) -> Vec<AbsorbTask> {
+    let mut tasks: Vec<AbsorbTask> = Vec::new();
+    let mut room = 0;
+    for unit in units {
+        let size = unit.size.max(1);
+        match tasks.last_mut() {
+            Some(task) if size <= room => task.units.push(unit),
+            _ => {
+                room = TASK_BYTES;
+                tasks.push(AbsorbTask { mapping: mapping.clone(), shards, units: vec![unit] });
+            }
+        }
+        room = room.saturating_sub(size);
+    }
+    tasks
+}

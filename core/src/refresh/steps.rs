@@ -1,0 +1,303 @@
+//! From the answers of one step to the tasks of the next: the workflow, without running it.
+
+use std::collections::BTreeMap;
+
+use super::part::PartRef;
+use super::plan::Plan;
+use super::state::ShardState;
+use super::task::{
+    AbsorbOutput, AssignOutput, AssignTask, BoundariesTask, CutsTask, DecileSpec, FitTask, Fits,
+    GatherTask, GroupBy, MergeClv, MergeOutput, MergeSource, MergeTask, ModelTask, PieceSegment,
+    RankedValue, ScoreOutput, ScoreTask, ShardValues, Task, TotalsSpec, ValueSpec,
+};
+use crate::calendar::{Day, LookBack, Window, WindowKind, lookback_window};
+use crate::clv;
+use crate::project::{
+    self, Clv, ClvModel, DecileDeclaration, Holdout, Inactive, Lookback, Project, Ties, ValueAt,
+};
+
+/// Tasks that bring each shard's state up to date, from the pieces that were absorbed for it.
+pub fn merge_tasks(
+    plan: &Plan,
+    absorbed: &[(String, AbsorbOutput)],
+    previous: &[ShardState],
+) -> Vec<Task> {
+    let sources = merge_sources(&plan.project);
+    let totals = totals(plan);
+    let clv = plan.project.clv.as_ref().map(|clv| MergeClv {
+        source: clv.source.clone(),
+        value: clv.value.clone(),
+        holdout_from: holdout_from(clv, plan.as_of),
+    });
+    let mut pieces = pieces_by_shard(plan.shards, absorbed);
+    let task = |shard: u32| {
+        Task::Merge(MergeTask {
+            shard,
+            customer_type: plan.project.customer.key_type,
+            as_of: plan.as_of,
+            sources: sources.clone(),
+            clv: clv.clone(),
+            totals: totals.clone(),
+            pieces: pieces.remove(&shard).unwrap_or_default(),
+            previous: previous.get(shard as usize).cloned().unwrap_or_default(),
+        })
+    };
+    (0..plan.shards).map(task).collect()
+}
+
+fn merge_sources(project: &Project) -> Vec<MergeSource> {
+    let source = |(name, source): (&String, &project::Source)| MergeSource {
+        source: name.clone(),
+        measures: source.measures.keys().cloned().collect(),
+        dimensions: source.dimensions.keys().cloned().collect(),
+        event_ids: source.event_id.is_some(),
+    };
+    project.sources.iter().map(source).collect()
+}
+
+fn pieces_by_shard(
+    shards: u32,
+    absorbed: &[(String, AbsorbOutput)],
+) -> BTreeMap<u32, Vec<PieceSegment>> {
+    let mut by_shard: BTreeMap<u32, Vec<PieceSegment>> = BTreeMap::new();
+    for (source, output) in absorbed {
+        for pieces in &output.pieces {
+            for segment in &pieces.segments {
+                debug_assert!(segment.shard < shards);
+                by_shard.entry(segment.shard).or_default().push(PieceSegment {
+                    source: source.clone(),
+                    path: pieces.part.path.clone(),
+                    segment: segment.clone(),
+                });
+            }
+        }
+    }
+    by_shard
+}
+
+/// First day of the holdout period: the start of the month so many months before `as_of`.
+fn holdout_from(clv: &Clv, as_of: Day) -> Option<Day> {
+    match clv.holdout {
+        Holdout::None => None,
+        Holdout::Months(months) => {
+            lookback_window(as_of, LookBack::Months(months), WindowKind::CalendarMonths).start
+        }
+    }
+}
+
+fn totals(plan: &Plan) -> Vec<TotalsSpec> {
+    let deciles = plan.project.deciles.iter();
+    let needed = deciles.filter(|decile| decile.by.is_some() || !decile.ranks_clv());
+    needed.filter_map(|decile| totals_of(plan, decile)).collect()
+}
+
+fn totals_of(plan: &Plan, decile: &DecileDeclaration) -> Option<TotalsSpec> {
+    let (source, _) = plan.project.decile_source(decile)?;
+    let windows = decile
+        .lookbacks
+        .iter()
+        .map(|lookback| (lookback.suffix(), window(plan.as_of, *lookback, decile.window)));
+    Some(TotalsSpec {
+        name: decile.name.clone(),
+        source: source.clone(),
+        measure: (!decile.ranks_clv()).then(|| decile.measure.clone()),
+        windows: windows.collect(),
+        by: decile.by.as_ref().map(|dimension| GroupBy {
+            dimension: dimension.clone(),
+            latest: decile.value_at == ValueAt::Latest,
+        }),
+    })
+}
+
+fn window(as_of: Day, lookback: Lookback, kind: project::Window) -> Window {
+    let kind = match kind {
+        project::Window::Trailing => WindowKind::Trailing,
+        project::Window::CalendarMonths => WindowKind::CalendarMonths,
+    };
+    let lookback = match lookback {
+        Lookback::Months(months) => LookBack::Months(months),
+        Lookback::Lifetime => LookBack::Lifetime,
+    };
+    lookback_window(as_of, lookback, kind)
+}
+
+/// The task that fits the models, when CLV is declared and there is a customer with a purchase.
+pub fn fit_task(plan: &Plan, merged: &[MergeOutput]) -> Option<Task> {
+    let clv = plan.project.clv.as_ref()?;
+    let keys = |part: fn(&MergeOutput) -> &Option<PartRef>| -> Vec<PartRef> {
+        merged.iter().filter_map(|output| part(output).clone()).collect()
+    };
+    let holdout_days = holdout_from(clv, plan.as_of)
+        .and_then(|from| u32::try_from(plan.as_of.0 - from.0).ok());
+    Some(Task::Fit(FitTask {
+        models: clv.models.iter().copied().map(model).collect(),
+        unit: unit(clv.unit),
+        minor_per_major: minor_per_major(scale(&plan.project)),
+        transaction_keys: keys(|output| &output.transaction_keys),
+        spend_keys: keys(|output| &output.spend_keys),
+        holdout_keys: keys(|output| &output.holdout_keys),
+        holdout_days,
+        score: score_spec(clv),
+    }))
+}
+
+fn model(declared: ClvModel) -> clv::TransactionModel {
+    match declared {
+        ClvModel::ParetoNbd => clv::TransactionModel::ParetoNbd,
+        ClvModel::BgNbd => clv::TransactionModel::BgNbd,
+        ClvModel::MbgNbd => clv::TransactionModel::MbgNbd,
+    }
+}
+
+fn unit(declared: project::TimeUnit) -> clv::TimeUnit {
+    match declared {
+        project::TimeUnit::Day => clv::TimeUnit::Day,
+        project::TimeUnit::Week => clv::TimeUnit::Week,
+        project::TimeUnit::Month => clv::TimeUnit::Month,
+    }
+}
+
+fn score_spec(clv: &Clv) -> clv::ScoreSpec {
+    clv::ScoreSpec {
+        without_end: true,
+        horizons_months: clv.horizons.clone(),
+        month_days: clv.month.days(),
+        discount: match clv.discount {
+            project::Discount::Annual(rate) => clv::Discount::Annual(rate),
+            project::Discount::Monthly(rate) => clv::Discount::Monthly(rate),
+        },
+        margin: clv.margin,
+    }
+}
+
+/// Decimal places of the value of a purchase.
+fn scale(project: &Project) -> u8 {
+    let value = project.clv.as_ref().and_then(|clv| project.measure(&clv.value));
+    value.map_or(0, |(_, _, measure)| measure.scale)
+}
+
+/// 10^scale, exactly.
+fn minor_per_major(scale: u8) -> f64 {
+    (0..scale).fold(1.0, |power, _| power * 10.0)
+}
+
+fn value_spec(plan: &Plan) -> Option<ValueSpec> {
+    let clv = plan.project.clv.as_ref()?;
+    Some(ValueSpec { scale: scale(&plan.project), horizons: clv.horizons.clone() })
+}
+
+/// The deciles as the tasks see them.
+pub fn decile_specs(project: &Project) -> Vec<DecileSpec> {
+    project.deciles.iter().map(|decile| decile_spec(project, decile)).collect()
+}
+
+fn decile_spec(project: &Project, decile: &DecileDeclaration) -> DecileSpec {
+    let measure = project.measure(&decile.measure).map(|(_, _, measure)| measure);
+    DecileSpec {
+        name: decile.name.clone(),
+        value: match measure {
+            Some(measure) => RankedValue::Measure {
+                scale: measure.scale,
+                money: measure.currency.is_some() || measure.scale > 0,
+            },
+            None => RankedValue::Clv,
+        },
+        word: decile.tile_word(),
+        lookbacks: match measure {
+            Some(_) => decile.lookbacks.iter().map(|lookback| lookback.suffix()).collect(),
+            None => vec![Lookback::Months(project::ALWAYS_HORIZON).suffix()],
+        },
+        by: decile.by.clone(),
+        tiles: decile.tiles,
+        inactive_as_zero: decile.inactive == Inactive::Zero,
+        ties_together: decile.ties == Ties::Together,
+        population: decile.population.clone(),
+    }
+}
+
+/// The values of every shard that has customers.
+pub fn shard_values(merged: &[MergeOutput]) -> Vec<ShardValues> {
+    let values = |(shard, output): (usize, &MergeOutput)| {
+        Some(ShardValues {
+            shard: u32::try_from(shard).ok()?,
+            accounts: output.state.accounts.clone()?,
+            scores: None,
+            totals: output.totals.clone(),
+        })
+    };
+    merged.iter().enumerate().filter_map(values).collect()
+}
+
+/// Tasks that predict and count values, one per shard with customers.
+pub fn score_tasks(plan: &Plan, fits: Option<&Fits>, values: &[ShardValues]) -> Vec<Task> {
+    let deciles = decile_specs(&plan.project);
+    let value = value_spec(plan);
+    let task = |values: &ShardValues| {
+        Task::Score(ScoreTask {
+            values: values.clone(),
+            as_of: plan.as_of,
+            fits: fits.cloned(),
+            value: value.clone(),
+            deciles: deciles.clone(),
+        })
+    };
+    values.iter().map(task).collect()
+}
+
+/// The task that finds the cells with boundaries.
+pub fn boundaries_task(plan: &Plan, scored: &[ScoreOutput]) -> Task {
+    Task::Boundaries(BoundariesTask {
+        deciles: decile_specs(&plan.project),
+        histograms: scored.iter().map(|output| output.histograms.clone()).collect(),
+    })
+}
+
+/// Tasks that collect the rows of boundary cells, one per shard with customers.
+pub fn gather_tasks(plan: &Plan, values: &[ShardValues], boundaries: &PartRef) -> Vec<Task> {
+    let deciles = decile_specs(&plan.project);
+    let task = |values: &ShardValues| {
+        Task::Gather(GatherTask {
+            values: values.clone(),
+            deciles: deciles.clone(),
+            boundaries: boundaries.clone(),
+        })
+    };
+    values.iter().map(task).collect()
+}
+
+/// The task that picks the exact cuts.
+pub fn cuts_task(plan: &Plan, boundaries: &PartRef, candidates: Vec<PartRef>) -> Task {
+    Task::Cuts(CutsTask {
+        customer_type: plan.project.customer.key_type,
+        deciles: decile_specs(&plan.project),
+        boundaries: boundaries.clone(),
+        candidates,
+    })
+}
+
+/// Tasks that write the tables keyed by customer, one per shard with customers.
+pub fn assign_tasks(plan: &Plan, values: &[ShardValues], cuts: &PartRef) -> Vec<Task> {
+    let deciles = decile_specs(&plan.project);
+    let value = value_spec(plan);
+    let task = |values: &ShardValues| {
+        Task::Assign(AssignTask {
+            values: values.clone(),
+            as_of: plan.as_of,
+            value: value.clone(),
+            deciles: deciles.clone(),
+            cuts: cuts.clone(),
+        })
+    };
+    values.iter().map(task).collect()
+}
+
+/// The task that writes facts and dimensions.
+pub fn model_task(plan: &Plan, merged: &[MergeOutput], assigned: &[AssignOutput]) -> Task {
+    let first_day = merged.iter().filter_map(|output| output.first_day).min();
+    Task::Model(ModelTask {
+        as_of: plan.as_of,
+        deciles: decile_specs(&plan.project),
+        facts: assigned.iter().map(|output| output.facts.clone()).collect(),
+        first_day: first_day.unwrap_or(plan.as_of),
+    })
+}

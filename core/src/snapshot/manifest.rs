@@ -1,0 +1,157 @@
+//! The manifest: the one record whose creation publishes a snapshot.
+//!
+//! It pins a version of every table and names every file of it, so that a reader needs nothing
+//! else, and it says where the state for the next night lies. It holds no personal data.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::Day;
+use crate::hash::sha256_json;
+use crate::project::{Layout, Project};
+use crate::refresh::counts::CountsBySource;
+use crate::refresh::task::{Fits, GroupSummary};
+
+/// A file of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableFile {
+    /// Where it lies, relative to the root of the table.
+    pub path: String,
+    /// SHA-256 of its bytes.
+    pub sha256: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Its rows.
+    pub rows: u64,
+    /// The shard whose customers it holds; none for tables that are not keyed by customer.
+    pub shard: Option<u32>,
+}
+
+/// A table of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableEntry {
+    /// Root of the table, relative to the root of the store.
+    pub root: String,
+    /// The pinned Delta version.
+    pub delta_version: u64,
+    /// Rows of all files.
+    pub rows: u64,
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// Hash over (shard, content) of all files.
+    pub content_hash: String,
+    /// The files, by shard.
+    pub files: Vec<TableFile>,
+}
+
+/// An object that the manifest refers to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectRef {
+    /// Where it lies, relative to the root of the store.
+    pub path: String,
+    /// SHA-256 of its bytes.
+    pub sha256: String,
+    /// Its length.
+    pub bytes: u64,
+}
+
+/// What the run that published a snapshot did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// Where the rows that this run read went, by source.
+    pub rows: CountsBySource,
+    /// Files that were read.
+    pub files_read: u64,
+    /// Files that earlier runs had taken in.
+    pub files_reused: u64,
+    /// Tasks that were run.
+    pub tasks_run: u64,
+    /// Tasks whose results an earlier run had left.
+    pub tasks_adopted: u64,
+}
+
+/// A published snapshot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of this record's form.
+    pub format: u32,
+    /// Number of the snapshot: 1, 2, 3, …
+    pub number: u64,
+    /// The snapshot that it was built on.
+    pub parent: Option<u64>,
+    /// The run that published it: also how a writer knows its own record again.
+    pub run: String,
+    /// Hash of the plan.
+    pub plan_hash: String,
+    /// Version of the program's computations.
+    pub code_version: u32,
+    /// First day that did not count.
+    pub as_of: Day,
+    /// When it was published, RFC 3339 in UTC.
+    pub published_at: String,
+    /// Hash of what it says: equal inputs, declarations, `as_of` and code give the same.
+    pub snapshot_hash: String,
+    /// The declarations, every default spelled out.
+    pub declarations: Project,
+    /// The tables by name.
+    pub tables: BTreeMap<String, TableEntry>,
+    /// The fitted models, when CLV is declared.
+    pub fits: Option<Fits>,
+    /// Sizes and ties of every ranked group.
+    pub groups: Vec<GroupSummary>,
+    /// Customers with an event before `as_of`.
+    pub customers: u64,
+    /// Where the rows of all inputs so far are, by source.
+    pub rows: CountsBySource,
+    /// What the run did.
+    pub summary: RunSummary,
+    /// Things that a person should know.
+    pub warnings: Vec<String>,
+    /// The index of the state for the next night.
+    pub state: ObjectRef,
+    /// The cuts: they name customers, so only their place is said here.
+    pub cuts: Option<ObjectRef>,
+}
+
+impl Manifest {
+    /// Version of the record's form that this program writes.
+    pub const FORMAT: u32 = 1;
+
+    /// Where the manifest of a number lies.
+    pub fn path(number: u64) -> String {
+        format!("_snapshots/{number:020}.json")
+    }
+}
+
+/// Hash over (shard, content) of a table's files, which are in shard order.
+///
+/// # Errors
+/// Never for these types; the signature is that of the JSON writer.
+pub fn content_hash(files: &[TableFile]) -> serde_json::Result<String> {
+    let contents: Vec<_> = files.iter().map(|file| (file.shard, &file.sha256)).collect();
+    sha256_json(&contents)
+}
+
+/// Hash of a snapshot: tables, parameters, declarations, `as_of` and code version. Where the inputs
+/// lie, run ids and store versions are outside it.
+///
+/// # Errors
+/// Never for these types; the signature is that of the JSON writer.
+pub fn snapshot_hash(
+    tables: &BTreeMap<String, TableEntry>,
+    fits: Option<&Fits>,
+    declarations: &Project,
+    as_of: Day,
+    code_version: u32,
+) -> serde_json::Result<String> {
+    let mut declarations = declarations.clone();
+    for source in declarations.sources.values_mut() {
+        source.path.clear();
+        source.layout = Layout::default();
+        source.version = None;
+    }
+    let contents: Vec<_> =
+        tables.iter().map(|(name, table)| (name, &table.content_hash)).collect();
+    sha256_json(&(contents, fits, declarations.canonical_json(), as_of, code_version))
+}

@@ -1,0 +1,189 @@
+//! Opening a snapshot and answering queries over it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use datafusion::common::TableReference;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::context::SQLOptions;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::Statement as Sql;
+use futures::{StreamExt, TryStreamExt};
+use tenfold_core::failure::Failure;
+use tenfold_core::snapshot::TableEntry;
+use tenfold_store::object::Store;
+
+use crate::{error, table};
+
+/// Names under which the tables of a snapshot stand: `customer_value` is short for
+/// `tenfold.insights.customer_value`.
+const CATALOG: &str = "tenfold";
+const SCHEMA: &str = "insights";
+
+/// Where DataFusion finds the store: a name of ours, whatever the store is.
+const OBJECTS: &str = "tenfold://snapshot/";
+
+/// Tables whose schemas are read at one time.
+const OPENED_AT_ONCE: usize = 8;
+
+/// What a session may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionOptions {
+    /// Bytes that queries may hold together; sorts, aggregations and joins that need more spill
+    /// to the temporary directory where they can, and fail where they cannot.
+    pub memory_bytes: usize,
+    /// Partitions that a query is cut into, at least 1.
+    pub threads: usize,
+}
+
+/// The tables of one snapshot, ready for queries. Cloning is cheap and shares the memory budget.
+#[derive(Clone)]
+pub struct Session {
+    context: SessionContext,
+    tables: Arc<[String]>,
+}
+
+/// The rows that a query gives, computed as they are asked for. Dropping it ends the query.
+pub struct Answer {
+    batches: SendableRecordBatchStream,
+    tables: Arc<[String]>,
+}
+
+impl Session {
+    /// Opens the tables of a manifest. Must run inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When the first file of a table cannot be read, or is not what the manifest says.
+    pub async fn open(
+        store: &Store,
+        tables: &BTreeMap<String, TableEntry>,
+        options: SessionOptions,
+    ) -> Result<Self, Failure> {
+        let context = context(options).map_err(|error| error::failure(&error, &[]))?;
+        let objects = ObjectStoreUrl::parse(OBJECTS).map_err(|e| error::failure(&e, &[]))?;
+        context.register_object_store(objects.as_ref(), store.objects().clone());
+        let state = context.state();
+        let providers: Vec<_> = futures::stream::iter(tables)
+            .map(|(name, entry)| table::open(&state, store, &objects, name, entry))
+            .buffered(OPENED_AT_ONCE)
+            .try_collect()
+            .await?;
+        for (name, provider) in tables.keys().zip(providers) {
+            context
+                .register_table(TableReference::bare(name.as_str()), provider)
+                .map_err(|error| error::failure(&error, &[]))?;
+        }
+        Ok(Self {
+            context,
+            tables: tables.keys().cloned().collect(),
+        })
+    }
+
+    /// Answers one query: `SELECT`, `WITH`, `VALUES`, `EXPLAIN`, `SHOW` or `DESCRIBE`. Names
+    /// without double quotes are taken in lower case.
+    ///
+    /// # Errors
+    /// [`Failure::config`] for a query that is wrong or not a query, with the name that was
+    /// probably meant; otherwise by what failed. Errors in the data come with [`Answer::next`].
+    pub async fn sql(&self, text: &str) -> Result<Answer, Failure> {
+        let fail = |error| error::failure(&error, &self.tables);
+        let state = self.context.state();
+        let dialect = state.config().options().sql_parser.dialect;
+        let statement = state.sql_to_statement(text, &dialect).map_err(fail)?;
+        only_queries(&statement)?;
+        let plan = state.statement_to_plan(statement).await.map_err(fail)?;
+        // The statement's kind gives the better message; this looks at everything inside it.
+        let read_only = SQLOptions::new()
+            .with_allow_ddl(false)
+            .with_allow_dml(false)
+            .with_allow_statements(false);
+        read_only.verify_plan(&plan).map_err(fail)?;
+        let frame = self
+            .context
+            .execute_logical_plan(plan)
+            .await
+            .map_err(fail)?;
+        let batches = frame.execute_stream().await.map_err(fail)?;
+        Ok(Answer {
+            batches,
+            tables: self.tables.clone(),
+        })
+    }
+}
+
+impl Answer {
+    /// Columns of every batch.
+    pub fn schema(&self) -> SchemaRef {
+        self.batches.schema()
+    }
+
+    /// The next rows, or none at the end.
+    ///
+    /// # Errors
+    /// When a value cannot be computed, memory does not suffice, or a file cannot be read.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>, Failure> {
+        self.batches
+            .try_next()
+            .await
+            .map_err(|error| error::failure(&error, &self.tables))
+    }
+
+    /// All rows that are left.
+    ///
+    /// # Errors
+    /// As [`Answer::next`].
+    pub async fn collect(mut self) -> Result<Vec<RecordBatch>, Failure> {
+        let mut batches = Vec::new();
+        while let Some(batch) = self.next().await? {
+            batches.push(batch);
+        }
+        Ok(batches)
+    }
+}
+
+fn context(options: SessionOptions) -> datafusion::error::Result<SessionContext> {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(options.threads.max(1))
+        .with_default_catalog_and_schema(CATALOG, SCHEMA)
+        .with_information_schema(true);
+    let execution = &mut config.options_mut().execution;
+    execution.parquet.pushdown_filters = true;
+    // A sort must find this much for its last merge: no more than each thread can have.
+    let share = options.memory_bytes / options.threads.max(1) / 4;
+    execution.sort_spill_reservation_bytes = execution.sort_spill_reservation_bytes.min(share);
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(options.memory_bytes)))
+        .build_arc()?;
+    Ok(SessionContext::new_with_config_rt(config, runtime))
+}
+
+fn only_queries(statement: &Statement) -> Result<(), Failure> {
+    let asks = match statement {
+        Statement::Explain(explain) => return only_queries(&explain.statement),
+        Statement::Statement(sql) => matches!(
+            sql.as_ref(),
+            Sql::Query(_)
+                | Sql::ExplainTable { .. }
+                | Sql::ShowTables { .. }
+                | Sql::ShowColumns { .. }
+                | Sql::ShowFunctions { .. }
+                | Sql::ShowVariable { .. }
+        ),
+        _ => false,
+    };
+    if asks {
+        return Ok(());
+    }
+    let text = statement.to_string();
+    let verb = text.split_whitespace().next().unwrap_or_default();
+    Err(Failure::config(format!(
+        "{verb} is not a query: a snapshot cannot be changed"
+    ))
+    .remedy("use SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES or DESCRIBE"))
+}

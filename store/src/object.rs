@@ -1,0 +1,320 @@
+//! Access to one prefix of an object store: a local directory, S3, Google Cloud Storage or Azure.
+//!
+//! Only two ways of writing exist: [`Store::put`], for files named by their content, and
+//! [`Store::create`], which succeeds for exactly one writer. Nothing is ever renamed, and a listing
+//! is a hint, never the truth.
+
+use std::path::{Path as FsPath, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use tenfold_core::failure::{Failure, FailureClass};
+use url::Url;
+
+/// Whether a create-if-absent write was the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Created {
+    /// Nothing was there, and now ours is.
+    Ours,
+    /// Something was there already. It may be ours, from an answer that was lost: read it.
+    Exists,
+}
+
+/// A prefix of an object store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    objects: Arc<dyn ObjectStore>,
+    root: Path,
+    location: String,
+    directory: Option<PathBuf>,
+}
+
+impl Store {
+    /// Opens a location: a directory (made when absent) or a URL of scheme `file`, `s3`, `gs`,
+    /// `az`, `abfss` or `memory`. Credentials and endpoints come from the process environment
+    /// (`AWS_*`, `GOOGLE_*`, `AZURE_*`), never from declarations.
+    ///
+    /// # Errors
+    /// When the location cannot be understood or opened.
+    pub fn open(location: &str) -> Result<Self, Failure> {
+        match Url::parse(location) {
+            Ok(url) if location.contains("://") => Self::open_url(&url),
+            _ => Self::open_directory(FsPath::new(location)),
+        }
+    }
+
+    /// A store that lives in memory, for tests.
+    pub fn in_memory() -> Self {
+        Self {
+            objects: Arc::new(InMemory::new()),
+            root: Path::default(),
+            location: "memory:///".to_owned(),
+            directory: None,
+        }
+    }
+
+    fn open_directory(directory: &FsPath) -> Result<Self, Failure> {
+        let opened = std::fs::create_dir_all(directory)
+            .and_then(|()| directory.canonicalize())
+            .map_err(|error| {
+                Failure::new(
+                    FailureClass::Infra,
+                    format!("cannot open directory {}: {error}", directory.display()),
+                )
+            })?;
+        let objects = LocalFileSystem::new_with_prefix(&opened)
+            .map_err(|error| failure("open", &opened.display().to_string(), &error))?;
+        Ok(Self {
+            objects: Arc::new(objects),
+            root: Path::default(),
+            location: opened.display().to_string(),
+            directory: Some(opened),
+        })
+    }
+
+    fn open_url(url: &Url) -> Result<Self, Failure> {
+        let objects: Arc<dyn ObjectStore> = match url.scheme() {
+            "file" => {
+                let directory = url.to_file_path().map_err(|()| {
+                    Failure::config(format!("{url} is not a path on this machine"))
+                        .remedy("write file:///absolute/path")
+                })?;
+                return Self::open_directory(&directory);
+            }
+            "memory" => return Ok(Self::in_memory()),
+            "s3" | "s3a" => Arc::new(
+                AmazonS3Builder::from_env()
+                    .with_url(url.as_str())
+                    .with_conditional_put(S3ConditionalPut::ETagMatch)
+                    .build()
+                    .map_err(|error| failure("open", url.as_str(), &error))?,
+            ),
+            "gs" => Arc::new(
+                GoogleCloudStorageBuilder::from_env()
+                    .with_url(url.as_str())
+                    .build()
+                    .map_err(|error| failure("open", url.as_str(), &error))?,
+            ),
+            "az" | "azure" | "abfs" | "abfss" => Arc::new(
+                MicrosoftAzureBuilder::from_env()
+                    .with_url(url.as_str())
+                    .build()
+                    .map_err(|error| failure("open", url.as_str(), &error))?,
+            ),
+            other => {
+                return Err(Failure::config(format!("{url}: no store of scheme {other:?}"))
+                    .remedy("use a directory or a URL of scheme file, s3, gs, az or abfss"));
+            }
+        };
+        let root = Path::from_url_path(url.path())
+            .map_err(|error| Failure::config(format!("{url}: {error}")))?;
+        Ok(Self { objects, root, location: url.as_str().to_owned(), directory: None })
+    }
+
+    /// Where the store is, as given to [`Store::open`].
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
+    /// The directory, when the store is one.
+    pub fn directory(&self) -> Option<&FsPath> {
+        self.directory.as_deref()
+    }
+
+    /// The store underneath, whose paths start at its own root (see [`Store::path`]).
+    pub fn objects(&self) -> &Arc<dyn ObjectStore> {
+        &self.objects
+    }
+
+    /// The place of a relative path in the store underneath.
+    pub fn path(&self, relative: &str) -> Path {
+        let below = Path::from(relative);
+        self.root.parts().chain(below.parts()).collect()
+    }
+
+    /// Where a relative path is, for people and other programs.
+    pub fn locate(&self, relative: &str) -> String {
+        format!("{}/{relative}", self.location.trim_end_matches('/'))
+    }
+
+    /// Writes an object, replacing what was there. Only for names that are a hash of the content.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn put(&self, relative: &str, bytes: Bytes) -> Result<(), Failure> {
+        self.objects
+            .put(&self.path(relative), PutPayload::from_bytes(bytes))
+            .await
+            .map(|_| ())
+            .map_err(|error| failure("write", &self.locate(relative), &error))
+    }
+
+    /// Writes an object only if none is there: exactly one of any number of writers succeeds.
+    ///
+    /// # Errors
+    /// When the store refuses. After an error the outcome is *unknown*: read the object back.
+    pub async fn create(&self, relative: &str, bytes: Bytes) -> Result<Created, Failure> {
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        let path = self.path(relative);
+        match self.objects.put_opts(&path, PutPayload::from_bytes(bytes), options).await {
+            Ok(_) => Ok(Created::Ours),
+            Err(
+                object_store::Error::AlreadyExists { .. }
+                | object_store::Error::Precondition { .. },
+            ) => Ok(Created::Exists),
+            Err(error) => Err(failure("create", &self.locate(relative), &error)),
+        }
+    }
+
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be read.
+    pub async fn get(&self, relative: &str) -> Result<Bytes, Failure> {
+        let fail = |error| failure("read", &self.locate(relative), &error);
+        let answer = self.objects.get(&self.path(relative)).await.map_err(fail)?;
+        answer.bytes().await.map_err(fail)
+    }
+
+    /// Reads an object that may be absent.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn get_if_present(&self, relative: &str) -> Result<Option<Bytes>, Failure> {
+        match self.objects.get(&self.path(relative)).await {
+            Ok(answer) => answer
+                .bytes()
+                .await
+                .map(Some)
+                .map_err(|error| failure("read", &self.locate(relative), &error)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failure("read", &self.locate(relative), &error)),
+        }
+    }
+
+    /// Reads a range of an object.
+    ///
+    /// # Errors
+    /// When it is not there, is shorter, or cannot be read.
+    pub async fn get_range(&self, relative: &str, from: u64, bytes: u64) -> Result<Bytes, Failure> {
+        self.objects
+            .get_range(&self.path(relative), from..from + bytes)
+            .await
+            .map_err(|error| failure("read", &self.locate(relative), &error))
+    }
+
+    /// The length of an object, or none when it is absent.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn size(&self, relative: &str) -> Result<Option<u64>, Failure> {
+        match self.objects.head(&self.path(relative)).await {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failure("look up", &self.locate(relative), &error)),
+        }
+    }
+
+    /// Lists the objects below a prefix, by path.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, Failure> {
+        let below = self.path(prefix);
+        let below = (!below.as_ref().is_empty()).then_some(&below);
+        let mut found: Vec<ObjectMeta> = self
+            .objects
+            .list(below)
+            .try_collect()
+            .await
+            .map_err(|error| failure("list", &self.locate(prefix), &error))?;
+        found.sort_by(|left, right| left.location.cmp(&right.location));
+        Ok(found)
+    }
+
+    /// The path of a listed object, relative to this store's root.
+    pub fn relative(&self, location: &Path) -> String {
+        match location.prefix_match(&self.root) {
+            Some(parts) => parts.collect::<Path>().to_string(),
+            None => location.to_string(),
+        }
+    }
+
+    /// Removes an object that nothing names any more. One that is gone already is no error.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn delete(&self, relative: &str) -> Result<(), Failure> {
+        match self.objects.delete(&self.path(relative)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(failure("delete", &self.locate(relative), &error)),
+        }
+    }
+}
+
+/// Puts an error of the object store into words, by who can do something about it.
+pub fn failure(operation: &str, subject: &str, error: &object_store::Error) -> Failure {
+    use object_store::Error;
+    let message = format!("cannot {operation} {subject}: {error}");
+    match error {
+        Error::NotFound { .. } => {
+            Failure::data(message).remedy("check that the path exists and is spelt right")
+        }
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
+            Failure::config(message).remedy("check the credentials in the environment")
+        }
+        Error::InvalidPath { .. } | Error::NotSupported { .. } => Failure::config(message),
+        _ => Failure::dependency(message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn behaves(store: &Store) {
+        let bytes = Bytes::from_static(b"one");
+        assert_eq!(store.create("a/b.json", bytes.clone()).await.unwrap(), Created::Ours);
+        let other = Bytes::from_static(b"two");
+        assert_eq!(store.create("a/b.json", other).await.unwrap(), Created::Exists);
+        assert_eq!(store.get("a/b.json").await.unwrap(), bytes);
+        assert_eq!(store.get_range("a/b.json", 1, 2).await.unwrap(), "ne");
+        assert_eq!(store.size("a/b.json").await.unwrap(), Some(3));
+        assert_eq!(store.size("a/c.json").await.unwrap(), None);
+        assert_eq!(store.get_if_present("a/c.json").await.unwrap(), None);
+        store.put("a/c.json", Bytes::from_static(b"x")).await.unwrap();
+        let listed = store.list("a").await.unwrap();
+        let names: Vec<_> = listed.iter().map(|meta| store.relative(&meta.location)).collect();
+        assert_eq!(names, ["a/b.json", "a/c.json"]);
+        store.delete("a/c.json").await.unwrap();
+        store.delete("a/c.json").await.unwrap();
+        assert_eq!(store.list("a").await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn memory_behaves() {
+        behaves(&Store::in_memory()).await;
+    }
+
+    #[tokio::test]
+    async fn a_directory_behaves() {
+        let directory = tempfile::tempdir().unwrap();
+        let below = directory.path().join("not/there/yet");
+        behaves(&Store::open(below.to_str().unwrap()).unwrap()).await;
+    }
+
+    #[test]
+    fn an_unknown_scheme_is_refused_with_a_remedy() {
+        let refused = Store::open("ftp://host/x").unwrap_err();
+        assert!(refused.message.contains("ftp"));
+        assert!(refused.remedy.contains("s3"));
+    }
+}

@@ -1,0 +1,288 @@
+//! Publication: the one file that says in which order a snapshot is written.
+//!
+//! 1. Parts and result records are there before this file is entered: tasks wrote them.
+//! 2. The parent of the plan is still the head.
+//! 3. One Delta commit per table brings the table to exactly the snapshot's files. After a crash a
+//!    commit that is already there is found done; any other state is brought to the target.
+//! 4. The manifest is created if absent: that write *is* the publication.
+//! 5. Sweeping of what no manifest names.
+//!
+//! A crash between any two of these leaves the last snapshot readable, since readers go by
+//! manifests alone, and the next run finds its tasks done. An answer to step 4 that was lost is
+//! neither success nor failure: the slot is read back, and its writer compared, before anything
+//! else happens. A slot is never deleted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow::datatypes::{DataType, Field, Schema};
+use bytes::Bytes;
+use tenfold_core::failure::Failure;
+use tenfold_core::refresh::part::PartRef;
+use tenfold_core::refresh::task::TablePart;
+use tenfold_core::snapshot::{Manifest, ObjectRef, TableEntry, TableFile, content_hash};
+
+use crate::delta::{self, CommitStamp, DeltaError, TableSpec, commit_exact};
+use crate::object::{Created, Store};
+use crate::part::put_part;
+
+/// Column that says which shard a file belongs to.
+pub const SHARD: &str = "shard";
+
+/// What became of an attempt to publish.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Publication {
+    /// The snapshot is published, by us.
+    Committed,
+    /// Another run published this number first; nothing of ours is visible.
+    LostRace {
+        /// The run that did.
+        run: String,
+    },
+}
+
+/// Reads the manifest of a number.
+///
+/// # Errors
+/// When the store does not answer or the manifest cannot be understood.
+pub async fn read_manifest(store: &Store, number: u64) -> Result<Option<Manifest>, Failure> {
+    let path = Manifest::path(number);
+    let Some(bytes) = store.get_if_present(&path).await? else { return Ok(None) };
+    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| {
+        Failure::dependency(format!("cannot read manifest {}: {error}", store.locate(&path)))
+            .remedy("it was written by another version of Tenfold, or is damaged")
+    })?;
+    Ok(Some(manifest))
+}
+
+/// The newest snapshot. A listing says where to begin; from there each next number is looked up,
+/// so that a listing that lags hides nothing.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn head(store: &Store) -> Result<Option<Manifest>, Failure> {
+    let mut number = snapshots(store).await?.last().copied().unwrap_or(0);
+    let mut found = None;
+    if number > 0 {
+        found = read_manifest(store, number).await?;
+    }
+    while let Some(next) = read_manifest(store, number + 1).await? {
+        number += 1;
+        found = Some(next);
+    }
+    Ok(found)
+}
+
+/// The numbers of the published snapshots that a listing shows, ascending.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn snapshots(store: &Store) -> Result<Vec<u64>, Failure> {
+    let listed = store.list("_snapshots").await?;
+    let number = |relative: String| -> Option<u64> {
+        relative.strip_prefix("_snapshots/")?.strip_suffix(".json")?.parse().ok()
+    };
+    Ok(listed.iter().filter_map(|meta| number(store.relative(&meta.location))).collect())
+}
+
+/// Writes an object that a manifest will refer to.
+///
+/// # Errors
+/// When the store refuses.
+pub async fn put_object(
+    store: &Store,
+    directory: &str,
+    bytes: Vec<u8>,
+) -> Result<ObjectRef, Failure> {
+    let part = put_part(store, directory, "json", 0, bytes).await?;
+    Ok(ObjectRef { path: part.path, sha256: part.sha256, bytes: part.bytes })
+}
+
+/// Groups the files of a snapshot by table; `roots` says where a table lies.
+///
+/// # Errors
+/// Never for these types; the signature is that of the JSON writer.
+pub fn table_entries(
+    parts: Vec<TablePart>,
+    root_of: impl Fn(&str) -> String,
+) -> Result<BTreeMap<String, TableEntry>, Failure> {
+    let mut by_table: BTreeMap<String, Vec<TableFile>> = BTreeMap::new();
+    for part in parts {
+        let root = root_of(&part.table);
+        let below = part.part.path.strip_prefix(&root).map(|path| path.trim_start_matches('/'));
+        let path = below.ok_or_else(|| {
+            Failure::bug(format!("{} is not below {root}", part.part.path))
+        })?;
+        by_table.entry(part.table).or_default().push(TableFile {
+            path: path.to_owned(),
+            sha256: part.part.sha256,
+            bytes: part.part.bytes,
+            rows: part.part.rows,
+            shard: part.shard,
+        });
+    }
+    let entry = |(table, mut files): (String, Vec<TableFile>)| {
+        files.sort_by_key(|file| file.shard);
+        let content_hash = content_hash(&files).map_err(|e| Failure::bug(e.to_string()))?;
+        let entry = TableEntry {
+            root: root_of(&table),
+            delta_version: 0,
+            rows: files.iter().map(|file| file.rows).sum(),
+            bytes: files.iter().map(|file| file.bytes).sum(),
+            content_hash,
+            files,
+        };
+        Ok((table, entry))
+    };
+    by_table.into_iter().map(entry).collect()
+}
+
+/// Steps 2 to 4. The versions of the tables are filled into the manifest; `at_ms` is the time that
+/// their logs show, in milliseconds since 1970 UTC.
+///
+/// # Errors
+/// When the store refuses, or the head is not the manifest's parent any more.
+pub async fn publish(
+    store: &Store,
+    manifest: &mut Manifest,
+    at_ms: i64,
+) -> Result<Publication, Failure> {
+    let current = head(store).await?;
+    if let Some(run) = foreign_head(manifest, current.as_ref()) {
+        return Ok(Publication::LostRace { run });
+    }
+    for (name, table) in &mut manifest.tables {
+        let stamp = CommitStamp {
+            app_id: manifest.declarations.project.clone(),
+            snapshot: i64::try_from(manifest.number).unwrap_or(i64::MAX),
+            plan_hash: manifest.plan_hash.clone(),
+            run: manifest.run.clone(),
+            committed_at_ms: at_ms,
+        };
+        table.delta_version = commit_table(store, name, table, &stamp).await?;
+    }
+    let bytes = serde_json::to_vec_pretty(manifest).map_err(|e| Failure::bug(e.to_string()))?;
+    create_manifest(store, manifest, Bytes::from(bytes)).await
+}
+
+/// The run that published since the plan was made, if one did.
+fn foreign_head(manifest: &Manifest, head: Option<&Manifest>) -> Option<String> {
+    let head = head?;
+    (Some(head.number) != manifest.parent).then(|| head.run.clone())
+}
+
+async fn create_manifest(
+    store: &Store,
+    manifest: &Manifest,
+    bytes: Bytes,
+) -> Result<Publication, Failure> {
+    let created = store.create(&Manifest::path(manifest.number), bytes).await;
+    if created == Ok(Created::Ours) {
+        return Ok(Publication::Committed);
+    }
+    // It exists, or the answer was lost: only what the slot says counts.
+    match (read_manifest(store, manifest.number).await?, created) {
+        (Some(there), _) if there.run == manifest.run => Ok(Publication::Committed),
+        (Some(there), _) => Ok(Publication::LostRace { run: there.run }),
+        (None, Err(failure)) => Err(failure.remedy(
+            "the outcome is unknown and nothing was deleted: refresh again, finished work is kept",
+        )),
+        (None, Ok(_)) => Err(Failure::dependency(
+            "the store says that the manifest exists, but cannot read it",
+        )),
+    }
+}
+
+async fn commit_table(
+    store: &Store,
+    name: &str,
+    table: &TableEntry,
+    stamp: &CommitStamp,
+) -> Result<u64, Failure> {
+    let sharded = table.files.iter().any(|file| file.shard.is_some());
+    let schema = schema(store, table, sharded).await?;
+    let partition_columns = if sharded { vec![SHARD.to_owned()] } else { Vec::new() };
+    let root = store.path(&table.root);
+    let spec =
+        TableSpec { root: &root, name, schema: &schema, partition_columns: &partition_columns };
+    let files: Vec<delta::TableFile> = table.files.iter().map(delta_file).collect();
+    let committed = commit_exact(store.objects().clone(), &spec, &files, stamp).await;
+    match committed {
+        Ok(outcome) => Ok(outcome.version),
+        // Somebody else committed, or our own answer was lost: once more, from the head as it is.
+        Err(DeltaError::Conflict { .. }) => {
+            commit_exact(store.objects().clone(), &spec, &files, stamp)
+                .await
+                .map(|outcome| outcome.version)
+                .map_err(|error| delta_failure(name, &error))
+        }
+        Err(error) => Err(delta_failure(name, &error)),
+    }
+}
+
+fn delta_failure(table: &str, error: &DeltaError) -> Failure {
+    Failure::dependency(format!("cannot commit table {table}: {error}"))
+        .remedy("refresh again: finished work is kept")
+}
+
+fn delta_file(file: &TableFile) -> delta::TableFile {
+    let shard = file.shard.map(|shard| (SHARD.to_owned(), Some(shard.to_string())));
+    delta::TableFile {
+        path: file.path.clone(),
+        size: file.bytes,
+        rows: Some(file.rows),
+        partition: shard.into_iter().collect(),
+    }
+}
+
+/// The columns of a table: those of its first file, and the shard.
+async fn schema(store: &Store, table: &TableEntry, sharded: bool) -> Result<Schema, Failure> {
+    let Some(file) = table.files.first() else {
+        return Err(Failure::bug("a table without files has no columns"));
+    };
+    let path = format!("{}/{}", table.root, file.path);
+    let schema = crate::part::parquet_schema(store, &path, file.bytes).await?;
+    let mut fields: Vec<Field> = schema.fields().iter().map(|field| field.as_ref().clone()).collect();
+    if sharded {
+        fields.push(Field::new(SHARD, DataType::Int32, true));
+    }
+    Ok(Schema::new(fields))
+}
+
+/// Step 5: deletes the work of a run that has been published. Parts that the manifest, its state
+/// or another unfinished task's record names stay.
+///
+/// # Errors
+/// When the store refuses; the snapshot stays published all the same.
+pub async fn sweep(
+    store: &Store,
+    tasks: &BTreeSet<String>,
+    parts: &[PartRef],
+) -> Result<(), Failure> {
+    for task in tasks {
+        for meta in store.list(&format!("{}/{task}", crate::record::RESULTS)).await? {
+            store.delete(&store.relative(&meta.location)).await?;
+        }
+    }
+    let work: BTreeSet<&str> = parts
+        .iter()
+        .map(|part| part.path.as_str())
+        .filter(|path| path.starts_with(crate::part::WORK))
+        .collect();
+    for path in work {
+        store.delete(path).await?;
+    }
+    Ok(())
+}
+
+/// Reads an object that a manifest refers to, and checks that it is whole.
+///
+/// # Errors
+/// When it is absent or is not what was written.
+pub async fn get_object(store: &Store, object: &ObjectRef) -> Result<Bytes, Failure> {
+    let bytes = store.get(&object.path).await?;
+    if tenfold_core::hash::sha256_hex(&bytes) != object.sha256 {
+        return Err(Failure::dependency(format!("{} is damaged", store.locate(&object.path)))
+            .remedy("restore it from a backup of the store"));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,133 @@
+//! Absorb: read input files, check every row, and spread the good ones over the shards.
+//!
+//! Every row ends up in exactly one place: kept, filtered by a declared rule, or quarantined with
+//! the first reason that was found. A file that cannot be read at all fails the task.
+
+mod convert;
+mod derive;
+mod quarantine;
+mod read;
+mod spread;
+mod time;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use tenfold_core::failure::Failure;
+use tenfold_core::refresh::counts::Counts;
+use tenfold_core::refresh::state::TakenInput;
+use tenfold_core::refresh::task::{AbsorbOutput, AbsorbTask, Again, InputUnit, SourceMapping};
+
+use crate::TaskContext;
+use derive::Derivation;
+use quarantine::Quarantine;
+use read::UnitReader;
+use spread::{Spreader, checksum_of};
+
+/// Runs an absorb task.
+pub fn run(task: &AbsorbTask, context: &TaskContext) -> Result<AbsorbOutput, Failure> {
+    let mut spreader = Spreader::new(&task.mapping, task.shards, context);
+    let mut quarantine = Quarantine::new(&task.mapping.source);
+    let mut output = AbsorbOutput::default();
+    for unit in &task.units {
+        let within = |failure: Failure| failure.within(&unit.location);
+        let taken = absorb_unit(task, unit, context, &mut spreader, &mut quarantine, &mut output.counts);
+        output.files.push(taken.map_err(within)?);
+    }
+    output.pieces = spreader.finish()?;
+    output.quarantine = quarantine.write(context)?;
+    Ok(output)
+}
+
+fn absorb_unit(
+    task: &AbsorbTask,
+    unit: &InputUnit,
+    context: &TaskContext,
+    spreader: &mut Spreader<'_>,
+    quarantine: &mut Quarantine,
+    counts: &mut Counts,
+) -> Result<TakenInput, Failure> {
+    let mut taken = TakenInput {
+        source: task.mapping.source.clone(),
+        location: unit.location.clone(),
+        size: unit.file_size,
+        etag: unit.etag.clone(),
+        rows: 0,
+        checksum: 0,
+        quarantined: 0,
+    };
+    let mut kept = 0_u64;
+    let mut reader = UnitReader::open(&task.mapping, unit, context)?;
+    let mut derivation = None;
+    while let Some(rows) = reader.next(context)? {
+        taken.rows += rows.read();
+        let derivation = match &mut derivation {
+            Some(ready) => ready,
+            None => derivation.insert(Derivation::new(&task.mapping, &rows.batch.schema())?),
+        };
+        let mut sorted = derivation.sort(&rows)?;
+        if let Some(again) = &unit.again {
+            let (wanted, others) = sorted.only(|row| again.wants(rows.number(row as usize)))?;
+            sorted = wanted;
+            taken.checksum = taken.checksum.wrapping_add(checksum_of(&others)?);
+        }
+        let malformed = rows.malformed.iter();
+        let malformed = malformed.filter(|row| {
+            unit.again.as_ref().is_none_or(|again| again.wants(row.number))
+        });
+        for row in malformed {
+            counts.read += 1;
+            *counts.quarantined.entry(row.reason.clone()).or_default() += 1;
+            taken.quarantined += 1;
+            quarantine.add_malformed(&unit.location, row.number, &row.reason, &row.text);
+        }
+        account(counts, &sorted);
+        taken.quarantined += sorted.bad.len() as u64;
+        quarantine.add(&unit.location, &rows, &sorted.bad);
+        kept = kept.wrapping_add(spreader.add(&sorted.kept)?);
+    }
+    if let Some(again) = &unit.again {
+        refuse_other_changes(again, &taken)?;
+    }
+    taken.checksum = taken.checksum.wrapping_add(kept);
+    Ok(taken)
+}
+
+/// A file is read again for its rows in quarantine alone: all others must be what they were.
+fn refuse_other_changes(again: &Again, taken: &TakenInput) -> Result<(), Failure> {
+    if (again.rows_before, again.checksum) == (taken.rows, taken.checksum) {
+        return Ok(());
+    }
+    Err(Failure::data("the file has changed in rows that were not in quarantine").remedy(
+        "mend only the rows that `tenfold quarantine ls` shows, in place; deliver other \
+         corrections as a new file",
+    ))
+}
+
+/// Adds what became of a batch to the account.
+fn account(counts: &mut Counts, sorted: &derive::Sorted) {
+    let bad = sorted.bad.len() as i64;
+    let kept = sorted.kept_rows() as i64;
+    counts.counted += kept;
+    counts.read += kept + bad;
+    for (rule, rows) in &sorted.filtered {
+        let rows = rows.len() as i64;
+        counts.read += rows;
+        *counts.filtered.entry((*rule).to_owned()).or_default() += rows;
+    }
+    for row in &sorted.bad {
+        *counts.quarantined.entry(row.reason.clone()).or_default() += 1;
+    }
+}
+
+/// Checks a mapping against the columns of a file, before any run: that every column is there and
+/// every expression can be understood.
+///
+/// # Errors
+/// With the first thing that does not fit.
+pub fn check_mapping(mapping: &SourceMapping, schema: &SchemaRef) -> Result<(), Failure> {
+    let schema = read::typed_schema(mapping, schema);
+    let columns = derive::columns_needed(mapping, &schema)?;
+    let projected = derive::project(&schema, &columns)?;
+    let mut derivation = Derivation::new(mapping, &projected)?;
+    derivation.sort(&read::Rows::whole(RecordBatch::new_empty(projected), 1)).map(|_| ())
+}

@@ -1,0 +1,369 @@
+//! Assign: tiles joined on, and the tables of one shard written.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, Decimal128Builder, Int32Array, Int32Builder, MapBuilder,
+    MapFieldNames, RecordBatch, StringArray, StringBuilder, UInt32Array,
+};
+use arrow::compute::{concat, take};
+use arrow::datatypes::Int64Type;
+use serde::{Deserialize, Serialize};
+use tenfold_core::decile::{Rankable, Ties, assign, assign_i64_customers};
+use tenfold_core::failure::Failure;
+use tenfold_core::refresh::part::PartRef;
+use tenfold_core::refresh::task::{
+    AssignOutput, AssignTask, DecileSpec, RankedValue, TablePart,
+};
+use tenfold_store::part::{Layout, WORK, put_parquet, put_part};
+
+use crate::TaskContext;
+use crate::arrays::{arrow_bug, column};
+use crate::cut::{AllCuts, GroupCuts, get_json};
+use crate::ranking::{Group, GroupKey, GroupValues, for_each_group};
+use crate::values::{Columns, ShardBatches, common_scale, customer_value};
+
+/// Partial facts of one group in one shard.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct GroupFacts {
+    /// The group.
+    pub key: GroupKey,
+    /// Its tiles, ascending; a tile without customers in this shard is left out.
+    pub tiles: Vec<TileFacts>,
+}
+
+/// Partial facts of one tile.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TileFacts {
+    /// The tile, from 1.
+    pub tile: i32,
+    /// Customers in it.
+    pub customers: u64,
+    /// Sum, least and greatest of their values.
+    pub sums: FactSums,
+}
+
+/// Sum, least and greatest of some values.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FactSums {
+    /// Of sums in minor units; the total is an i128 in decimal digits.
+    Minor {
+        /// The total.
+        total: String,
+        /// The least value.
+        min: i64,
+        /// The greatest value.
+        max: i64,
+    },
+    /// Of CLV.
+    Clv {
+        /// The total, added in the order of customers.
+        total: f64,
+        /// The least value.
+        min: f64,
+        /// The greatest value.
+        max: f64,
+    },
+}
+
+/// Tiles of one group: rows of its relation and the tile of each.
+struct Assigned {
+    rows: Vec<u32>,
+    tiles: Vec<i32>,
+}
+
+/// Runs an assign task.
+pub fn run(task: &AssignTask, context: &TaskContext) -> Result<AssignOutput, Failure> {
+    let all: AllCuts = get_json(&task.cuts, context)?;
+    let batches = ShardBatches::load(&task.values, context)?;
+    let mut assigned: BTreeMap<GroupKey, Assigned> = BTreeMap::new();
+    let mut facts = Vec::new();
+    for_each_group(&batches, &task.deciles, |group| {
+        let tiles = tiles(&group, &all, &task.deciles[group.key.decile])?;
+        facts.push(facts_of(&group, &tiles));
+        assigned.insert(group.key, Assigned { rows: group.rows, tiles });
+        Ok(())
+    })?;
+    let mut tables = vec![write_customer_value(task, &batches, &assigned, context)?];
+    if task.deciles.iter().any(|decile| decile.by.is_some()) {
+        tables.extend(write_customer_decile(task, &batches, &assigned, context)?);
+    }
+    let bytes = serde_json::to_vec(&facts).map_err(|error| Failure::bug(error.to_string()))?;
+    let facts = put_part(&context.store, WORK, "json", facts.len() as u64, bytes);
+    Ok(AssignOutput { tables, facts: context.wait(facts)? })
+}
+
+fn tiles(group: &Group<'_>, all: &AllCuts, decile: &DecileSpec) -> Result<Vec<i32>, Failure> {
+    match &group.values {
+        GroupValues::Sums(values) => tiles_of(values, group, all, decile),
+        GroupValues::Clv(values) => tiles_of(values, group, all, decile),
+    }
+}
+
+fn tiles_of<V: Rankable>(
+    values: &[V],
+    group: &Group<'_>,
+    all: &AllCuts,
+    decile: &DecileSpec,
+) -> Result<Vec<i32>, Failure> {
+    let ties = if decile.ties_together { Ties::Together } else { Ties::Split };
+    match all {
+        AllCuts::Int64(cuts) => {
+            let known = group.customers.as_primitive::<Int64Type>();
+            let customers: Vec<i64> =
+                group.rows.iter().map(|row| known.value(*row as usize)).collect();
+            Ok(assign_i64_customers(values, &customers, &cuts_of(cuts, &group.key)?.cuts, ties))
+        }
+        AllCuts::String(cuts) => {
+            let known = group.customers.as_string::<i32>();
+            let customer = |place: usize| known.value(group.rows[place] as usize);
+            Ok(assign::<_, String, str>(values, customer, &cuts_of(cuts, &group.key)?.cuts, ties))
+        }
+    }
+}
+
+fn cuts_of<'a, C>(cuts: &'a [GroupCuts<C>], key: &GroupKey) -> Result<&'a GroupCuts<C>, Failure> {
+    let place = cuts.binary_search_by(|known| known.key.cmp(key));
+    place.map(|place| &cuts[place]).map_err(|_| Failure::bug("a group has no cuts"))
+}
+
+fn facts_of(group: &Group<'_>, tiles: &[i32]) -> GroupFacts {
+    let mut by_tile: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
+    for (place, tile) in tiles.iter().enumerate() {
+        by_tile.entry(*tile).or_default().push(place);
+    }
+    let facts = |(tile, places): (i32, Vec<usize>)| TileFacts {
+        tile,
+        customers: places.len() as u64,
+        sums: match &group.values {
+            GroupValues::Sums(values) => minor_sums(&places, values),
+            GroupValues::Clv(values) => clv_sums(&places, values),
+        },
+    };
+    GroupFacts { key: group.key.clone(), tiles: by_tile.into_iter().map(facts).collect() }
+}
+
+fn minor_sums(places: &[usize], values: &[i64]) -> FactSums {
+    let values = || places.iter().map(|place| values[*place]);
+    FactSums::Minor {
+        total: values().map(i128::from).sum::<i128>().to_string(),
+        min: values().min().unwrap_or_default(),
+        max: values().max().unwrap_or_default(),
+    }
+}
+
+fn clv_sums(places: &[usize], values: &[f64]) -> FactSums {
+    let values = || places.iter().map(|place| values[*place]);
+    FactSums::Clv {
+        total: values().sum(),
+        min: values().fold(f64::INFINITY, f64::min),
+        max: values().fold(f64::NEG_INFINITY, f64::max),
+    }
+}
+
+fn write_customer_value(
+    task: &AssignTask,
+    batches: &ShardBatches,
+    assigned: &BTreeMap<GroupKey, Assigned>,
+    context: &TaskContext,
+) -> Result<TablePart, Failure> {
+    let mut failed = None;
+    let tile_column = |place: usize, lookback: usize| {
+        let decile = &task.deciles[place];
+        let column = match decile.by {
+            None => Ok(flat_column(place, lookback, batches.len(), assigned)),
+            Some(_) => map_column(place, lookback, decile, batches, assigned),
+        };
+        column.map_err(|failure| failed = Some(failure)).ok()
+    };
+    let columns =
+        customer_value(batches, task.as_of, task.value.as_ref(), &task.deciles, tile_column)?;
+    match failed {
+        Some(failure) => Err(failure),
+        None => write(task, "customer_value", &columns.batch()?, context),
+    }
+}
+
+/// Tiles of a decile without dimension, NULL where a customer is not ranked.
+fn flat_column(
+    decile: usize,
+    lookback: usize,
+    customers: usize,
+    assigned: &BTreeMap<GroupKey, Assigned>,
+) -> ArrayRef {
+    let mut tiles: Vec<Option<i32>> = vec![None; customers];
+    if let Some(group) = assigned.get(&GroupKey { decile, lookback, dimension_value: None }) {
+        for (row, tile) in group.rows.iter().zip(&group.tiles) {
+            tiles[*row as usize] = Some(*tile);
+        }
+    }
+    Arc::new(Int32Array::from(tiles))
+}
+
+/// Tiles of a decile by dimension: a map from value to tile, NULL where a customer has none.
+fn map_column(
+    place: usize,
+    lookback: usize,
+    decile: &DecileSpec,
+    batches: &ShardBatches,
+    assigned: &BTreeMap<GroupKey, Assigned>,
+) -> Result<ArrayRef, Failure> {
+    let mut builder = MapBuilder::new(
+        Some(MapFieldNames {
+            entry: "key_value".to_owned(),
+            key: "key".to_owned(),
+            value: "value".to_owned(),
+        }),
+        StringBuilder::new(),
+        Int32Builder::new(),
+    );
+    let customers = batches.customers()?;
+    let long = long_tiles(place, lookback, decile, batches, assigned)?;
+    let mut next = 0;
+    for row in 0..customers.len() {
+        let start = next;
+        while let Some((account, value, tile)) = long.get(next).filter(|entry| entry.0 == row) {
+            debug_assert_eq!(*account, row);
+            builder.keys().append_value(value);
+            builder.values().append_value(*tile);
+            next += 1;
+        }
+        builder.append(next > start).map_err(arrow_bug)?;
+    }
+    Ok(Arc::new(builder.finish()))
+}
+
+/// (row of the account, value of the dimension, tile), ascending.
+fn long_tiles(
+    place: usize,
+    lookback: usize,
+    decile: &DecileSpec,
+    batches: &ShardBatches,
+    assigned: &BTreeMap<GroupKey, Assigned>,
+) -> Result<Vec<(usize, String, i32)>, Failure> {
+    let Some(long) = batches.totals.get(&decile.name) else { return Ok(Vec::new()) };
+    let accounts = crate::ranking::places(column(long, "customer")?, batches.customers()?)?;
+    let of_group = |key: &GroupKey| key.decile == place && key.lookback == lookback;
+    let mut tiles = Vec::new();
+    for (key, group) in assigned.iter().filter(|(key, _)| of_group(key)) {
+        let value = key.dimension_value.clone().unwrap_or_default();
+        for (row, tile) in group.rows.iter().zip(&group.tiles) {
+            tiles.push((accounts[*row as usize] as usize, value.clone(), *tile));
+        }
+    }
+    tiles.sort_unstable();
+    Ok(tiles)
+}
+
+/// The long form of the deciles by dimension, sorted by customer within each of them.
+fn write_customer_decile(
+    task: &AssignTask,
+    batches: &ShardBatches,
+    assigned: &BTreeMap<GroupKey, Assigned>,
+    context: &TaskContext,
+) -> Result<Option<TablePart>, Failure> {
+    let scale = common_scale(&task.deciles);
+    let mut customers: Vec<ArrayRef> = Vec::new();
+    let (mut measures, mut lookbacks) = (Vec::new(), Vec::new());
+    let (mut values, mut tiles) = (Vec::new(), Vec::new());
+    let mut totals = Decimal128Builder::new().with_data_type(crate::values::common_type(scale));
+    for (key, group) in assigned {
+        let decile = &task.deciles[key.decile];
+        let Some(long) = batches.totals.get(&decile.name) else { continue };
+        let suffix = &decile.lookbacks[key.lookback];
+        let rows = UInt32Array::from(group.rows.clone());
+        customers.push(take(column(long, "customer")?, &rows, None).map_err(arrow_bug)?);
+        append_totals(&mut totals, task, batches, long, decile, suffix, &group.rows, scale)?;
+        tiles.extend_from_slice(&group.tiles);
+        for _ in &group.rows {
+            measures.push(decile.name.as_str());
+            lookbacks.push(suffix.as_str());
+            values.push(key.dimension_value.as_deref().unwrap_or_default());
+        }
+    }
+    if customers.is_empty() {
+        return Ok(None);
+    }
+    let customers: Vec<&dyn Array> = customers.iter().map(AsRef::as_ref).collect();
+    let mut columns = Columns::default();
+    columns.push("customer", concat(&customers).map_err(arrow_bug)?);
+    columns.push("measure", Arc::new(StringArray::from(measures)));
+    columns.push("lookback", Arc::new(StringArray::from(lookbacks)));
+    columns.push("dimension_value", Arc::new(StringArray::from(values)));
+    columns.push("total", Arc::new(totals.finish()));
+    columns.push("decile", Arc::new(Int32Array::from(tiles)));
+    write(task, "customer_decile", &columns.batch()?, context).map(Some)
+}
+
+#[allow(clippy::too_many_arguments, reason = "one row of a table has this many sources")]
+fn append_totals(
+    totals: &mut Decimal128Builder,
+    task: &AssignTask,
+    batches: &ShardBatches,
+    long: &RecordBatch,
+    decile: &DecileSpec,
+    suffix: &str,
+    rows: &[u32],
+    scale: u8,
+) -> Result<(), Failure> {
+    match decile.value {
+        RankedValue::Measure { scale: own, .. } => {
+            let sums = crate::arrays::int64(long, suffix)?;
+            let factor = 10_i128.pow(u32::from(scale.saturating_sub(own)));
+            for row in rows {
+                // A customer that is ranked as zero has no sum.
+                let row = *row as usize;
+                let sum = if sums.is_valid(row) { sums.value(row) } else { 0 };
+                totals.append_value(i128::from(sum) * factor);
+            }
+        }
+        RankedValue::Clv => {
+            debug_assert!(task.value.is_some());
+            let clv = batches.score("clv_12m")?;
+            let accounts = crate::ranking::places(column(long, "customer")?, batches.customers()?)?;
+            for row in rows {
+                totals.append_value(minor(clv.value(accounts[*row as usize] as usize), scale));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A number in units of 10^-scale.
+pub fn minor(value: f64, scale: u8) -> i128 {
+    let factor = (0..scale).fold(1.0, |power: f64, _| power * 10.0);
+    (value * factor).round() as i128
+}
+
+fn write(
+    task: &AssignTask,
+    table: &str,
+    rows: &RecordBatch,
+    context: &TaskContext,
+) -> Result<TablePart, Failure> {
+    let shard = task.values.shard;
+    let tiles: Vec<String> = task
+        .deciles
+        .iter()
+        .flat_map(|decile| decile.lookbacks.iter().map(|lookback| decile.tile_column(lookback)))
+        .collect();
+    let mut repeated: Vec<&str> = tiles.iter().map(String::as_str).collect();
+    repeated.extend(["measure", "lookback", "dimension_value", "decile"]);
+    let sorted: &[&str] = if table == "customer_value" { &["customer"] } else { &[] };
+    let layout = Layout { sorted, repeated: &repeated, identity: &["customer"] };
+    let directory = format!("{}/shard={shard:02}", table_root(table));
+    let part = context.wait(put_parquet(&context.store, &directory, rows, layout))?;
+    Ok(TablePart { table: table.to_owned(), shard: Some(shard), part })
+}
+
+/// Where a table lies in the store.
+pub fn table_root(table: &str) -> String {
+    format!("tables/{table}")
+}
+
+/// Reads partial facts.
+pub fn read_facts(part: &PartRef, context: &TaskContext) -> Result<Vec<GroupFacts>, Failure> {
+    get_json(part, context)
+}

@@ -1,0 +1,199 @@
+//! What is ranked: for every decile, look-back and value of its dimension, who has which value.
+
+use std::collections::BTreeMap;
+use std::cmp::Ordering;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array};
+use arrow::datatypes::Int64Type;
+use serde::{Deserialize, Serialize};
+use tenfold_core::failure::Failure;
+use tenfold_core::refresh::task::{DecileSpec, RankedValue};
+
+use crate::arrays::{column, int64, text};
+use crate::values::ShardBatches;
+
+/// Names a ranked group; ordered as groups are worked through.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct GroupKey {
+    /// Place of the decile among the declared ones.
+    pub decile: usize,
+    /// Place of the look-back.
+    pub lookback: usize,
+    /// Value of the dimension that partitions the decile.
+    pub dimension_value: Option<String>,
+}
+
+/// The values of a group's customers.
+pub enum GroupValues {
+    /// Sums in minor units.
+    Sums(Vec<i64>),
+    /// CLV.
+    Clv(Vec<f64>),
+}
+
+/// A ranked group of one shard.
+pub struct Group<'a> {
+    /// Which one.
+    pub key: GroupKey,
+    /// The values.
+    pub values: GroupValues,
+    /// Rows that have them, in the accounts or, with a dimension, in the long-form sums.
+    pub rows: Vec<u32>,
+    /// Customers of all those rows.
+    pub customers: &'a ArrayRef,
+}
+
+/// Hands every group of a shard to `each`, in the order of their keys.
+pub fn for_each_group<'a>(
+    batches: &'a ShardBatches,
+    deciles: &[DecileSpec],
+    mut each: impl FnMut(Group<'a>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    for (place, decile) in deciles.iter().enumerate() {
+        let population = population(batches, place, decile)?;
+        let relation = match decile.by {
+            None => Relation::of_accounts(batches, population)?,
+            Some(_) => match Relation::of_long_form(batches, decile, population.as_ref())? {
+                Some(relation) => relation,
+                None => continue,
+            },
+        };
+        for (lookback, suffix) in decile.lookbacks.iter().enumerate() {
+            relation.groups(batches, decile, suffix, &mut |dimension_value, values, rows| {
+                let key = GroupKey { decile: place, lookback, dimension_value };
+                each(Group { key, values, rows, customers: relation.customers })
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn population(
+    batches: &ShardBatches,
+    place: usize,
+    decile: &DecileSpec,
+) -> Result<Option<BooleanArray>, Failure> {
+    if decile.population.is_none() {
+        return Ok(None);
+    }
+    let scores = batches.scores.as_ref().ok_or_else(|| Failure::bug("a shard has no scores"))?;
+    let mask = column(scores, &population_column(place))?.as_boolean_opt();
+    mask.cloned().map(Some).ok_or_else(|| Failure::bug("a population is no boolean"))
+}
+
+/// Name of the column of the scores that says who is in the population of a decile.
+pub fn population_column(place: usize) -> String {
+    format!("population_{place}")
+}
+
+/// The rows that a decile ranks, by value of its dimension.
+struct Relation<'a> {
+    customers: &'a ArrayRef,
+    /// Place of each row's customer in the accounts; none when the rows are the accounts.
+    accounts: Option<Vec<u32>>,
+    groups: Vec<(Option<String>, Vec<u32>)>,
+}
+
+impl<'a> Relation<'a> {
+    fn of_accounts(
+        batches: &'a ShardBatches,
+        population: Option<BooleanArray>,
+    ) -> Result<Self, Failure> {
+        let all = 0..batches.len() as u32;
+        let rows = match population {
+            None => all.collect(),
+            Some(mask) => all.filter(|row| mask.value(*row as usize)).collect(),
+        };
+        let customers = batches.customers()?;
+        Ok(Self { customers, accounts: None, groups: vec![(None, rows)] })
+    }
+
+    fn of_long_form(
+        batches: &'a ShardBatches,
+        decile: &DecileSpec,
+        population: Option<&BooleanArray>,
+    ) -> Result<Option<Self>, Failure> {
+        let Some(long) = batches.totals.get(&decile.name) else { return Ok(None) };
+        let customers = column(long, "customer")?;
+        let accounts = places(customers, batches.customers()?)?;
+        let values = text(long, "dimension_value")?;
+        let mut groups: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+        for row in 0..long.num_rows() {
+            if population.is_none_or(|mask| mask.value(accounts[row] as usize)) {
+                groups.entry(values.value(row)).or_default().push(row as u32);
+            }
+        }
+        let groups = groups.into_iter().map(|(value, rows)| (Some(value.to_owned()), rows));
+        Ok(Some(Self { customers, accounts: Some(accounts), groups: groups.collect() }))
+    }
+
+    fn groups(
+        &self,
+        batches: &ShardBatches,
+        decile: &DecileSpec,
+        suffix: &str,
+        each: &mut dyn FnMut(Option<String>, GroupValues, Vec<u32>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        for (dimension_value, rows) in &self.groups {
+            let (values, rows) = match decile.value {
+                RankedValue::Clv => self.clv(batches.score("clv_12m")?, rows),
+                RankedValue::Measure { .. } => {
+                    let sums = match self.accounts {
+                        None => int64(&batches.accounts, &decile.total_column(suffix))?,
+                        Some(_) => int64(&batches.totals[&decile.name], suffix)?,
+                    };
+                    sums_of(sums, rows, decile.inactive_as_zero)
+                }
+            };
+            if !rows.is_empty() {
+                each(dimension_value.clone(), values, rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn clv(&self, clv: &Float64Array, rows: &[u32]) -> (GroupValues, Vec<u32>) {
+        let account = |row: u32| match &self.accounts {
+            None => row as usize,
+            Some(places) => places[row as usize] as usize,
+        };
+        let ranked = rows.iter().filter(|row| clv.is_valid(account(**row)));
+        let (rows, values) = ranked.map(|row| (*row, clv.value(account(*row)))).unzip();
+        (GroupValues::Clv(values), rows)
+    }
+}
+
+fn sums_of(sums: &Int64Array, rows: &[u32], inactive_as_zero: bool) -> (GroupValues, Vec<u32>) {
+    let value = |row: &u32| {
+        let row_index = *row as usize;
+        match sums.is_valid(row_index) {
+            true => Some((*row, sums.value(row_index))),
+            false => inactive_as_zero.then_some((*row, 0)),
+        }
+    };
+    let (rows, values) = rows.iter().filter_map(value).unzip();
+    (GroupValues::Sums(values), rows)
+}
+
+/// The place of each customer among the accounts; both are ascending.
+pub fn places(customers: &ArrayRef, accounts: &ArrayRef) -> Result<Vec<u32>, Failure> {
+    let mut places = Vec::with_capacity(customers.len());
+    let mut place = 0;
+    for row in 0..customers.len() {
+        while place < accounts.len() && compare(accounts, place, customers, row) == Ordering::Less {
+            place += 1;
+        }
+        if place == accounts.len() || compare(accounts, place, customers, row) != Ordering::Equal {
+            return Err(Failure::bug("long-form sums name a customer without an account"));
+        }
+        places.push(place as u32);
+    }
+    Ok(places)
+}
+
+fn compare(a: &ArrayRef, row_a: usize, b: &ArrayRef, row_b: usize) -> Ordering {
+    match (a.as_primitive_opt::<Int64Type>(), b.as_primitive_opt::<Int64Type>()) {
+        (Some(a), Some(b)) => a.value(row_a).cmp(&b.value(row_b)),
+        _ => a.as_string::<i32>().value(row_a).cmp(b.as_string::<i32>().value(row_b)),
+    }
+}

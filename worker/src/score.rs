@@ -1,0 +1,181 @@
+//! Score: predictions for the customers of one shard, and histograms of every ranked value.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array,
+};
+use arrow::datatypes::{DataType, Field, Schema};
+use tenfold_core::clv::{Scorer, SpendKey, TransactionKey};
+use tenfold_core::decile::CellCounter;
+use tenfold_core::failure::Failure;
+use tenfold_core::refresh::part::PartRef;
+use tenfold_core::refresh::task::{DecileSpec, Fits, ScoreOutput, ScoreTask, ValueSpec};
+use tenfold_store::part::put_ipc;
+
+use crate::TaskContext;
+use crate::arrays::int64;
+use crate::expression::Parsed;
+use crate::ranking::{GroupValues, for_each_group, population_column};
+use crate::values::{Columns, ShardBatches, customer_value, dates};
+
+/// Runs a score task.
+pub fn run(task: &ScoreTask, context: &TaskContext) -> Result<ScoreOutput, Failure> {
+    let mut batches = ShardBatches::load(&task.values, context)?;
+    let mut scores = Columns::default();
+    if let (Some(fits), Some(value)) = (&task.fits, &task.value) {
+        predict(&mut scores, &batches, fits, value, task)?;
+    }
+    let mut scores = scores.batch_if_any()?;
+    batches.scores = scores.clone();
+    if task.deciles.iter().any(|decile| decile.population.is_some()) {
+        scores = Some(with_populations(&batches, task)?);
+        batches.scores = scores.clone();
+    }
+    let part = match &scores {
+        Some(scores) => Some(context.wait(put_ipc(&context.store, scores))?),
+        None => None,
+    };
+    Ok(ScoreOutput { scores: part, histograms: histograms(&batches, &task.deciles, context)? })
+}
+
+/// Adds the predictions to the scores. Equal keys are predicted once.
+fn predict(
+    scores: &mut Columns,
+    batches: &ShardBatches,
+    fits: &Fits,
+    value: &ValueSpec,
+    task: &ScoreTask,
+) -> Result<(), Failure> {
+    let Some(fit) = fits.transactions.first() else {
+        return Err(Failure::bug("there is no fit to predict with"));
+    };
+    let scorer = Scorer::new(fit, &fits.spend, &fits.score);
+    let keys = keys(batches, task)?;
+    let mut unique: Vec<TransactionKey> = keys.iter().flatten().map(|key| key.0).collect();
+    unique.sort_unstable();
+    unique.dedup();
+    let predicted = scorer.score_all(&unique);
+    let place = |key: &TransactionKey| unique.binary_search(key).ok();
+    let places: Vec<Option<usize>> =
+        keys.iter().map(|key| key.as_ref().and_then(|key| place(&key.0))).collect();
+    let spread = |values: &[f64]| -> ArrayRef {
+        Arc::new(places.iter().map(|place| place.map(|place| values[place])).collect::<Float64Array>())
+    };
+    let spend: Vec<Option<f64>> =
+        keys.iter().map(|key| key.as_ref().map(|key| scorer.expected_spend(key.1))).collect();
+    scores.push("p_alive", spread(&predicted.p_alive));
+    scores.push("expected_spend", Arc::new(Float64Array::from(spend.clone())));
+    for (place_of_horizon, horizon) in value.horizons.iter().enumerate() {
+        let purchases = &predicted.expected_purchases[place_of_horizon];
+        scores.push(format!("expected_purchases_{horizon}m"), spread(purchases));
+        let discounted = &predicted.discounted_purchases[place_of_horizon];
+        let clv = places.iter().zip(&spend).map(|(place, spend)| {
+            Some(scorer.value(discounted[(*place)?], (*spend)?))
+        });
+        scores.push(format!("clv_{horizon}m"), Arc::new(clv.collect::<Float64Array>()));
+    }
+    let dert = match &predicted.dert {
+        Some(dert) => spread(dert),
+        None => Arc::new(Float64Array::new_null(keys.len())),
+    };
+    scores.push("dert", dert);
+    Ok(())
+}
+
+/// The keys of each customer that has a purchase.
+fn keys(
+    batches: &ShardBatches,
+    task: &ScoreTask,
+) -> Result<Vec<Option<(TransactionKey, SpendKey)>>, Failure> {
+    let accounts = &batches.accounts;
+    let (first, last) = (dates(accounts, "first_purchase")?, dates(accounts, "last_purchase")?);
+    let purchase_days = int64(accounts, "purchase_days")?;
+    let repeat = int64(accounts, "repeat_sum")?;
+    let key = |row: usize| {
+        if first.is_null(row) {
+            return None;
+        }
+        let between = |from: i32, to: i32| (i64::from(to) - i64::from(from)) as u32;
+        let x = (purchase_days.value(row) - 1) as u32;
+        let transactions = TransactionKey {
+            x,
+            t_x_days: between(first.value(row), last.value(row)),
+            age_days: between(first.value(row), task.as_of.0 - 1),
+        };
+        Some((transactions, SpendKey { x, repeat_sum: repeat.value(row) }))
+    };
+    Ok((0..batches.len()).map(key).collect())
+}
+
+/// Adds to the scores who is in the population of each decile that declares one.
+fn with_populations(batches: &ShardBatches, task: &ScoreTask) -> Result<RecordBatch, Failure> {
+    let columns =
+        customer_value(batches, task.as_of, task.value.as_ref(), &task.deciles, |_, _| None)?;
+    let values = columns.batch()?;
+    let mut scores = Columns::default();
+    if let Some(known) = &batches.scores {
+        for (field, array) in known.schema().fields().iter().zip(known.columns()) {
+            scores.push(field.name(), array.clone());
+        }
+    }
+    for (place, decile) in task.deciles.iter().enumerate() {
+        let Some(predicate) = &decile.population else { continue };
+        let within = |failure: Failure| {
+            failure.within(format!("population of decile {}", decile.name))
+        };
+        let bound = Parsed::new(predicate, &values.schema()).and_then(|p| p.bind(&values.schema()));
+        let (mask, failed) = bound.and_then(|bound| bound.is_true(&values)).map_err(within)?;
+        if let Some(row) = failed.first() {
+            return Err(Failure::config(format!(
+                "population of decile {}: `{predicate}` cannot be computed for customer {}",
+                decile.name,
+                crate::arrays::shown(batches.customers()?, *row).unwrap_or_default()
+            ))
+            .remedy("guard the predicate, for example against a division by zero"));
+        }
+        scores.push(population_column(place), Arc::new(mask));
+    }
+    scores.batch()
+}
+
+fn histograms(
+    batches: &ShardBatches,
+    deciles: &[DecileSpec],
+    context: &TaskContext,
+) -> Result<PartRef, Failure> {
+    let mut counter = CellCounter::new();
+    let (mut places, mut lookbacks) = (Vec::new(), Vec::new());
+    let mut dimension_values: Vec<Option<String>> = Vec::new();
+    let (mut cells, mut customers) = (Vec::new(), Vec::new());
+    for_each_group(batches, deciles, |group| {
+        match &group.values {
+            GroupValues::Sums(sums) => counter.add(sums),
+            GroupValues::Clv(clv) => counter.add(clv),
+        }
+        for (cell, count) in counter.take().cells() {
+            places.push(group.key.decile as u32);
+            lookbacks.push(group.key.lookback as u32);
+            dimension_values.push(group.key.dimension_value.clone());
+            cells.push(*cell);
+            customers.push(*count);
+        }
+        Ok(())
+    })?;
+    let schema = Schema::new(vec![
+        Field::new("decile", DataType::UInt32, false),
+        Field::new("lookback", DataType::UInt32, false),
+        Field::new("dimension_value", DataType::Utf8, true),
+        Field::new("cell", DataType::UInt32, false),
+        Field::new("customers", DataType::UInt64, false),
+    ]);
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(UInt32Array::from(places)),
+        Arc::new(UInt32Array::from(lookbacks)),
+        Arc::new(StringArray::from(dimension_values)),
+        Arc::new(UInt32Array::from(cells)),
+        Arc::new(UInt64Array::from(customers)),
+    ];
+    let batch = crate::arrays::batch(Arc::new(schema), columns)?;
+    context.wait(put_ipc(&context.store, &batch))
+}
