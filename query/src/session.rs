@@ -36,7 +36,8 @@ const OPENED_AT_ONCE: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionOptions {
     /// Bytes that queries may hold together; sorts, aggregations and joins that need more spill
-    /// to the temporary directory where they can, and fail where they cannot.
+    /// to the temporary directory where they can, and fail where they cannot. Below 64 MiB even
+    /// a spilling sort may find too little.
     pub memory_bytes: usize,
     /// Partitions that a query is cut into, at least 1.
     pub threads: usize,

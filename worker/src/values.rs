@@ -76,6 +76,10 @@ impl Columns {
         self.arrays.push(array);
     }
 
+    fn has(&self, name: &str) -> bool {
+        self.fields.iter().any(|field| field.name() == name)
+    }
+
     /// The columns as one batch, if there are any.
     pub fn batch_if_any(self) -> Result<Option<RecordBatch>, Failure> {
         if self.fields.is_empty() { Ok(None) } else { self.batch().map(Some) }
@@ -125,8 +129,9 @@ pub fn customer_value(
     for (place, decile) in deciles.iter().enumerate() {
         let RankedValue::Measure { scale, .. } = decile.value else { continue };
         for (lookback, suffix) in decile.lookbacks.iter().enumerate() {
-            if decile.by.is_none() {
-                let name = decile.total_column(suffix);
+            let name = decile.total_column(suffix);
+            // A decile `revenue` of the CLV's own measure says what `revenue_lifetime` says.
+            if decile.by.is_none() && !columns.has(&name) {
                 columns.push(&name, amount(int64(&batches.accounts, &name)?, scale)?);
             }
             if let Some(array) = tiles(place, lookback) {

@@ -95,7 +95,7 @@ fn report(opened: &Opened, global: &Global, machine: &Machine) -> Result<(), Fai
         "the most valuable members",
         "SELECT customer, frequency, days_since_last_purchase AS days_since, p_alive, \
          expected_purchases_12m AS purchases, clv_12m, decile_miles_12m AS miles_decile \
-         FROM customer_value ORDER BY clv_12m DESC, customer LIMIT 5",
+         FROM customer_value ORDER BY clv_12m DESC NULLS LAST, customer LIMIT 5",
         &head,
     )?;
     let moved = commands::moves(opened, &first, &head, machine)?;
@@ -112,9 +112,9 @@ fn next_commands(place: &str, store: &Store) {
         "params get",
         "decile show --measure miles --lookback 12m",
         "decile show --measure miles_by_status --lookback 1m",
-        "customer get M000000001",
+        "customer get B815227435",
         "quarantine ls",
-        "sql \"SELECT loyalty.customer, clv_12m FROM customer_value AS loyalty LIMIT 5\"",
+        "sql \"SELECT customer, clv_12m FROM customer_value ORDER BY customer LIMIT 5\"",
     ] {
         eprintln!("  tenfold {command} -p {place}");
     }

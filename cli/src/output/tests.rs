@@ -65,9 +65,9 @@ fn one(array: ArrayRef, format: Format) -> String {
 #[test]
 fn tables_are_aligned_and_short() {
     let expected = "\
-CUSTOMER_ID  RANK          CLV                  REVENUE  DECILES
-A-1             7  1234.56789   1234567890123456789.01  {web: 1, shop: -}
-Ünal, \"Bo\"     -         0.3                    -0.05  -
+CUSTOMER_ID  RANK         CLV                 REVENUE  DECILES
+A-1             7  1234.56789  1234567890123456789.01  {web: 1, shop: -}
+Ünal, \"Bo\"      -         0.3                   -0.05  -
 ";
     assert_eq!(written(Format::Table, &[customers()]), expected);
 }
@@ -77,7 +77,7 @@ fn wide_tables_have_all_digits() {
     let expected = "\
 CUSTOMER_ID  RANK                  CLV                 REVENUE  DECILES
 A-1             7       1234.567890123  1234567890123456789.01  {web: 1, shop: -}
-Ünal, \"Bo\"     -  0.30000000000000004                   -0.05  -
+Ünal, \"Bo\"      -  0.30000000000000004                   -0.05  -
 ";
     assert_eq!(written(Format::Wide, &[customers()]), expected);
 }
