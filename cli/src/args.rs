@@ -20,7 +20,13 @@ pub struct Arguments {
 #[derive(Debug, Clone, Args)]
 pub struct Global {
     /// Folder or URL prefix of the project (where tenfold.yaml is)
-    #[arg(short, long, global = true, default_value = ".", env = "TENFOLD_PROJECT")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        default_value = ".",
+        env = "TENFOLD_PROJECT"
+    )]
     pub project: String,
     /// Directory or URL of the store (s3://, gs://, az://); `store` in the project when left out
     #[arg(long, global = true, env = "TENFOLD_STORE", value_name = "URL")]

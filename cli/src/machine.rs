@@ -24,10 +24,17 @@ impl Machine {
             .enable_all()
             .build()
             .map_err(|error| {
-                Failure::new(FailureClass::Infra, format!("cannot start threads: {error}"))
+                Failure::new(
+                    FailureClass::Infra,
+                    format!("cannot start threads: {error}"),
+                )
             })?;
         let threads = global.threads.unwrap_or(processors).max(1);
-        Ok(Self { runtime, threads, memory: parse_bytes(&global.memory)? })
+        Ok(Self {
+            runtime,
+            threads,
+            memory: parse_bytes(&global.memory)?,
+        })
     }
 }
 
@@ -39,7 +46,13 @@ pub fn now() -> (String, i64) {
 
 /// Reads an amount of memory such as `512MiB`, `4GiB` or a number of bytes.
 fn parse_bytes(text: &str) -> Result<u64, Failure> {
-    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1), ("", 1)];
+    let units = [
+        ("GiB", 1 << 30),
+        ("MiB", 1 << 20),
+        ("KiB", 1 << 10),
+        ("B", 1),
+        ("", 1),
+    ];
     let parsed = units.iter().find_map(|(unit, factor)| {
         let number: f64 = text.trim().strip_suffix(unit)?.trim().parse().ok()?;
         (number > 0.0).then_some((number * f64::from(1 << 10) * (*factor as f64)) as u64 >> 10)

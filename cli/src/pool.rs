@@ -105,13 +105,19 @@ impl Pool {
     fn run(&self, task: &Task, tasks: usize) -> Result<TaskOutput, Failure> {
         // A task that runs alone may use all threads itself.
         let threads = if tasks == 1 { self.threads } else { 1 };
-        let context = TaskContext { threads, ..self.context.clone() };
+        let context = TaskContext {
+            threads,
+            ..self.context.clone()
+        };
         let run = AssertUnwindSafe(|| tenfold_worker::run(task, &context));
         catch_unwind(run).unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
             let step = task.step();
-            Err(Failure::bug(format!("a task of step {step} panicked: {}", text.unwrap_or("?"))))
+            Err(Failure::bug(format!(
+                "a task of step {step} panicked: {}",
+                text.unwrap_or("?")
+            )))
         })
     }
 }

@@ -24,7 +24,10 @@ struct Step {
 impl Shown {
     /// Bars when standard error is a terminal.
     pub fn new() -> Self {
-        Self { bars: std::io::stderr().is_terminal(), step: Mutex::new(None) }
+        Self {
+            bars: std::io::stderr().is_terminal(),
+            step: Mutex::new(None),
+        }
     }
 
     fn current(&self) -> MutexGuard<'_, Option<Step>> {
@@ -35,8 +38,11 @@ impl Shown {
         if !self.bars {
             return None;
         }
-        let style = ProgressStyle::with_template("{prefix:>8} {bar:30} {pos}/{len} {elapsed}").ok()?;
-        let bar = ProgressBar::new(tasks as u64).with_style(style).with_prefix(name);
+        let style =
+            ProgressStyle::with_template("{prefix:>8} {bar:30} {pos}/{len} {elapsed}").ok()?;
+        let bar = ProgressBar::new(tasks as u64)
+            .with_style(style)
+            .with_prefix(name);
         bar.set_position(adopted as u64);
         Some(bar)
     }
@@ -45,7 +51,13 @@ impl Shown {
 impl Progress for Shown {
     fn step(&self, name: &'static str, tasks: usize, adopted: usize) {
         let bar = self.bar(name, tasks, adopted);
-        *self.current() = Some(Step { name, tasks, adopted, started: Instant::now(), bar });
+        *self.current() = Some(Step {
+            name,
+            tasks,
+            adopted,
+            started: Instant::now(),
+            bar,
+        });
     }
 
     fn task_done(&self) {
@@ -55,7 +67,9 @@ impl Progress for Shown {
     }
 
     fn step_done(&self) {
-        let Some(step) = self.current().take() else { return };
+        let Some(step) = self.current().take() else {
+            return;
+        };
         match step.bar {
             Some(bar) => bar.finish(),
             None => {
@@ -64,7 +78,10 @@ impl Progress for Shown {
                     adopted => format!(", {adopted} done before"),
                 };
                 let elapsed = step.started.elapsed().as_secs_f64();
-                eprintln!("{:>8}  {} tasks{reused}  {elapsed:.2} s", step.name, step.tasks);
+                eprintln!(
+                    "{:>8}  {} tasks{reused}  {elapsed:.2} s",
+                    step.name, step.tasks
+                );
             }
         }
     }

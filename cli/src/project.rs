@@ -51,7 +51,10 @@ pub fn checked(text: &str, file: &str) -> Result<Project, Failure> {
     for finding in &findings {
         eprintln!("{}", finding.render(file));
     }
-    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .count();
     project.ok_or_else(|| {
         Failure::config(format!("{file} has {errors} errors")).remedy("see the lines above")
     })
@@ -63,7 +66,12 @@ pub fn open(global: &Global, machine: &Machine) -> Result<Opened, Failure> {
     let base = base(global);
     let project = checked(&text, &format!("{base}/{FILE}"))?;
     let store = open_store(global)?;
-    Ok(Opened { project, base, store, inputs: Arc::new(Locations::default()) })
+    Ok(Opened {
+        project,
+        base,
+        store,
+        inputs: Arc::new(Locations::default()),
+    })
 }
 
 /// Opens the store alone, for commands that only look at what was published.

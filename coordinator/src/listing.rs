@@ -56,7 +56,9 @@ pub async fn list(
     for mapping in mappings(project) {
         let source = &project.sources[&mapping.source];
         let within = |failure: Failure| failure.within(format!("source {}", mapping.source));
-        let mut files = list_source(source, places, &mut found.notes).await.map_err(within)?;
+        let mut files = list_source(source, places, &mut found.notes)
+            .await
+            .map_err(within)?;
         if source.format == Format::Parquet {
             read_footers(&mapping, &mut files, places, known, check, &mut found.notes)
                 .await
@@ -106,7 +108,9 @@ async fn list_source(
     let mut files = Vec::new();
     let mut passed_over = 0;
     for meta in metas {
-        let Some(inside) = inside(&meta.location, &below) else { continue };
+        let Some(inside) = inside(&meta.location, &below) else {
+            continue;
+        };
         refuse_table(&inside, &location)?;
         if inside.iter().any(|name| name.starts_with(['_', '.'])) || !pattern.matches(&inside) {
             continue;
@@ -123,7 +127,9 @@ async fn list_source(
         files.push(listed(&full, meta, keys));
     }
     if passed_over > 0 {
-        notes.push(format!("{location}: {passed_over} files of another ending are passed over"));
+        notes.push(format!(
+            "{location}: {passed_over} files of another ending are passed over"
+        ));
     }
     files.sort_by(|left, right| left.location.cmp(&right.location));
     Ok(files)
@@ -148,11 +154,17 @@ struct Pattern {
 impl Pattern {
     fn new(location: &str) -> Self {
         let Some(star) = location.find('*') else {
-            return Self { fixed: location.to_owned(), rest: Vec::new() };
+            return Self {
+                fixed: location.to_owned(),
+                rest: Vec::new(),
+            };
         };
         let end = location[..star].rfind('/').unwrap_or(0);
         let rest = location[end + 1..].split('/').map(str::to_owned).collect();
-        Self { fixed: location[..end].to_owned(), rest }
+        Self {
+            fixed: location[..end].to_owned(),
+            rest,
+        }
     }
 
     /// Whether a path below the fixed part fits. Without a pattern everything does.
@@ -169,9 +181,13 @@ impl Pattern {
 fn wildcard(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let Some(mut rest) = name.strip_prefix(first) else {
+        return false;
+    };
     let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
+    let Some(last) = parts.pop() else {
+        return rest.is_empty();
+    };
     for part in parts {
         match rest.find(part) {
             Some(place) => rest = &rest[place + part.len()..],
@@ -183,21 +199,31 @@ fn wildcard(pattern: &str, name: &str) -> bool {
 
 /// The segments of a path below another one.
 fn inside(path: &Path, below: &Path) -> Option<Vec<String>> {
-    let segments: Vec<String> =
-        path.prefix_match(below)?.map(|segment| segment.as_ref().to_owned()).collect();
+    let segments: Vec<String> = path
+        .prefix_match(below)?
+        .map(|segment| segment.as_ref().to_owned())
+        .collect();
     (!segments.is_empty()).then_some(segments)
 }
 
 /// A raw prefix that is really a table holds files that do not count any more.
 fn refuse_table(inside: &[String], location: &str) -> Result<(), Failure> {
     if inside.iter().any(|name| name == "_delta_log") {
-        return Err(Failure::config(format!("{location} is a Delta table, not plain files"))
-            .remedy("declare `layout: delta`: only its log says which files count"));
+        return Err(
+            Failure::config(format!("{location} is a Delta table, not plain files"))
+                .remedy("declare `layout: delta`: only its log says which files count"),
+        );
     }
     let metadata = inside.iter().any(|name| name == "metadata");
-    if metadata && inside.last().is_some_and(|name| name.ends_with(".metadata.json")) {
-        return Err(Failure::config(format!("{location} is an Iceberg table, not plain files"))
-            .remedy("export it as Parquet files: only its metadata says which files count"));
+    if metadata
+        && inside
+            .last()
+            .is_some_and(|name| name.ends_with(".metadata.json"))
+    {
+        return Err(
+            Failure::config(format!("{location} is an Iceberg table, not plain files"))
+                .remedy("export it as Parquet files: only its metadata says which files count"),
+        );
     }
     Ok(())
 }
@@ -208,7 +234,10 @@ fn has_ending(inside: &[String], format: Format) -> bool {
         Format::Csv => &[".csv"],
         Format::Jsonl => &[".jsonl", ".ndjson", ".json"],
     };
-    let name = inside.last().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
+    let name = inside
+        .last()
+        .map(|name| name.to_ascii_lowercase())
+        .unwrap_or_default();
     endings.iter().any(|ending| name.ends_with(ending))
 }
 
@@ -226,7 +255,9 @@ fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
-        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let digits = after
+            .get(..2)
+            .and_then(|digits| std::str::from_utf8(digits).ok());
         match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
             Some(byte) if *first == b'%' => {
                 bytes.push(byte);
@@ -247,14 +278,22 @@ async fn list_delta(
     places: &Places<'_>,
 ) -> Result<Vec<ListedFile>, Failure> {
     let (objects, root) = places.locations.resolve(location)?;
-    let listing = read_files_at(objects.clone(), &root, source.version).await.map_err(|error| {
-        Failure::data(format!("{location}: {error}"))
-            .remedy("check the path and, if a `version` is pinned, that it still exists")
-    })?;
+    let listing = read_files_at(objects.clone(), &root, source.version)
+        .await
+        .map_err(|error| {
+            Failure::data(format!("{location}: {error}"))
+                .remedy("check the path and, if a `version` is pinned, that it still exists")
+        })?;
     let mut files = Vec::new();
     for file in listing.files {
-        let path: Path = root.parts().chain(Path::from(file.path.as_str()).parts()).collect();
-        let keys = file.partition.into_iter().filter_map(|(key, value)| Some((key, value?)));
+        let path: Path = root
+            .parts()
+            .chain(Path::from(file.path.as_str()).parts())
+            .collect();
+        let keys = file
+            .partition
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)));
         files.push(ListedFile {
             location: places.locations.locate(location, &path)?,
             size: file.size,
@@ -274,9 +313,8 @@ async fn read_footers(
     check: CheckMapping<'_>,
     notes: &mut Vec<String>,
 ) -> Result<(), Failure> {
-    let new = |file: &&mut ListedFile| {
-        !known.contains(&(mapping.source.clone(), file.location.clone()))
-    };
+    let new =
+        |file: &&mut ListedFile| !known.contains(&(mapping.source.clone(), file.location.clone()));
     let footers: Vec<(String, SchemaRef)> = futures::stream::iter(files.iter_mut().filter(new))
         .map(|file| async move {
             let schema = read_footer(file, places).await?;
@@ -302,8 +340,10 @@ async fn read_footers(
 async fn read_footer(file: &mut ListedFile, places: &Places<'_>) -> Result<SchemaRef, Failure> {
     let location = file.location.clone();
     if file.size == 0 {
-        return Err(Failure::data(format!("{location} is empty: it has no bytes"))
-            .remedy("remove it, or write it again"));
+        return Err(
+            Failure::data(format!("{location} is empty: it has no bytes"))
+                .remedy("remove it, or write it again"),
+        );
     }
     let (objects, path) = places.locations.resolve(&location)?;
     let mut reader = ParquetFile::new(objects, path, file.size);
@@ -314,14 +354,18 @@ async fn read_footer(file: &mut ListedFile, places: &Places<'_>) -> Result<Schem
                 .remedy("write it again, or move it out of the source's path")
         })?;
     let groups = metadata.metadata().row_groups();
-    file.row_groups =
-        groups.iter().map(|group| u64::try_from(group.num_rows()).unwrap_or(0)).collect();
+    file.row_groups = groups
+        .iter()
+        .map(|group| u64::try_from(group.num_rows()).unwrap_or(0))
+        .collect();
     Ok(metadata.schema().clone())
 }
 
 /// Says how the columns of later files differ from those of the first.
 fn differences(source: &str, schemas: &[(String, SchemaRef, usize)]) -> Vec<String> {
-    let Some(((first, base, _), others)) = schemas.split_first() else { return Vec::new() };
+    let Some(((first, base, _), others)) = schemas.split_first() else {
+        return Vec::new();
+    };
     let mut notes = Vec::new();
     for (location, schema, count) in others {
         let mut changes = Vec::new();
@@ -348,7 +392,9 @@ fn differences(source: &str, schemas: &[(String, SchemaRef, usize)]) -> Vec<Stri
                 count => format!(" (and {} more like it)", count - 1),
             };
             let changes = changes.join(", ");
-            notes.push(format!("source {source}: {location}{like} {changes}, against {first}"));
+            notes.push(format!(
+                "source {source}: {location}{like} {changes}, against {first}"
+            ));
         }
     }
     notes
@@ -380,7 +426,12 @@ mod tests {
     #[test]
     fn tables_are_no_plain_files() {
         let delta = ["_delta_log", "0.json"].map(str::to_owned);
-        assert!(refuse_table(&delta, "x").unwrap_err().remedy.contains("layout: delta"));
+        assert!(
+            refuse_table(&delta, "x")
+                .unwrap_err()
+                .remedy
+                .contains("layout: delta")
+        );
         let iceberg = ["metadata", "v1.metadata.json"].map(str::to_owned);
         assert!(refuse_table(&iceberg, "x").is_err());
     }

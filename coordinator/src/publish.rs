@@ -64,9 +64,14 @@ impl Draft<'_> {
         let plan = &self.prepared.planned.plan;
         let parent = plan.parent.as_ref().map(|parent| parent.number);
         let tables = table_entries(self.parts, |table| format!("tables/{table}"))?;
-        let hash =
-            snapshot_hash(&tables, self.fits.as_ref(), &plan.project, plan.as_of, CODE_VERSION)
-                .map_err(bug)?;
+        let hash = snapshot_hash(
+            &tables,
+            self.fits.as_ref(),
+            &plan.project,
+            plan.as_of,
+            CODE_VERSION,
+        )
+        .map_err(bug)?;
         Ok(Manifest {
             format: Manifest::FORMAT,
             number: parent.unwrap_or(0) + 1,
@@ -86,9 +91,11 @@ impl Draft<'_> {
             summary: self.summary,
             warnings: self.warnings,
             state,
-            cuts: self
-                .cuts
-                .map(|part| ObjectRef { path: part.path, sha256: part.sha256, bytes: part.bytes }),
+            cuts: self.cuts.map(|part| ObjectRef {
+                path: part.path,
+                sha256: part.sha256,
+                bytes: part.bytes,
+            }),
         })
     }
 }

@@ -31,7 +31,9 @@ pub fn retry(batches: &[RecordBatch]) -> Result<QuarantineRetry, Failure> {
     let mut retry = QuarantineRetry::default();
     for batch in batches {
         let text = |name: &str| {
-            let column = batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+            let column = batch
+                .column_by_name(name)
+                .and_then(|column| column.as_string_opt::<i32>());
             column.ok_or_else(|| Failure::bug(format!("quarantine lacks {name}")))
         };
         let (sources, files, reasons) = (text("source")?, text("file")?, text("reason")?);
@@ -41,13 +43,26 @@ pub fn retry(batches: &[RecordBatch]) -> Result<QuarantineRetry, Failure> {
             .ok_or_else(|| Failure::bug("quarantine lacks row"))?;
         for row in 0..batch.num_rows() {
             let file = (sources.value(row).to_owned(), files.value(row).to_owned());
-            retry.rows.entry(file).or_default().push(rows.value(row).unsigned_abs());
-            let counts = retry.counts.entry(sources.value(row).to_owned()).or_default();
+            retry
+                .rows
+                .entry(file)
+                .or_default()
+                .push(rows.value(row).unsigned_abs());
+            let counts = retry
+                .counts
+                .entry(sources.value(row).to_owned())
+                .or_default();
             counts.read += 1;
-            *counts.quarantined.entry(reasons.value(row).to_owned()).or_default() += 1;
+            *counts
+                .quarantined
+                .entry(reasons.value(row).to_owned())
+                .or_default() += 1;
         }
     }
-    retry.rows.values_mut().for_each(|rows| rows.sort_unstable());
+    retry
+        .rows
+        .values_mut()
+        .for_each(|rows| rows.sort_unstable());
     Ok(retry)
 }
 
@@ -55,7 +70,10 @@ pub fn retry(batches: &[RecordBatch]) -> Result<QuarantineRetry, Failure> {
 pub fn by_reason(quarantined: &BTreeMap<String, i64>) -> String {
     let mut reasons: Vec<(&String, &i64)> = quarantined.iter().collect();
     reasons.sort_by_key(|(reason, rows)| (-**rows, (*reason).clone()));
-    let shown: Vec<String> =
-        reasons.iter().take(5).map(|(reason, rows)| format!("{rows} × {reason}")).collect();
+    let shown: Vec<String> = reasons
+        .iter()
+        .take(5)
+        .map(|(reason, rows)| format!("{rows} × {reason}"))
+        .collect();
     shown.join(", ")
 }

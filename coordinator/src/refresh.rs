@@ -69,15 +69,15 @@ impl Refresh<'_> {
             let head = store::head(self.store).await?;
             let known = head.as_ref().map_or_else(BTreeSet::new, |head| {
                 let taken = head.state.inputs.iter();
-                taken.map(|input| (input.source.clone(), input.location.clone())).collect()
+                taken
+                    .map(|input| (input.source.clone(), input.location.clone()))
+                    .collect()
             });
             let found = list(self.project, &self.places, &known, self.check).await?;
             let retry = match (&head, self.retry) {
-                (Some(head), true) => {
-                    crate::quarantine::retry(
-                        &crate::quarantine::read(self.store, &head.state.quarantine).await?,
-                    )?
-                }
+                (Some(head), true) => crate::quarantine::retry(
+                    &crate::quarantine::read(self.store, &head.state.quarantine).await?,
+                )?,
                 _ => QuarantineRetry::default(),
             };
             let mut planned = decide(
@@ -89,8 +89,15 @@ impl Refresh<'_> {
                 &retry,
             )?;
             planned.notes.extend(found.notes);
-            let plan_hash = planned.plan.hash().map_err(|e| Failure::bug(e.to_string()))?;
-            Ok(Prepared { planned, plan_hash, head })
+            let plan_hash = planned
+                .plan
+                .hash()
+                .map_err(|e| Failure::bug(e.to_string()))?;
+            Ok(Prepared {
+                planned,
+                plan_hash,
+                head,
+            })
         })
     }
 
@@ -113,7 +120,10 @@ impl Refresh<'_> {
             started_at: started_at.clone(),
             ended_at: started_at,
             snapshot: prepared.head.as_ref().map(|head| head.manifest.number),
-            snapshot_hash: prepared.head.as_ref().map(|head| head.manifest.snapshot_hash.clone()),
+            snapshot_hash: prepared
+                .head
+                .as_ref()
+                .map(|head| head.manifest.snapshot_hash.clone()),
             summary: RunSummary::default(),
             warnings: prepared.planned.notes.clone(),
             quarantine: Vec::new(),
@@ -139,7 +149,8 @@ impl Refresh<'_> {
         let kept = self.runtime.block_on(run::keep(self.store, &record));
         outcome?;
         kept?;
-        self.runtime.block_on(sweep(self.store, &work.tasks, &work.parts))?;
+        self.runtime
+            .block_on(sweep(self.store, &work.tasks, &work.parts))?;
         Ok(record)
     }
 }
@@ -172,7 +183,9 @@ impl<'a> Work<'a> {
         executor: &'a dyn Executor,
         progress: &'a dyn Progress,
     ) -> Result<Self, Failure> {
-        let recorded = refresh.runtime.block_on(record::recorded_tasks(refresh.store))?;
+        let recorded = refresh
+            .runtime
+            .block_on(record::recorded_tasks(refresh.store))?;
         Ok(Self {
             refresh,
             executor,
@@ -198,7 +211,9 @@ impl<'a> Work<'a> {
         check_balance(&rows)?;
         self.summary.rows = rows;
         let tables = self.tables(plan, &merged)?;
-        record.warnings.extend(warnings(&merged, tables.fits.as_ref()));
+        record
+            .warnings
+            .extend(warnings(&merged, tables.fits.as_ref()));
         record.summary = self.summary.clone();
         let state = next_state(plan, head, &absorbed, &merged, &self.summary.rows);
         let manifest = publish::Draft {
@@ -230,7 +245,10 @@ impl<'a> Work<'a> {
         for (place, task) in tasks.into_iter().enumerate() {
             let id = task.id().map_err(|error| Failure::bug(error.to_string()))?;
             let adopted = match self.recorded.contains(&id) {
-                true => self.refresh.runtime.block_on(record::adopt(self.refresh.store, &id))?,
+                true => self
+                    .refresh
+                    .runtime
+                    .block_on(record::adopt(self.refresh.store, &id))?,
                 false => None,
             };
             self.tasks.insert(id);
@@ -241,13 +259,17 @@ impl<'a> Work<'a> {
         }
         self.summary.tasks_adopted += answers.len() as u64;
         self.summary.tasks_run += left.len() as u64;
-        self.progress.step(name, answers.len() + left.len(), answers.len());
+        self.progress
+            .step(name, answers.len() + left.len(), answers.len());
         let (places, tasks): (Vec<usize>, Vec<Task>) = left.into_iter().unzip();
-        let outputs = self.executor.execute(&tasks, &|| self.progress.task_done())?;
+        let outputs = self
+            .executor
+            .execute(&tasks, &|| self.progress.task_done())?;
         self.progress.step_done();
         answers.extend(places.into_iter().zip(outputs));
         let answers: Vec<TaskOutput> = answers.into_values().collect();
-        self.parts.extend(answers.iter().flat_map(|answer| answer.parts()).cloned());
+        self.parts
+            .extend(answers.iter().flat_map(|answer| answer.parts()).cloned());
         Ok(answers)
     }
 
@@ -256,9 +278,15 @@ impl<'a> Work<'a> {
         let sources = plan.absorb.iter().map(|task| task.mapping.source.clone());
         let outputs = self.step("absorb", tasks)?.into_iter().map(absorb_output);
         let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
-        self.refused = outputs.iter().filter_map(|output| output.quarantine.clone()).collect();
-        let files: BTreeSet<&str> =
-            outputs.iter().flat_map(|output| &output.files).map(|f| f.location.as_str()).collect();
+        self.refused = outputs
+            .iter()
+            .filter_map(|output| output.quarantine.clone())
+            .collect();
+        let files: BTreeSet<&str> = outputs
+            .iter()
+            .flat_map(|output| &output.files)
+            .map(|f| f.location.as_str())
+            .collect();
         self.summary.files_read = files.len() as u64;
         Ok(sources.zip(outputs).collect())
     }
@@ -271,7 +299,10 @@ impl<'a> Work<'a> {
             *reasons.entry(reason.clone()).or_default() += (*count).max(0);
         }
         let refused: i64 = reasons.values().sum();
-        let Quarantine { max_share, max_rows } = self.refresh.project.quarantine;
+        let Quarantine {
+            max_share,
+            max_rows,
+        } = self.refresh.project.quarantine;
         let too_many = max_rows.is_some_and(|max| refused.unsigned_abs() > max)
             || max_share.is_some_and(|max| refused as f64 > max * read as f64);
         if refused == 0 || !too_many {
@@ -305,9 +336,11 @@ impl<'a> Work<'a> {
         };
         let mut values = steps::shard_values(merged);
         if values.is_empty() {
-            return Err(Failure::data(format!("no event is before as_of {}", plan.as_of)).remedy(
-                "give a later --as-of, or check the filter and the time column of the sources",
-            ));
+            return Err(
+                Failure::data(format!("no event is before as_of {}", plan.as_of)).remedy(
+                    "give a later --as-of, or check the filter and the time column of the sources",
+                ),
+            );
         }
         let scored = self.score(plan, fits.as_ref(), &mut values)?;
         let (cuts, groups) = self.cut(plan, &scored, &values)?;
@@ -317,10 +350,17 @@ impl<'a> Work<'a> {
             .map(assign_output)
             .collect::<Result<_, _>>()?;
         let model = self.one("model", steps::model_task(plan, merged, &assigned))?;
-        let mut parts: Vec<TablePart> =
-            assigned.into_iter().flat_map(|output| output.tables).collect();
+        let mut parts: Vec<TablePart> = assigned
+            .into_iter()
+            .flat_map(|output| output.tables)
+            .collect();
         parts.extend(model_output(model)?);
-        Ok(Tables { parts, fits, groups, cuts: Some(cuts) })
+        Ok(Tables {
+            parts,
+            fits,
+            groups,
+            cuts: Some(cuts),
+        })
     }
 
     fn score(
@@ -330,8 +370,10 @@ impl<'a> Work<'a> {
         values: &mut [ShardValues],
     ) -> Result<Vec<ScoreOutput>, Failure> {
         let outputs = self.step("score", steps::score_tasks(plan, fits, values))?;
-        let scored: Vec<ScoreOutput> =
-            outputs.into_iter().map(score_output).collect::<Result<_, _>>()?;
+        let scored: Vec<ScoreOutput> = outputs
+            .into_iter()
+            .map(score_output)
+            .collect::<Result<_, _>>()?;
         for (values, output) in values.iter_mut().zip(&scored) {
             values.scores = output.scores.clone();
         }
@@ -372,27 +414,51 @@ fn mixed_up() -> Failure {
 }
 
 fn absorb_output(output: TaskOutput) -> Result<AbsorbOutput, Failure> {
-    if let TaskOutput::Absorb(output) = output { Ok(output) } else { Err(mixed_up()) }
+    if let TaskOutput::Absorb(output) = output {
+        Ok(output)
+    } else {
+        Err(mixed_up())
+    }
 }
 
 fn merge_output(output: TaskOutput) -> Result<MergeOutput, Failure> {
-    if let TaskOutput::Merge(output) = output { Ok(output) } else { Err(mixed_up()) }
+    if let TaskOutput::Merge(output) = output {
+        Ok(output)
+    } else {
+        Err(mixed_up())
+    }
 }
 
 fn fit_output(output: TaskOutput) -> Result<Fits, Failure> {
-    if let TaskOutput::Fit(output) = output { Ok(*output) } else { Err(mixed_up()) }
+    if let TaskOutput::Fit(output) = output {
+        Ok(*output)
+    } else {
+        Err(mixed_up())
+    }
 }
 
 fn score_output(output: TaskOutput) -> Result<ScoreOutput, Failure> {
-    if let TaskOutput::Score(output) = output { Ok(output) } else { Err(mixed_up()) }
+    if let TaskOutput::Score(output) = output {
+        Ok(output)
+    } else {
+        Err(mixed_up())
+    }
 }
 
 fn assign_output(output: TaskOutput) -> Result<AssignOutput, Failure> {
-    if let TaskOutput::Assign(output) = output { Ok(output) } else { Err(mixed_up()) }
+    if let TaskOutput::Assign(output) = output {
+        Ok(output)
+    } else {
+        Err(mixed_up())
+    }
 }
 
 fn model_output(output: TaskOutput) -> Result<Vec<TablePart>, Failure> {
-    if let TaskOutput::Model(output) = output { Ok(output.tables) } else { Err(mixed_up()) }
+    if let TaskOutput::Model(output) = output {
+        Ok(output.tables)
+    } else {
+        Err(mixed_up())
+    }
 }
 
 /// Where the absorbed rows went, as far as absorbing tells. Rows that were released from
@@ -415,7 +481,9 @@ fn absorbed_rows(plan: &Plan, absorbed: &[(String, AbsorbOutput)]) -> CountsBySo
 /// Kept rows are counted, pending or duplicate: the merge knows which.
 fn count_merged(rows: &mut CountsBySource, merged: &[MergeOutput]) {
     rows.values_mut().for_each(|counts| counts.counted = 0);
-    merged.iter().for_each(|output| add_by_source(rows, &output.change));
+    merged
+        .iter()
+        .for_each(|output| add_by_source(rows, &output.change));
 }
 
 fn check_balance(rows: &CountsBySource) -> Result<(), Failure> {
@@ -443,11 +511,19 @@ fn next_state(
         (counts.counted, counts.pending, counts.refunds) = (0, 0, 0);
         counts.quarantined.retain(|_, rows| *rows != 0);
     }
-    merged.iter().for_each(|output| add_by_source(&mut totals, &output.standing));
+    merged
+        .iter()
+        .for_each(|output| add_by_source(&mut totals, &output.standing));
     let retried = !plan.released.is_empty();
-    let before = head.filter(|_| !retried).map(|head| head.state.quarantine.clone());
+    let before = head
+        .filter(|_| !retried)
+        .map(|head| head.state.quarantine.clone());
     let mut quarantine = before.unwrap_or_default();
-    quarantine.extend(absorbed.iter().filter_map(|(_, output)| output.quarantine.clone()));
+    quarantine.extend(
+        absorbed
+            .iter()
+            .filter_map(|(_, output)| output.quarantine.clone()),
+    );
     StateIndex {
         fingerprint: plan.fingerprint.clone(),
         shards: plan.shards,
@@ -475,7 +551,10 @@ fn inputs(head: Option<&Head>, absorbed: &[(String, AbsorbOutput)]) -> Vec<Taken
     }
     let mut all: BTreeMap<(String, String), TakenInput> = BTreeMap::new();
     for input in head.map_or(&[][..], |head| head.state.inputs.as_slice()) {
-        all.insert((input.source.clone(), input.location.clone()), input.clone());
+        all.insert(
+            (input.source.clone(), input.location.clone()),
+            input.clone(),
+        );
     }
     all.extend(read);
     all.into_values().collect()
@@ -487,10 +566,17 @@ const CUT_SHARE: f64 = 0.05;
 fn warnings(merged: &[MergeOutput], fits: Option<&Fits>) -> Vec<String> {
     let mut warnings = Vec::new();
     let buyers: u64 = merged.iter().map(|output| output.buyers).sum();
-    let first = merged.iter().filter_map(|output| output.first_purchase).map(|first| first.0).min();
+    let first = merged
+        .iter()
+        .filter_map(|output| output.first_purchase)
+        .map(|first| first.0)
+        .min();
     if let Some(first) = first {
         let same = merged.iter().filter_map(|output| output.first_purchase);
-        let count: u64 = same.filter(|(day, _)| *day == first).map(|(_, count)| count).sum();
+        let count: u64 = same
+            .filter(|(day, _)| *day == first)
+            .map(|(_, count)| count)
+            .sum();
         if buyers >= 100 && count as f64 > CUT_SHARE * buyers as f64 {
             warnings.push(format!(
                 "{count} of {buyers} customers bought first on {first}, the first day: the history \

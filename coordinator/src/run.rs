@@ -62,7 +62,10 @@ pub struct RunRecord {
 /// When the store refuses.
 pub async fn keep(store: &Store, record: &RunRecord) -> Result<(), Failure> {
     let bytes: Bytes = json(record)?;
-    store.create(&format!("{RUNS}/{}.json", record.run), bytes).await.map(|_| ())
+    store
+        .create(&format!("{RUNS}/{}.json", record.run), bytes)
+        .await
+        .map(|_| ())
 }
 
 /// The record of the newest run, if any.
@@ -70,7 +73,9 @@ pub async fn keep(store: &Store, record: &RunRecord) -> Result<(), Failure> {
 /// # Errors
 /// When the store does not answer or the record cannot be understood.
 pub async fn newest(store: &Store) -> Result<Option<RunRecord>, Failure> {
-    let Some(last) = store.list(RUNS).await?.pop() else { return Ok(None) };
+    let Some(last) = store.list(RUNS).await?.pop() else {
+        return Ok(None);
+    };
     let path = store.relative(&last.location);
     let bytes = store.get(&path).await?;
     serde_json::from_slice(&bytes)

@@ -32,7 +32,10 @@ pub async fn open(store: &Store, shards: Option<u32>) -> Result<StoreRecord, Fai
     if let Some(shards) = shards {
         check(shards)?;
     }
-    let wanted = StoreRecord { format: 1, shards: shards.unwrap_or(SHARDS) };
+    let wanted = StoreRecord {
+        format: 1,
+        shards: shards.unwrap_or(SHARDS),
+    };
     let there = match store.get_if_present(PATH).await? {
         Some(there) => there,
         None => {
@@ -43,8 +46,10 @@ pub async fn open(store: &Store, shards: Option<u32>) -> Result<StoreRecord, Fai
     let record: StoreRecord = serde_json::from_slice(&there)
         .map_err(|error| Failure::dependency(format!("cannot read {PATH}: {error}")))?;
     if record.format != wanted.format {
-        return Err(Failure::config(format!("the store has layout {}", record.format))
-            .remedy("use the version of Tenfold that made it"));
+        return Err(
+            Failure::config(format!("the store has layout {}", record.format))
+                .remedy("use the version of Tenfold that made it"),
+        );
     }
     match shards {
         Some(shards) if shards != record.shards => Err(Failure::config(format!(
@@ -59,8 +64,10 @@ pub async fn open(store: &Store, shards: Option<u32>) -> Result<StoreRecord, Fai
 fn check(shards: u32) -> Result<(), Failure> {
     match shards.is_power_of_two() && shards <= 4096 {
         true => Ok(()),
-        false => Err(Failure::config(format!("{shards} is no possible number of shards"))
-            .remedy("give a power of two from 1 to 4096")),
+        false => Err(
+            Failure::config(format!("{shards} is no possible number of shards"))
+                .remedy("give a power of two from 1 to 4096"),
+        ),
     }
 }
 

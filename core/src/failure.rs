@@ -40,7 +40,11 @@ pub struct Failure {
 impl Failure {
     /// A failure of a class, without a remedy yet.
     pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), remedy: String::new() }
+        Self {
+            class,
+            message: message.into(),
+            remedy: String::new(),
+        }
     }
 
     /// The input files are wrong.

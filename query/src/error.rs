@@ -85,7 +85,11 @@ fn plan(message: &str, tables: &[String]) -> Failure {
     match missing {
         Some(name) => Failure::config(format!("there is no table {name}"))
             .remedy(alternatives("tables", name, tables)),
-        None => Failure::config(one_line(message)),
+        None => {
+            // What stands before is every signature that was tried.
+            let start = message.find("No function matches").unwrap_or(0);
+            Failure::config(one_line(&message[start..]))
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Opening a snapshot and answering queries over it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -12,7 +12,7 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use datafusion::sql::parser::Statement;
+use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::Statement as Sql;
 use futures::{StreamExt, TryStreamExt};
 use tenfold_core::failure::Failure;
@@ -94,17 +94,18 @@ impl Session {
     /// probably meant; otherwise by what failed. Errors in the data come with [`Answer::next`].
     pub async fn sql(&self, text: &str) -> Result<Answer, Failure> {
         let fail = |error| error::failure(&error, &self.tables);
-        let state = self.context.state();
-        let dialect = state.config().options().sql_parser.dialect;
-        let statement = state.sql_to_statement(text, &dialect).map_err(fail)?;
+        let statement = the_statement(parsed(text).map_err(fail)?)?;
         only_queries(&statement)?;
+        let state = self.context.state();
         let plan = state.statement_to_plan(statement).await.map_err(fail)?;
         // The statement's kind gives the better message; this looks at everything inside it.
         let read_only = SQLOptions::new()
             .with_allow_ddl(false)
             .with_allow_dml(false)
             .with_allow_statements(false);
-        read_only.verify_plan(&plan).map_err(fail)?;
+        read_only
+            .verify_plan(&plan)
+            .map_err(|_| refused("a part of this"))?;
         let frame = self
             .context
             .execute_logical_plan(plan)
@@ -164,6 +165,22 @@ fn context(options: SessionOptions) -> datafusion::error::Result<SessionContext>
     Ok(SessionContext::new_with_config_rt(config, runtime))
 }
 
+fn parsed(text: &str) -> datafusion::error::Result<VecDeque<Statement>> {
+    DFParserBuilder::new(text).build()?.parse_statements()
+}
+
+fn the_statement(mut statements: VecDeque<Statement>) -> Result<Statement, Failure> {
+    match (statements.pop_front(), statements.is_empty()) {
+        (Some(statement), true) => Ok(statement),
+        (Some(_), false) => {
+            Err(Failure::config("there is more than one statement")
+                .remedy("ask one query at a time"))
+        }
+        (None, _) => Err(Failure::config("there is no query")
+            .remedy("ask something like SELECT count(*) FROM customer_value")),
+    }
+}
+
 fn only_queries(statement: &Statement) -> Result<(), Failure> {
     let asks = match statement {
         Statement::Explain(explain) => return only_queries(&explain.statement),
@@ -182,9 +199,12 @@ fn only_queries(statement: &Statement) -> Result<(), Failure> {
         return Ok(());
     }
     let text = statement.to_string();
-    let verb = text.split_whitespace().next().unwrap_or_default();
-    Err(Failure::config(format!(
-        "{verb} is not a query: a snapshot cannot be changed"
+    Err(refused(text.split_whitespace().next().unwrap_or_default()))
+}
+
+fn refused(what: &str) -> Failure {
+    Failure::config(format!(
+        "{what} is not a query: a snapshot cannot be changed"
     ))
-    .remedy("use SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES or DESCRIBE"))
+    .remedy("use SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES or DESCRIBE")
 }

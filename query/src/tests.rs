@@ -1,5 +1,7 @@
 //! Queries over snapshots made by hand.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -54,8 +56,11 @@ async fn table(store: &Store, root: &str, batches: &[(Option<u32>, RecordBatch)]
     }
 }
 
+/// A customer, a value in cents, and deciles by channel.
+type Row<'a> = (i64, Option<i128>, &'a [(&'a str, i32)]);
+
 /// Customers with a value in cents and the decile of each channel they bought in.
-fn customers(rows: &[(i64, Option<i128>, &[(&str, i32)])]) -> RecordBatch {
+fn customers(rows: &[Row<'_>]) -> RecordBatch {
     let ids = Int64Array::from_iter_values(rows.iter().map(|row| row.0));
     let values = Decimal128Array::from_iter(rows.iter().map(|row| row.1))
         .with_precision_and_scale(38, 2)
@@ -286,12 +291,24 @@ async fn whatever_is_not_a_query_is_refused() {
         );
         assert!(failure.remedy.contains("SELECT"), "{failure}");
     }
-    for sql in [
-        "SELECT 1; DROP TABLE dim_region",
-        "",
-        "SELECT * FROM '/etc/passwd'",
+    for (sql, message) in [
+        (
+            "SELECT 1; DROP TABLE dim_region",
+            "there is more than one statement",
+        ),
+        (" ", "there is no query"),
+        (
+            "SELECT * INTO t FROM dim_region",
+            "a part of this is not a query",
+        ),
+        (
+            "SELECT * FROM '/etc/passwd'",
+            "there is no table /etc/passwd",
+        ),
     ] {
-        assert_eq!(refusal(sql).await.class, FailureClass::UserConfig, "{sql}");
+        let failure = refusal(sql).await;
+        assert_eq!(failure.class, FailureClass::UserConfig, "{sql}: {failure}");
+        assert!(failure.message.starts_with(message), "{failure}");
     }
 }
 
@@ -324,6 +341,11 @@ async fn mistakes_are_told_apart_from_faults() {
     assert!(failure.message.contains("Line: 1"), "{failure}");
     let failure = refusal("SELECT nonsense(1)").await;
     assert_eq!(failure.class, FailureClass::UserConfig, "{failure}");
+    let failure = refusal("SELECT sum(region) FROM dim_region").await;
+    assert!(
+        failure.message.starts_with("No function matches"),
+        "{failure}"
+    );
     let failure = refusal("SELECT customer_id / 0 FROM customer_value").await;
     assert_eq!(failure.class, FailureClass::UserConfig, "{failure}");
     let failure = refusal("SELECT CAST(region AS INT) FROM dim_region").await;

@@ -44,7 +44,10 @@ impl Locations {
     /// When it is absent or cannot be reached.
     pub async fn head(&self, location: &str) -> Result<ObjectMeta, Failure> {
         let (objects, path) = self.resolve(location)?;
-        objects.head(&path).await.map_err(|error| failure("look up", location, &error))
+        objects
+            .head(&path)
+            .await
+            .map_err(|error| failure("look up", location, &error))
     }
 
     /// Reads a range of a file.
@@ -53,7 +56,10 @@ impl Locations {
     /// When it is absent, shorter, or cannot be reached.
     pub async fn get_range(&self, location: &str, range: Range<u64>) -> Result<Bytes, Failure> {
         let (objects, path) = self.resolve(location)?;
-        objects.get_range(&path, range).await.map_err(|error| failure("read", location, &error))
+        objects
+            .get_range(&path, range)
+            .await
+            .map_err(|error| failure("read", location, &error))
     }
 
     /// Puts a path of a location's store back into the form of that location.
@@ -107,7 +113,10 @@ mod tests {
     #[test]
     fn locations_split_into_root_and_path() {
         let (root, path) = split("s3://bucket/a/b c.parquet").unwrap();
-        assert_eq!((root.as_str(), path.as_ref()), ("s3://bucket", "a/b c.parquet"));
+        assert_eq!(
+            (root.as_str(), path.as_ref()),
+            ("s3://bucket", "a/b c.parquet")
+        );
         let (root, path) = split("/data/x.csv").unwrap();
         assert_eq!((root.as_str(), path.as_ref()), ("/", "data/x.csv"));
         let (root, path) = split("abfss://files@account.dfs.core.windows.net/x").unwrap();

@@ -110,13 +110,20 @@ impl Store {
                     .map_err(|error| failure("open", url.as_str(), &error))?,
             ),
             other => {
-                return Err(Failure::config(format!("{url}: no store of scheme {other:?}"))
-                    .remedy("use a directory or a URL of scheme file, s3, gs, az or abfss"));
+                return Err(
+                    Failure::config(format!("{url}: no store of scheme {other:?}"))
+                        .remedy("use a directory or a URL of scheme file, s3, gs, az or abfss"),
+                );
             }
         };
         let root = Path::from_url_path(url.path())
             .map_err(|error| Failure::config(format!("{url}: {error}")))?;
-        Ok(Self { objects, root, location: url.as_str().to_owned(), directory: None })
+        Ok(Self {
+            objects,
+            root,
+            location: url.as_str().to_owned(),
+            directory: None,
+        })
     }
 
     /// Where the store is, as given to [`Store::open`].
@@ -162,9 +169,16 @@ impl Store {
     /// # Errors
     /// When the store refuses. After an error the outcome is *unknown*: read the object back.
     pub async fn create(&self, relative: &str, bytes: Bytes) -> Result<Created, Failure> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        let options = PutOptions {
+            mode: PutMode::Create,
+            ..PutOptions::default()
+        };
         let path = self.path(relative);
-        match self.objects.put_opts(&path, PutPayload::from_bytes(bytes), options).await {
+        match self
+            .objects
+            .put_opts(&path, PutPayload::from_bytes(bytes), options)
+            .await
+        {
             Ok(_) => Ok(Created::Ours),
             Err(
                 object_store::Error::AlreadyExists { .. }
@@ -282,17 +296,29 @@ mod tests {
 
     async fn behaves(store: &Store) {
         let bytes = Bytes::from_static(b"one");
-        assert_eq!(store.create("a/b.json", bytes.clone()).await.unwrap(), Created::Ours);
+        assert_eq!(
+            store.create("a/b.json", bytes.clone()).await.unwrap(),
+            Created::Ours
+        );
         let other = Bytes::from_static(b"two");
-        assert_eq!(store.create("a/b.json", other).await.unwrap(), Created::Exists);
+        assert_eq!(
+            store.create("a/b.json", other).await.unwrap(),
+            Created::Exists
+        );
         assert_eq!(store.get("a/b.json").await.unwrap(), bytes);
         assert_eq!(store.get_range("a/b.json", 1, 2).await.unwrap(), "ne");
         assert_eq!(store.size("a/b.json").await.unwrap(), Some(3));
         assert_eq!(store.size("a/c.json").await.unwrap(), None);
         assert_eq!(store.get_if_present("a/c.json").await.unwrap(), None);
-        store.put("a/c.json", Bytes::from_static(b"x")).await.unwrap();
+        store
+            .put("a/c.json", Bytes::from_static(b"x"))
+            .await
+            .unwrap();
         let listed = store.list("a").await.unwrap();
-        let names: Vec<_> = listed.iter().map(|meta| store.relative(&meta.location)).collect();
+        let names: Vec<_> = listed
+            .iter()
+            .map(|meta| store.relative(&meta.location))
+            .collect();
         assert_eq!(names, ["a/b.json", "a/c.json"]);
         store.delete("a/c.json").await.unwrap();
         store.delete("a/c.json").await.unwrap();

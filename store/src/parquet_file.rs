@@ -24,17 +24,33 @@ pub struct ParquetFile {
 impl ParquetFile {
     /// A file of a known length.
     pub fn new(objects: Arc<dyn ObjectStore>, path: Path, size: u64) -> Self {
-        Self { objects, path, size }
+        Self {
+            objects,
+            path,
+            size,
+        }
     }
 }
 
 impl AsyncFileReader for ParquetFile {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
-        async move { self.objects.get_range(&self.path, range).await.map_err(external) }.boxed()
+        async move {
+            self.objects
+                .get_range(&self.path, range)
+                .await
+                .map_err(external)
+        }
+        .boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
-        async move { self.objects.get_ranges(&self.path, &ranges).await.map_err(external) }.boxed()
+        async move {
+            self.objects
+                .get_ranges(&self.path, &ranges)
+                .await
+                .map_err(external)
+        }
+        .boxed()
     }
 
     fn get_metadata<'a>(

@@ -85,8 +85,11 @@ pub async fn get_segment(store: &Store, path: &str, segment: &Segment) -> Result
 }
 
 fn damaged(store: &Store, path: &str) -> Failure {
-    Failure::dependency(format!("{} is damaged: it is not what was written", store.locate(path)))
-        .remedy("delete it and refresh again: what depends on it is computed anew")
+    Failure::dependency(format!(
+        "{} is damaged: it is not what was written",
+        store.locate(path)
+    ))
+    .remedy("delete it and refresh again: what depends on it is computed anew")
 }
 
 /// Sorted columns and low-cardinality columns of a Parquet file, which decide its encodings.
@@ -112,8 +115,8 @@ fn properties(schema: &SchemaRef, layout: Layout<'_>) -> Result<WriterProperties
         let name = field.name().as_str();
         let column = ColumnPath::from(name);
         if layout.identity.contains(&name) {
-            builder = builder
-                .set_column_statistics_enabled(column.clone(), EnabledStatistics::None);
+            builder =
+                builder.set_column_statistics_enabled(column.clone(), EnabledStatistics::None);
         }
         if layout.repeated.contains(&name) {
             builder = builder.set_column_dictionary_enabled(column.clone(), true);
@@ -179,7 +182,10 @@ pub async fn parquet_schema(store: &Store, path: &str, size: u64) -> Result<Sche
     let mut reader = ParquetFile::new(store.objects().clone(), store.path(path), size);
     let metadata = ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new());
     let metadata = metadata.await.map_err(|error| {
-        Failure::dependency(format!("cannot read the footer of {}: {error}", store.locate(path)))
+        Failure::dependency(format!(
+            "cannot read the footer of {}: {error}",
+            store.locate(path)
+        ))
     })?;
     Ok(metadata.schema().clone())
 }
@@ -226,7 +232,10 @@ pub async fn get_ipc(store: &Store, part: &PartRef) -> Result<RecordBatch, Failu
         one_batch(schema, batches)
     };
     decode().map_err(|error| {
-        Failure::dependency(format!("cannot decode {}: {error}", store.locate(&part.path)))
+        Failure::dependency(format!(
+            "cannot decode {}: {error}",
+            store.locate(&part.path)
+        ))
     })
 }
 
@@ -296,7 +305,10 @@ mod tests {
     async fn parts_come_back_as_they_were() {
         let store = Store::in_memory();
         let batch = batch(1000);
-        let layout = Layout { sorted: &["customer"], ..Layout::default() };
+        let layout = Layout {
+            sorted: &["customer"],
+            ..Layout::default()
+        };
         let parquet = put_parquet(&store, STATE, &batch, layout).await.unwrap();
         assert_eq!(get_parquet(&store, &parquet).await.unwrap(), batch);
         let again = put_parquet(&store, STATE, &batch, layout).await.unwrap();

@@ -46,10 +46,15 @@ pub enum Publication {
 /// When the store does not answer or the manifest cannot be understood.
 pub async fn read_manifest(store: &Store, number: u64) -> Result<Option<Manifest>, Failure> {
     let path = Manifest::path(number);
-    let Some(bytes) = store.get_if_present(&path).await? else { return Ok(None) };
+    let Some(bytes) = store.get_if_present(&path).await? else {
+        return Ok(None);
+    };
     let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| {
-        Failure::dependency(format!("cannot read manifest {}: {error}", store.locate(&path)))
-            .remedy("it was written by another version of Tenfold, or is damaged")
+        Failure::dependency(format!(
+            "cannot read manifest {}: {error}",
+            store.locate(&path)
+        ))
+        .remedy("it was written by another version of Tenfold, or is damaged")
     })?;
     Ok(Some(manifest))
 }
@@ -79,9 +84,16 @@ pub async fn head(store: &Store) -> Result<Option<Manifest>, Failure> {
 pub async fn snapshots(store: &Store) -> Result<Vec<u64>, Failure> {
     let listed = store.list("_snapshots").await?;
     let number = |relative: String| -> Option<u64> {
-        relative.strip_prefix("_snapshots/")?.strip_suffix(".json")?.parse().ok()
+        relative
+            .strip_prefix("_snapshots/")?
+            .strip_suffix(".json")?
+            .parse()
+            .ok()
     };
-    Ok(listed.iter().filter_map(|meta| number(store.relative(&meta.location))).collect())
+    Ok(listed
+        .iter()
+        .filter_map(|meta| number(store.relative(&meta.location)))
+        .collect())
 }
 
 /// Writes an object that a manifest will refer to.
@@ -94,7 +106,11 @@ pub async fn put_object(
     bytes: Vec<u8>,
 ) -> Result<ObjectRef, Failure> {
     let part = put_part(store, directory, "json", 0, bytes).await?;
-    Ok(ObjectRef { path: part.path, sha256: part.sha256, bytes: part.bytes })
+    Ok(ObjectRef {
+        path: part.path,
+        sha256: part.sha256,
+        bytes: part.bytes,
+    })
 }
 
 /// Groups the files of a snapshot by table; `roots` says where a table lies.
@@ -108,10 +124,13 @@ pub fn table_entries(
     let mut by_table: BTreeMap<String, Vec<TableFile>> = BTreeMap::new();
     for part in parts {
         let root = root_of(&part.table);
-        let below = part.part.path.strip_prefix(&root).map(|path| path.trim_start_matches('/'));
-        let path = below.ok_or_else(|| {
-            Failure::bug(format!("{} is not below {root}", part.part.path))
-        })?;
+        let below = part
+            .part
+            .path
+            .strip_prefix(&root)
+            .map(|path| path.trim_start_matches('/'));
+        let path =
+            below.ok_or_else(|| Failure::bug(format!("{} is not below {root}", part.part.path)))?;
         by_table.entry(part.table).or_default().push(TableFile {
             path: path.to_owned(),
             sha256: part.part.sha256,
@@ -200,10 +219,18 @@ async fn commit_table(
 ) -> Result<u64, Failure> {
     let sharded = table.files.iter().any(|file| file.shard.is_some());
     let schema = schema(store, table, sharded).await?;
-    let partition_columns = if sharded { vec![SHARD.to_owned()] } else { Vec::new() };
+    let partition_columns = if sharded {
+        vec![SHARD.to_owned()]
+    } else {
+        Vec::new()
+    };
     let root = store.path(&table.root);
-    let spec =
-        TableSpec { root: &root, name, schema: &schema, partition_columns: &partition_columns };
+    let spec = TableSpec {
+        root: &root,
+        name,
+        schema: &schema,
+        partition_columns: &partition_columns,
+    };
     let files: Vec<delta::TableFile> = table.files.iter().map(delta_file).collect();
     let committed = commit_exact(store.objects().clone(), &spec, &files, stamp).await;
     match committed {
@@ -225,7 +252,9 @@ fn delta_failure(table: &str, error: &DeltaError) -> Failure {
 }
 
 fn delta_file(file: &TableFile) -> delta::TableFile {
-    let shard = file.shard.map(|shard| (SHARD.to_owned(), Some(shard.to_string())));
+    let shard = file
+        .shard
+        .map(|shard| (SHARD.to_owned(), Some(shard.to_string())));
     delta::TableFile {
         path: file.path.clone(),
         size: file.bytes,
@@ -241,7 +270,11 @@ async fn schema(store: &Store, table: &TableEntry, sharded: bool) -> Result<Sche
     };
     let path = format!("{}/{}", table.root, file.path);
     let schema = crate::part::parquet_schema(store, &path, file.bytes).await?;
-    let mut fields: Vec<Field> = schema.fields().iter().map(|field| field.as_ref().clone()).collect();
+    let mut fields: Vec<Field> = schema
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone())
+        .collect();
     if sharded {
         fields.push(Field::new(SHARD, DataType::Int32, true));
     }
@@ -259,7 +292,10 @@ pub async fn sweep(
     parts: &[PartRef],
 ) -> Result<(), Failure> {
     for task in tasks {
-        for meta in store.list(&format!("{}/{task}", crate::record::RESULTS)).await? {
+        for meta in store
+            .list(&format!("{}/{task}", crate::record::RESULTS))
+            .await?
+        {
             store.delete(&store.relative(&meta.location)).await?;
         }
     }
@@ -281,8 +317,10 @@ pub async fn sweep(
 pub async fn get_object(store: &Store, object: &ObjectRef) -> Result<Bytes, Failure> {
     let bytes = store.get(&object.path).await?;
     if tenfold_core::hash::sha256_hex(&bytes) != object.sha256 {
-        return Err(Failure::dependency(format!("{} is damaged", store.locate(&object.path)))
-            .remedy("restore it from a backup of the store"));
+        return Err(
+            Failure::dependency(format!("{} is damaged", store.locate(&object.path)))
+                .remedy("restore it from a backup of the store"),
+        );
     }
     Ok(bytes)
 }

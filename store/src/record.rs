@@ -64,8 +64,11 @@ pub async fn adopt(store: &Store, task: &str) -> Result<Option<TaskOutput>, Fail
 /// When the store refuses, or another attempt answered differently: tasks are pure, so that means
 /// that Tenfold is wrong, and nothing must be published.
 pub async fn settle(store: &Store, task: &str, output: TaskOutput) -> Result<TaskOutput, Failure> {
-    let record =
-        ResultRecord { task: task.to_owned(), code_version: CODE_VERSION, output: output.clone() };
+    let record = ResultRecord {
+        task: task.to_owned(),
+        code_version: CODE_VERSION,
+        output: output.clone(),
+    };
     let bytes = serde_json::to_vec(&record).map_err(|error| Failure::bug(error.to_string()))?;
     let bytes = Bytes::from(bytes);
     for _ in 0..SUPERSEDED_MAX {
@@ -73,20 +76,28 @@ pub async fn settle(store: &Store, task: &str, output: TaskOutput) -> Result<Tas
         if let Some(found) = found {
             return same(task, output, found);
         }
-        if store.create(&record_path(task, next), bytes.clone()).await? == Created::Ours {
+        if store
+            .create(&record_path(task, next), bytes.clone())
+            .await?
+            == Created::Ours
+        {
             return Ok(output);
         }
     }
-    Err(Failure::dependency(format!("no record of task {task} stays whole"))
-        .remedy("check the store: `_work` loses files while they are in use"))
+    Err(
+        Failure::dependency(format!("no record of task {task} stays whole"))
+            .remedy("check the store: `_work` loses files while they are in use"),
+    )
 }
 
 fn same(task: &str, ours: TaskOutput, theirs: TaskOutput) -> Result<TaskOutput, Failure> {
     if ours == theirs {
         return Ok(ours);
     }
-    Err(Failure::bug(format!("two attempts of task {task} gave different answers"))
-        .remedy("report this; nothing was published"))
+    Err(Failure::bug(format!(
+        "two attempts of task {task} gave different answers"
+    ))
+    .remedy("report this; nothing was published"))
 }
 
 /// The next free number of a task's records, and the answer of the first good one.
@@ -95,7 +106,9 @@ async fn newest(store: &Store, task: &str) -> Result<(u32, Option<TaskOutput>), 
         let Some(bytes) = store.get_if_present(&record_path(task, number)).await? else {
             return Ok((number, None));
         };
-        let Ok(record) = serde_json::from_slice::<ResultRecord>(&bytes) else { continue };
+        let Ok(record) = serde_json::from_slice::<ResultRecord>(&bytes) else {
+            continue;
+        };
         if record.code_version == CODE_VERSION && is_whole(store, &record.output).await? {
             return Ok((number, Some(record.output)));
         }
@@ -124,8 +137,12 @@ mod tests {
     use crate::part::{WORK, put_part};
 
     async fn answer(store: &Store, content: &[u8]) -> TaskOutput {
-        let part = put_part(store, WORK, "arrow", 1, content.to_vec()).await.unwrap();
-        TaskOutput::Gather(GatherOutput { candidates: Some(part) })
+        let part = put_part(store, WORK, "arrow", 1, content.to_vec())
+            .await
+            .unwrap();
+        TaskOutput::Gather(GatherOutput {
+            candidates: Some(part),
+        })
     }
 
     fn part_path(output: &TaskOutput) -> String {
@@ -147,7 +164,9 @@ mod tests {
     #[tokio::test]
     async fn a_record_without_its_part_is_superseded() {
         let store = Store::in_memory();
-        let lost = settle(&store, "t", answer(&store, b"lost").await).await.unwrap();
+        let lost = settle(&store, "t", answer(&store, b"lost").await)
+            .await
+            .unwrap();
         store.delete(&part_path(&lost)).await.unwrap();
         assert_eq!(adopt(&store, "t").await.unwrap(), None);
         let again = answer(&store, b"lost").await;
@@ -158,7 +177,10 @@ mod tests {
     #[tokio::test]
     async fn a_cut_record_is_superseded() {
         let store = Store::in_memory();
-        store.create(&record_path("t", 0), Bytes::from_static(b"{\"task\":")).await.unwrap();
+        store
+            .create(&record_path("t", 0), Bytes::from_static(b"{\"task\":"))
+            .await
+            .unwrap();
         let output = answer(&store, b"rows").await;
         settle(&store, "t", output.clone()).await.unwrap();
         assert_eq!(adopt(&store, "t").await.unwrap(), Some(output));
@@ -168,8 +190,12 @@ mod tests {
     #[tokio::test]
     async fn different_answers_stop_everything() {
         let store = Store::in_memory();
-        settle(&store, "t", answer(&store, b"one").await).await.unwrap();
-        let refused = settle(&store, "t", answer(&store, b"two").await).await.unwrap_err();
+        settle(&store, "t", answer(&store, b"one").await)
+            .await
+            .unwrap();
+        let refused = settle(&store, "t", answer(&store, b"two").await)
+            .await
+            .unwrap_err();
         assert!(refused.message.contains("different answers"));
     }
 }

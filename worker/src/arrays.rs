@@ -9,7 +9,10 @@ use tenfold_core::failure::Failure;
 /// A column by name.
 pub fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, Failure> {
     batch.column_by_name(name).ok_or_else(|| {
-        Failure::bug(format!("a part lacks column {name}: it has {}", names(&batch.schema())))
+        Failure::bug(format!(
+            "a part lacks column {name}: it has {}",
+            names(&batch.schema())
+        ))
     })
 }
 
@@ -39,7 +42,11 @@ pub fn arrow_bug(error: arrow::error::ArrowError) -> Failure {
 
 /// The names of a schema's columns, for messages.
 pub fn names(schema: &Schema) -> String {
-    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let names: Vec<&str> = schema
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
     names.join(", ")
 }
 
@@ -58,5 +65,8 @@ pub fn shown(array: &dyn Array, row: usize) -> Option<String> {
 
 /// Whether values of a type are text.
 pub fn is_text(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+    matches!(
+        data_type,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    )
 }

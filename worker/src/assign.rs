@@ -13,9 +13,7 @@ use serde::{Deserialize, Serialize};
 use tenfold_core::decile::{Rankable, Ties, assign, assign_i64_customers};
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::part::PartRef;
-use tenfold_core::refresh::task::{
-    AssignOutput, AssignTask, DecileSpec, RankedValue, TablePart,
-};
+use tenfold_core::refresh::task::{AssignOutput, AssignTask, DecileSpec, RankedValue, TablePart};
 use tenfold_store::part::{Layout, WORK, put_parquet, put_part};
 
 use crate::TaskContext;
@@ -83,7 +81,13 @@ pub fn run(task: &AssignTask, context: &TaskContext) -> Result<AssignOutput, Fai
     for_each_group(&batches, &task.deciles, |group| {
         let tiles = tiles(&group, &all, &task.deciles[group.key.decile])?;
         facts.push(facts_of(&group, &tiles));
-        assigned.insert(group.key, Assigned { rows: group.rows, tiles });
+        assigned.insert(
+            group.key,
+            Assigned {
+                rows: group.rows,
+                tiles,
+            },
+        );
         Ok(())
     })?;
     let mut tables = vec![write_customer_value(task, &batches, &assigned, context)?];
@@ -92,7 +96,10 @@ pub fn run(task: &AssignTask, context: &TaskContext) -> Result<AssignOutput, Fai
     }
     let bytes = serde_json::to_vec(&facts).map_err(|error| Failure::bug(error.to_string()))?;
     let facts = put_part(&context.store, WORK, "json", facts.len() as u64, bytes);
-    Ok(AssignOutput { tables, facts: context.wait(facts)? })
+    Ok(AssignOutput {
+        tables,
+        facts: context.wait(facts)?,
+    })
 }
 
 fn tiles(group: &Group<'_>, all: &AllCuts, decile: &DecileSpec) -> Result<Vec<i32>, Failure> {
@@ -108,25 +115,44 @@ fn tiles_of<V: Rankable>(
     all: &AllCuts,
     decile: &DecileSpec,
 ) -> Result<Vec<i32>, Failure> {
-    let ties = if decile.ties_together { Ties::Together } else { Ties::Split };
+    let ties = if decile.ties_together {
+        Ties::Together
+    } else {
+        Ties::Split
+    };
     match all {
         AllCuts::Int64(cuts) => {
             let known = group.customers.as_primitive::<Int64Type>();
-            let customers: Vec<i64> =
-                group.rows.iter().map(|row| known.value(*row as usize)).collect();
-            Ok(assign_i64_customers(values, &customers, &cuts_of(cuts, &group.key)?.cuts, ties))
+            let customers: Vec<i64> = group
+                .rows
+                .iter()
+                .map(|row| known.value(*row as usize))
+                .collect();
+            Ok(assign_i64_customers(
+                values,
+                &customers,
+                &cuts_of(cuts, &group.key)?.cuts,
+                ties,
+            ))
         }
         AllCuts::String(cuts) => {
             let known = group.customers.as_string::<i32>();
             let customer = |place: usize| known.value(group.rows[place] as usize);
-            Ok(assign::<_, String, str>(values, customer, &cuts_of(cuts, &group.key)?.cuts, ties))
+            Ok(assign::<_, String, str>(
+                values,
+                customer,
+                &cuts_of(cuts, &group.key)?.cuts,
+                ties,
+            ))
         }
     }
 }
 
 fn cuts_of<'a, C>(cuts: &'a [GroupCuts<C>], key: &GroupKey) -> Result<&'a GroupCuts<C>, Failure> {
     let place = cuts.binary_search_by(|known| known.key.cmp(key));
-    place.map(|place| &cuts[place]).map_err(|_| Failure::bug("a group has no cuts"))
+    place
+        .map(|place| &cuts[place])
+        .map_err(|_| Failure::bug("a group has no cuts"))
 }
 
 fn facts_of(group: &Group<'_>, tiles: &[i32]) -> GroupFacts {
@@ -142,7 +168,10 @@ fn facts_of(group: &Group<'_>, tiles: &[i32]) -> GroupFacts {
             GroupValues::Clv(values) => clv_sums(&places, values),
         },
     };
-    GroupFacts { key: group.key.clone(), tiles: by_tile.into_iter().map(facts).collect() }
+    GroupFacts {
+        key: group.key.clone(),
+        tiles: by_tile.into_iter().map(facts).collect(),
+    }
 }
 
 fn minor_sums(places: &[usize], values: &[i64]) -> FactSums {
@@ -178,8 +207,13 @@ fn write_customer_value(
         };
         column.map_err(|failure| failed = Some(failure)).ok()
     };
-    let columns =
-        customer_value(batches, task.as_of, task.value.as_ref(), &task.deciles, tile_column)?;
+    let columns = customer_value(
+        batches,
+        task.as_of,
+        task.value.as_ref(),
+        &task.deciles,
+        tile_column,
+    )?;
     match failed {
         Some(failure) => Err(failure),
         None => write(task, "customer_value", &columns.batch()?, context),
@@ -194,7 +228,11 @@ fn flat_column(
     assigned: &BTreeMap<GroupKey, Assigned>,
 ) -> ArrayRef {
     let mut tiles: Vec<Option<i32>> = vec![None; customers];
-    if let Some(group) = assigned.get(&GroupKey { decile, lookback, dimension_value: None }) {
+    if let Some(group) = assigned.get(&GroupKey {
+        decile,
+        lookback,
+        dimension_value: None,
+    }) {
         for (row, tile) in group.rows.iter().zip(&group.tiles) {
             tiles[*row as usize] = Some(*tile);
         }
@@ -243,7 +281,9 @@ fn long_tiles(
     batches: &ShardBatches,
     assigned: &BTreeMap<GroupKey, Assigned>,
 ) -> Result<Vec<(usize, String, i32)>, Failure> {
-    let Some(long) = batches.totals.get(&decile.name) else { return Ok(Vec::new()) };
+    let Some(long) = batches.totals.get(&decile.name) else {
+        return Ok(Vec::new());
+    };
     let accounts = crate::ranking::places(column(long, "customer")?, batches.customers()?)?;
     let of_group = |key: &GroupKey| key.decile == place && key.lookback == lookback;
     let mut tiles = Vec::new();
@@ -271,11 +311,22 @@ fn write_customer_decile(
     let mut totals = Decimal128Builder::new().with_data_type(crate::values::common_type(scale));
     for (key, group) in assigned {
         let decile = &task.deciles[key.decile];
-        let Some(long) = batches.totals.get(&decile.name) else { continue };
+        let Some(long) = batches.totals.get(&decile.name) else {
+            continue;
+        };
         let suffix = &decile.lookbacks[key.lookback];
         let rows = UInt32Array::from(group.rows.clone());
         customers.push(take(column(long, "customer")?, &rows, None).map_err(arrow_bug)?);
-        append_totals(&mut totals, task, batches, long, decile, suffix, &group.rows, scale)?;
+        append_totals(
+            &mut totals,
+            task,
+            batches,
+            long,
+            decile,
+            suffix,
+            &group.rows,
+            scale,
+        )?;
         tiles.extend_from_slice(&group.tiles);
         for _ in &group.rows {
             measures.push(decile.name.as_str());
@@ -297,7 +348,10 @@ fn write_customer_decile(
     write(task, "customer_decile", &columns.batch()?, context).map(Some)
 }
 
-#[allow(clippy::too_many_arguments, reason = "one row of a table has this many sources")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "one row of a table has this many sources"
+)]
 fn append_totals(
     totals: &mut Decimal128Builder,
     task: &AssignTask,
@@ -315,7 +369,11 @@ fn append_totals(
             for row in rows {
                 // A customer that is ranked as zero has no sum.
                 let row = *row as usize;
-                let sum = if sums.is_valid(row) { sums.value(row) } else { 0 };
+                let sum = if sums.is_valid(row) {
+                    sums.value(row)
+                } else {
+                    0
+                };
                 totals.append_value(i128::from(sum) * factor);
             }
         }
@@ -347,15 +405,32 @@ fn write(
     let tiles: Vec<String> = task
         .deciles
         .iter()
-        .flat_map(|decile| decile.lookbacks.iter().map(|lookback| decile.tile_column(lookback)))
+        .flat_map(|decile| {
+            decile
+                .lookbacks
+                .iter()
+                .map(|lookback| decile.tile_column(lookback))
+        })
         .collect();
     let mut repeated: Vec<&str> = tiles.iter().map(String::as_str).collect();
     repeated.extend(["measure", "lookback", "dimension_value", "decile"]);
-    let sorted: &[&str] = if table == "customer_value" { &["customer"] } else { &[] };
-    let layout = Layout { sorted, repeated: &repeated, identity: &["customer"] };
+    let sorted: &[&str] = if table == "customer_value" {
+        &["customer"]
+    } else {
+        &[]
+    };
+    let layout = Layout {
+        sorted,
+        repeated: &repeated,
+        identity: &["customer"],
+    };
     let directory = format!("{}/shard={shard:02}", table_root(table));
     let part = context.wait(put_parquet(&context.store, &directory, rows, layout))?;
-    Ok(TablePart { table: table.to_owned(), shard: Some(shard), part })
+    Ok(TablePart {
+        table: table.to_owned(),
+        shard: Some(shard),
+        part,
+    })
 }
 
 /// Where a table lies in the store.

@@ -65,7 +65,13 @@ fn put_json<T: Serialize>(
     context: &TaskContext,
 ) -> Result<PartRef, Failure> {
     let bytes = serde_json::to_vec(value).map_err(|error| Failure::bug(error.to_string()))?;
-    context.wait(put_part(&context.store, directory, "json", rows as u64, bytes))
+    context.wait(put_part(
+        &context.store,
+        directory,
+        "json",
+        rows as u64,
+        bytes,
+    ))
 }
 
 /// Reads a JSON part.
@@ -76,7 +82,10 @@ pub fn get_json<T: DeserializeOwned>(part: &PartRef, context: &TaskContext) -> R
 }
 
 /// Merges the histograms of all shards and finds the cells that hold a boundary.
-pub fn boundaries(task: &BoundariesTask, context: &TaskContext) -> Result<BoundariesOutput, Failure> {
+pub fn boundaries(
+    task: &BoundariesTask,
+    context: &TaskContext,
+) -> Result<BoundariesOutput, Failure> {
     let mut merged: BTreeMap<GroupKey, Histogram> = BTreeMap::new();
     for part in &task.histograms {
         for (key, histogram) in histograms(&context.wait(get_ipc(&context.store, part))?)? {
@@ -84,12 +93,21 @@ pub fn boundaries(task: &BoundariesTask, context: &TaskContext) -> Result<Bounda
         }
     }
     let group = |(key, histogram): (GroupKey, Histogram)| {
-        let tiles = task.deciles.get(key.decile).map_or(1, |decile| decile.tiles);
+        let tiles = task
+            .deciles
+            .get(key.decile)
+            .map_or(1, |decile| decile.tiles);
         let boundaries = boundaries_of(&histogram, tiles);
-        GroupBoundaries { key, customers: histogram.total(), boundaries }
+        GroupBoundaries {
+            key,
+            customers: histogram.total(),
+            boundaries,
+        }
     };
     let groups: Vec<GroupBoundaries> = merged.into_iter().map(group).collect();
-    Ok(BoundariesOutput { boundaries: put_json(&groups, groups.len(), WORK, context)? })
+    Ok(BoundariesOutput {
+        boundaries: put_json(&groups, groups.len(), WORK, context)?,
+    })
 }
 
 /// The histograms in a part, whose rows are in the order of groups and cells.
@@ -114,7 +132,9 @@ fn histograms(batch: &RecordBatch) -> Result<Vec<(GroupKey, Histogram)>, Failure
     }
     let checked = |(key, cells): (GroupKey, Vec<(u32, u64)>)| {
         let histogram = Histogram::try_from(cells);
-        histogram.map(|histogram| (key, histogram)).map_err(|e| Failure::bug(e.to_string()))
+        histogram
+            .map(|histogram| (key, histogram))
+            .map_err(|e| Failure::bug(e.to_string()))
     };
     groups.into_iter().map(checked).collect()
 }
@@ -131,9 +151,13 @@ pub fn gather(task: &GatherTask, context: &TaskContext) -> Result<GatherOutput, 
             .binary_search_by(|known| known.key.cmp(&group.key))
             .map_err(|_| Failure::bug("a group of this shard is not among the boundaries"))?;
         let cells = boundary_cells(&groups[place].boundaries);
-        cells.iter().for_each(|cell| in_boundary[*cell as usize] = true);
+        cells
+            .iter()
+            .for_each(|cell| in_boundary[*cell as usize] = true);
         let candidates = candidates(&group, &in_boundary);
-        cells.iter().for_each(|cell| in_boundary[*cell as usize] = false);
+        cells
+            .iter()
+            .for_each(|cell| in_boundary[*cell as usize] = false);
         let rows: UInt32Array = candidates.iter().map(|(_, row)| Some(*row)).collect();
         places.extend(std::iter::repeat_n(place as u32, candidates.len()));
         keys.extend(candidates.iter().map(|(key, _)| key.to_bits()));
@@ -150,10 +174,15 @@ pub fn gather(task: &GatherTask, context: &TaskContext) -> Result<GatherOutput, 
         Field::new("key", DataType::UInt64, false),
         Field::new("customer", customers.data_type().clone(), false),
     ]);
-    let columns: Vec<ArrayRef> =
-        vec![Arc::new(UInt32Array::from(places)), Arc::new(UInt64Array::from(keys)), customers];
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(UInt32Array::from(places)),
+        Arc::new(UInt64Array::from(keys)),
+        customers,
+    ];
     let batch = crate::arrays::batch(Arc::new(schema), columns)?;
-    Ok(GatherOutput { candidates: Some(context.wait(put_ipc(&context.store, &batch))?) })
+    Ok(GatherOutput {
+        candidates: Some(context.wait(put_ipc(&context.store, &batch))?),
+    })
 }
 
 /// The rows of a group in boundary cells, in rank order: rows are in customer order, so a stable
@@ -170,7 +199,9 @@ fn candidates(group: &Group<'_>, in_boundary: &[bool]) -> Vec<(RankKey, u32)> {
 fn pick<V: Rankable>(values: &[V], rows: &[u32], in_boundary: &[bool]) -> Vec<(RankKey, u32)> {
     let rows = values.iter().zip(rows);
     let inside = rows.filter(|(value, _)| in_boundary[value.cell() as usize]);
-    inside.map(|(value, row)| (value.rank_key(), *row)).collect()
+    inside
+        .map(|(value, row)| (value.rank_key(), *row))
+        .collect()
 }
 
 /// Picks the exact cuts out of the candidates of all shards.
@@ -178,7 +209,9 @@ pub fn cuts(task: &CutsTask, context: &TaskContext) -> Result<CutsOutput, Failur
     let groups: Vec<GroupBoundaries> = get_json(&task.boundaries, context)?;
     let mut shards = Vec::with_capacity(task.candidates.len());
     for part in &task.candidates {
-        shards.push(Candidates::new(context.wait(get_ipc(&context.store, part))?)?);
+        shards.push(Candidates::new(
+            context.wait(get_ipc(&context.store, part))?,
+        )?);
     }
     let summaries;
     let all = match task.customer_type {
@@ -201,7 +234,10 @@ pub fn cuts(task: &CutsTask, context: &TaskContext) -> Result<CutsOutput, Failur
     };
     let directory = format!("{STATE}/cuts");
     let cuts = put_json(&all, summaries.len(), &directory, context)?;
-    Ok(CutsOutput { cuts, groups: summaries })
+    Ok(CutsOutput {
+        cuts,
+        groups: summaries,
+    })
 }
 
 /// Candidates of one shard.
@@ -214,7 +250,9 @@ struct Candidates {
 impl Candidates {
     fn new(batch: RecordBatch) -> Result<Self, Failure> {
         Ok(Self {
-            groups: column(&batch, "group")?.as_primitive::<UInt32Type>().clone(),
+            groups: column(&batch, "group")?
+                .as_primitive::<UInt32Type>()
+                .clone(),
             keys: column(&batch, "key")?.as_primitive::<UInt64Type>().clone(),
             customers: column(&batch, "customer")?.clone(),
         })
@@ -237,7 +275,11 @@ fn select_all<C: Ord + Clone>(
         let rows = merge_runs(shards.iter().map(run).collect());
         let cuts = select_cuts(&group.boundaries, rows)
             .map_err(|error| Failure::bug(format!("cuts of a decile: {error}")))?;
-        Ok(GroupCuts { key: group.key.clone(), customers: group.customers, cuts })
+        Ok(GroupCuts {
+            key: group.key.clone(),
+            customers: group.customers,
+            cuts,
+        })
     };
     groups.iter().enumerate().map(select).collect()
 }
@@ -249,7 +291,10 @@ fn run<'a, C>(
 ) -> impl Iterator<Item = Result<Ranked<C>, Infallible>> + 'a {
     let ranked = move |row| {
         let key = RankKey::from_bits(shard.keys.value(row));
-        Ok(Ranked { key, customer: customer(shard, row) })
+        Ok(Ranked {
+            key,
+            customer: customer(shard, row),
+        })
     };
     shard.rows_of(group).map(ranked)
 }

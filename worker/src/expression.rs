@@ -35,14 +35,21 @@ impl Parsed {
         let expression = SESSION
             .parse_sql_expr(text, &columns)
             .map_err(|error| cannot(text, schema, &error))?;
-        let parsed = Self { text: text.to_owned(), expression };
+        let parsed = Self {
+            text: text.to_owned(),
+            expression,
+        };
         parsed.bind(schema)?;
         Ok(parsed)
     }
 
     /// The columns that it reads.
     pub fn columns(&self) -> BTreeSet<String> {
-        self.expression.column_refs().into_iter().map(|column| column.name.clone()).collect()
+        self.expression
+            .column_refs()
+            .into_iter()
+            .map(|column| column.name.clone())
+            .collect()
     }
 
     /// Binds it to a schema that has at least those columns.
@@ -51,16 +58,24 @@ impl Parsed {
         let physical = SESSION
             .create_physical_expr(self.expression.clone(), &columns)
             .map_err(|error| cannot(&self.text, schema, &error))?;
-        let data_type =
-            physical.data_type(schema).map_err(|error| cannot(&self.text, schema, &error))?;
-        Ok(Bound { text: self.text.clone(), physical, data_type })
+        let data_type = physical
+            .data_type(schema)
+            .map_err(|error| cannot(&self.text, schema, &error))?;
+        Ok(Bound {
+            text: self.text.clone(),
+            physical,
+            data_type,
+        })
     }
 }
 
 fn df_schema(schema: &SchemaRef) -> Result<DFSchema, Failure> {
     DFSchema::try_from(schema.as_ref().clone()).map_err(|error| {
-        Failure::data(format!("columns {} cannot be told apart: {error}", names(schema)))
-            .remedy("give every column a name of its own")
+        Failure::data(format!(
+            "columns {} cannot be told apart: {error}",
+            names(schema)
+        ))
+        .remedy("give every column a name of its own")
     })
 }
 
@@ -113,8 +128,11 @@ impl Bound {
     pub fn is_true(&self, batch: &RecordBatch) -> Result<(BooleanArray, Vec<usize>), Failure> {
         let (values, failed) = self.evaluate(batch)?;
         let values = values.as_boolean_opt().ok_or_else(|| {
-            Failure::config(format!("`{}` is no predicate: its type is {}", self.text, self.data_type))
-                .remedy("write a condition, such as `status = 'paid'`")
+            Failure::config(format!(
+                "`{}` is no predicate: its type is {}",
+                self.text, self.data_type
+            ))
+            .remedy("write a condition, such as `status = 'paid'`")
         })?;
         let known = match values.null_count() {
             0 => values.clone(),
@@ -130,7 +148,9 @@ impl Bound {
 /// When it cannot be understood or is of another type.
 pub fn check_predicate(text: &str, schema: &SchemaRef) -> Result<(), Failure> {
     let bound = Parsed::new(text, schema)?.bind(schema)?;
-    bound.is_true(&RecordBatch::new_empty(schema.clone())).map(|_| ())
+    bound
+        .is_true(&RecordBatch::new_empty(schema.clone()))
+        .map(|_| ())
 }
 
 #[cfg(test)]
@@ -154,7 +174,10 @@ mod tests {
     fn names_are_case_sensitive() {
         let batch = batch();
         let parsed = Parsed::new("Quantity * Price", &batch.schema()).unwrap();
-        assert_eq!(parsed.columns().into_iter().collect::<Vec<_>>(), ["Price", "Quantity"]);
+        assert_eq!(
+            parsed.columns().into_iter().collect::<Vec<_>>(),
+            ["Price", "Quantity"]
+        );
         let refused = Parsed::new("quantity * Price", &batch.schema()).unwrap_err();
         assert!(refused.remedy.contains("Quantity, Price"), "{refused}");
     }
@@ -163,17 +186,28 @@ mod tests {
     fn a_failing_row_does_not_take_the_others_along() {
         let batch = batch();
         let parsed = Parsed::new("10 / Price", &batch.schema()).unwrap();
-        let (values, failed) = parsed.bind(&batch.schema()).unwrap().evaluate(&batch).unwrap();
+        let (values, failed) = parsed
+            .bind(&batch.schema())
+            .unwrap()
+            .evaluate(&batch)
+            .unwrap();
         assert_eq!(failed, [2]);
         let values = values.as_primitive::<Int64Type>();
-        assert_eq!((values.value(0), values.value(1), values.is_null(2)), (3, 10, true));
+        assert_eq!(
+            (values.value(0), values.value(1), values.is_null(2)),
+            (3, 10, true)
+        );
     }
 
     #[test]
     fn null_is_not_true() {
         let batch = batch();
         let parsed = Parsed::new("Quantity > 1", &batch.schema()).unwrap();
-        let (kept, failed) = parsed.bind(&batch.schema()).unwrap().is_true(&batch).unwrap();
+        let (kept, failed) = parsed
+            .bind(&batch.schema())
+            .unwrap()
+            .is_true(&batch)
+            .unwrap();
         assert!(failed.is_empty());
         assert_eq!(kept, BooleanArray::from(vec![true, false, true]));
         assert!(check_predicate("Quantity + 1", &batch.schema()).is_err());

@@ -21,7 +21,10 @@ pub fn run(task: &FitTask, context: &TaskContext) -> Result<Fits, Failure> {
     let threads = Threads(context.threads);
     let keys = transaction_keys(&task.transaction_keys, context)?;
     let spend = spend_keys(&task.spend_keys, context)?;
-    let fits = task.models.iter().map(|model| fit_transactions(*model, &keys, task.unit, &threads));
+    let fits = task
+        .models
+        .iter()
+        .map(|model| fit_transactions(*model, &keys, task.unit, &threads));
     let transactions = fits.collect();
     let holdout = match task.holdout_days {
         Some(days) if !task.holdout_keys.is_empty() => holdout(task, days, context, &threads)?,
@@ -46,7 +49,11 @@ fn holdout(
     let fitted_on: Vec<_> = keys.iter().map(|key| (key.key, key.customers)).collect();
     let record = |model: &_| {
         let fit = fit_transactions(*model, &fitted_on, task.unit, threads);
-        HoldoutRecord { model: *model, days, calibration: calibrate(&fit, &keys, f64::from(days)) }
+        HoldoutRecord {
+            model: *model,
+            days,
+            calibration: calibrate(&fit, &keys, f64::from(days)),
+        }
     };
     Ok(task.models.iter().map(record).collect())
 }
@@ -87,7 +94,11 @@ fn u64s<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a [u64], Failure> {
 
 fn keys_of(batch: &RecordBatch) -> Result<Vec<TransactionKey>, Failure> {
     let (x, t_x, age) = (u32s(batch, "x")?, u32s(batch, "t_x")?, u32s(batch, "age")?);
-    let key = |row: usize| TransactionKey { x: x[row], t_x_days: t_x[row], age_days: age[row] };
+    let key = |row: usize| TransactionKey {
+        x: x[row],
+        t_x_days: t_x[row],
+        age_days: age[row],
+    };
     Ok((0..batch.num_rows()).map(key).collect())
 }
 
@@ -96,7 +107,11 @@ fn transaction_keys(
     context: &TaskContext,
 ) -> Result<Vec<(TransactionKey, u64)>, Failure> {
     let read = |batch: &RecordBatch, all: &mut Vec<_>| {
-        all.extend(keys_of(batch)?.into_iter().zip(u64s(batch, "customers")?.iter().copied()));
+        all.extend(
+            keys_of(batch)?
+                .into_iter()
+                .zip(u64s(batch, "customers")?.iter().copied()),
+        );
         Ok(())
     };
     read_keys(parts, context, read, |sum, more| *sum += more)
@@ -105,7 +120,10 @@ fn transaction_keys(
 fn spend_keys(parts: &[PartRef], context: &TaskContext) -> Result<Vec<(SpendKey, u64)>, Failure> {
     let read = |batch: &RecordBatch, all: &mut Vec<_>| {
         let (x, sums) = (u32s(batch, "x")?, int64(batch, "repeat_sum")?.values());
-        let keys = x.iter().zip(sums).map(|(x, sum)| SpendKey { x: *x, repeat_sum: *sum });
+        let keys = x.iter().zip(sums).map(|(x, sum)| SpendKey {
+            x: *x,
+            repeat_sum: *sum,
+        });
         all.extend(keys.zip(u64s(batch, "customers")?.iter().copied()));
         Ok(())
     };
@@ -121,7 +139,11 @@ fn holdout_keys(parts: &[PartRef], context: &TaskContext) -> Result<Vec<Calibrat
     };
     let add = |sum: &mut (u64, u64), more: (u64, u64)| *sum = (sum.0 + more.0, sum.1 + more.1);
     let keys = read_keys(parts, context, read, add)?;
-    let key = |(key, (customers, actual_purchases))| CalibrationKey { key, customers, actual_purchases };
+    let key = |(key, (customers, actual_purchases))| CalibrationKey {
+        key,
+        customers,
+        actual_purchases,
+    };
     Ok(keys.into_iter().map(key).collect())
 }
 

@@ -34,7 +34,11 @@ pub fn run(task: &ModelTask, context: &TaskContext) -> Result<ModelOutput, Failu
     let facts = collect(task, context)?;
     Ok(ModelOutput {
         tables: vec![
-            write("fact_value_by_decile", &fact_value_by_decile(task, &facts)?, context)?,
+            write(
+                "fact_value_by_decile",
+                &fact_value_by_decile(task, &facts)?,
+                context,
+            )?,
             write("dim_date", &dim_date(task)?, context)?,
         ],
     })
@@ -42,8 +46,17 @@ pub fn run(task: &ModelTask, context: &TaskContext) -> Result<ModelOutput, Failu
 
 fn write(table: &str, rows: &RecordBatch, context: &TaskContext) -> Result<TablePart, Failure> {
     let layout = Layout::default();
-    let part = context.wait(put_parquet(&context.store, &table_root(table), rows, layout))?;
-    Ok(TablePart { table: table.to_owned(), shard: None, part })
+    let part = context.wait(put_parquet(
+        &context.store,
+        &table_root(table),
+        rows,
+        layout,
+    ))?;
+    Ok(TablePart {
+        table: table.to_owned(),
+        shard: None,
+        part,
+    })
 }
 
 /// Adds up the partial facts, shard by shard in their order: sums of floats depend on it.
@@ -58,10 +71,22 @@ fn collect(
                 let total = Total::of(&tile.sums)?;
                 let key = (group.key.clone(), tile.tile);
                 match facts.remove(&key) {
-                    None => facts.insert(key, Fact { customers: tile.customers, total }),
+                    None => facts.insert(
+                        key,
+                        Fact {
+                            customers: tile.customers,
+                            total,
+                        },
+                    ),
                     Some(fact) => {
                         let customers = fact.customers + tile.customers;
-                        facts.insert(key, Fact { customers, total: fact.total.plus(total)? })
+                        facts.insert(
+                            key,
+                            Fact {
+                                customers,
+                                total: fact.total.plus(total)?,
+                            },
+                        )
                     }
                 };
             }
@@ -74,12 +99,20 @@ impl Total {
     fn of(sums: &FactSums) -> Result<Self, Failure> {
         Ok(match sums {
             FactSums::Minor { total, min, max } => {
-                let total = total.parse().map_err(|_| Failure::bug("a partial fact is no number"))?;
-                Self::Minor { total, min: *min, max: *max }
+                let total = total
+                    .parse()
+                    .map_err(|_| Failure::bug("a partial fact is no number"))?;
+                Self::Minor {
+                    total,
+                    min: *min,
+                    max: *max,
+                }
             }
-            FactSums::Clv { total, min, max } => {
-                Self::Clv { total: *total, min: *min, max: *max }
-            }
+            FactSums::Clv { total, min, max } => Self::Clv {
+                total: *total,
+                min: *min,
+                max: *max,
+            },
         })
     }
 
@@ -87,11 +120,28 @@ impl Total {
         match (self, other) {
             (
                 Self::Minor { total, min, max },
-                Self::Minor { total: more, min: least, max: most },
-            ) => Ok(Self::Minor { total: total + more, min: min.min(least), max: max.max(most) }),
-            (Self::Clv { total, min, max }, Self::Clv { total: more, min: least, max: most }) => {
-                Ok(Self::Clv { total: total + more, min: min.min(least), max: max.max(most) })
-            }
+                Self::Minor {
+                    total: more,
+                    min: least,
+                    max: most,
+                },
+            ) => Ok(Self::Minor {
+                total: total + more,
+                min: min.min(least),
+                max: max.max(most),
+            }),
+            (
+                Self::Clv { total, min, max },
+                Self::Clv {
+                    total: more,
+                    min: least,
+                    max: most,
+                },
+            ) => Ok(Self::Clv {
+                total: total + more,
+                min: min.min(least),
+                max: max.max(most),
+            }),
             _ => Err(Failure::bug("partial facts of one decile are of two kinds")),
         }
     }
@@ -128,10 +178,15 @@ fn fact_value_by_decile(
         RankedValue::Clv => scale,
         RankedValue::Measure { scale, .. } => scale,
     };
-    let amounts: Vec<[i128; 3]> =
-        facts.iter().map(|((key, _), fact)| fact.total.amounts(own(key), scale)).collect();
+    let amounts: Vec<[i128; 3]> = facts
+        .iter()
+        .map(|((key, _), fact)| fact.total.amounts(own(key), scale))
+        .collect();
     let amount = |place: usize| -> Result<ArrayRef, Failure> {
-        let values = amounts.iter().map(|amounts| Some(amounts[place])).collect::<Decimal128Array>();
+        let values = amounts
+            .iter()
+            .map(|amounts| Some(amounts[place]))
+            .collect::<Decimal128Array>();
         Ok(Arc::new(values.with_data_type(common_type(scale))))
     };
     let keys = || facts.keys().map(|(key, _)| key);
@@ -139,36 +194,72 @@ fn fact_value_by_decile(
         Arc::new(keys().map(text).collect::<StringArray>())
     };
     let mut columns = Columns::default();
-    columns.push("snapshot_date", Arc::new(Date32Array::from(vec![task.as_of.0; facts.len()])));
+    columns.push(
+        "snapshot_date",
+        Arc::new(Date32Array::from(vec![task.as_of.0; facts.len()])),
+    );
     columns.push("measure", texts(&|key| Some(decile(key).name.clone())));
-    columns.push("lookback", texts(&|key| decile(key).lookbacks.get(key.lookback).cloned()));
+    columns.push(
+        "lookback",
+        texts(&|key| decile(key).lookbacks.get(key.lookback).cloned()),
+    );
     columns.push("dimension", texts(&|key| decile(key).by.clone()));
     columns.push("dimension_value", texts(&|key| key.dimension_value.clone()));
     columns.push(
         "tiles",
-        Arc::new(keys().map(|key| i32::try_from(decile(key).tiles).ok()).collect::<Int32Array>()),
+        Arc::new(
+            keys()
+                .map(|key| i32::try_from(decile(key).tiles).ok())
+                .collect::<Int32Array>(),
+        ),
     );
     columns.push(
         "decile",
-        Arc::new(facts.keys().map(|(_, tile)| Some(*tile)).collect::<Int32Array>()),
+        Arc::new(
+            facts
+                .keys()
+                .map(|(_, tile)| Some(*tile))
+                .collect::<Int32Array>(),
+        ),
     );
-    let customers = facts.values().map(|fact| i64::try_from(fact.customers).ok());
+    let customers = facts
+        .values()
+        .map(|fact| i64::try_from(fact.customers).ok());
     columns.push("customers", Arc::new(customers.collect::<Int64Array>()));
     columns.push("total", amount(0)?);
     columns.push("min", amount(1)?);
     columns.push("max", amount(2)?);
-    let means = facts.iter().map(|((key, _), fact)| fact.total.mean(own(key), fact.customers));
+    let means = facts
+        .iter()
+        .map(|((key, _), fact)| fact.total.mean(own(key), fact.customers));
     columns.push("mean", Arc::new(means.map(Some).collect::<Float64Array>()));
     columns.batch()
 }
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
-const WEEKDAYS: [&str; 7] =
-    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+const WEEKDAYS: [&str; 7] = [
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+];
 
 /// Monday is 1; 1970-01-01 was a Thursday.
 fn iso_weekday(day: Day) -> i32 {
@@ -182,28 +273,47 @@ fn dim_date(task: &ModelTask) -> Result<RecordBatch, Failure> {
     let last = Day::from_ymd(last_year, 12, 31).unwrap_or(task.as_of);
     let days: Vec<Day> = (first.0..=last.0).map(Day).collect();
     let ints = |value: &dyn Fn(Day) -> i32| -> ArrayRef {
-        Arc::new(Int32Array::from_iter_values(days.iter().map(|day| value(*day))))
+        Arc::new(Int32Array::from_iter_values(
+            days.iter().map(|day| value(*day)),
+        ))
     };
     let texts = |value: &dyn Fn(Day) -> &'static str| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(days.iter().map(|day| value(*day))))
+        Arc::new(StringArray::from_iter_values(
+            days.iter().map(|day| value(*day)),
+        ))
     };
     let flags = |value: &dyn Fn(Day) -> bool| -> ArrayRef {
-        Arc::new(days.iter().map(|day| Some(value(*day))).collect::<BooleanArray>())
+        Arc::new(
+            days.iter()
+                .map(|day| Some(value(*day)))
+                .collect::<BooleanArray>(),
+        )
     };
     let month = |day: Day| day.ymd().1 as i32;
     let month_end = |day: Day| Day(day.0.saturating_add(1)).month_index() != day.month_index();
     let mut columns = Columns::default();
-    columns.push("date", Arc::new(Date32Array::from_iter_values(days.iter().map(|day| day.0))));
+    columns.push(
+        "date",
+        Arc::new(Date32Array::from_iter_values(days.iter().map(|day| day.0))),
+    );
     columns.push("year", ints(&|day| day.ymd().0));
     columns.push("quarter", ints(&|day| (month(day) - 1) / 3 + 1));
     columns.push("month", ints(&month));
-    columns.push("month_name", texts(&|day| MONTHS[(month(day) - 1) as usize]));
+    columns.push(
+        "month_name",
+        texts(&|day| MONTHS[(month(day) - 1) as usize]),
+    );
     columns.push("day", ints(&|day| day.ymd().2 as i32));
     columns.push("iso_weekday", ints(&iso_weekday));
-    columns.push("weekday_name", texts(&|day| WEEKDAYS[(iso_weekday(day) - 1) as usize]));
+    columns.push(
+        "weekday_name",
+        texts(&|day| WEEKDAYS[(iso_weekday(day) - 1) as usize]),
+    );
     columns.push("is_weekend", flags(&|day| iso_weekday(day) > 5));
     columns.push("is_month_end", flags(&month_end));
-    columns.batch().map_err(|failure| failure.within("dim_date"))
+    columns
+        .batch()
+        .map_err(|failure| failure.within("dim_date"))
 }
 
 #[cfg(test)]
@@ -214,13 +324,25 @@ mod tests {
     fn weekdays_are_right() {
         // 2000-02-29 was a Tuesday, 2026-03-01 a Sunday.
         let weekday = |text: &str| iso_weekday(text.parse().unwrap());
-        assert_eq!((weekday("2000-02-29"), weekday("2026-03-01"), weekday("1969-12-31")), (2, 7, 3));
+        assert_eq!(
+            (
+                weekday("2000-02-29"),
+                weekday("2026-03-01"),
+                weekday("1969-12-31")
+            ),
+            (2, 7, 3)
+        );
     }
 
     #[test]
     fn dates_cover_whole_years() {
         let (first_day, as_of) = ("2023-05-06".parse().unwrap(), "2024-03-01".parse().unwrap());
-        let task = ModelTask { as_of, deciles: Vec::new(), facts: Vec::new(), first_day };
+        let task = ModelTask {
+            as_of,
+            deciles: Vec::new(),
+            facts: Vec::new(),
+            first_day,
+        };
         let dates = dim_date(&task).unwrap();
         assert_eq!(dates.num_rows(), 365 + 366);
     }

@@ -1,7 +1,7 @@
 //! What is ranked: for every decile, look-back and value of its dimension, who has which value.
 
-use std::collections::BTreeMap;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array};
 use arrow::datatypes::Int64Type;
@@ -59,10 +59,24 @@ pub fn for_each_group<'a>(
             },
         };
         for (lookback, suffix) in decile.lookbacks.iter().enumerate() {
-            relation.groups(batches, decile, suffix, &mut |dimension_value, values, rows| {
-                let key = GroupKey { decile: place, lookback, dimension_value };
-                each(Group { key, values, rows, customers: relation.customers })
-            })?;
+            relation.groups(
+                batches,
+                decile,
+                suffix,
+                &mut |dimension_value, values, rows| {
+                    let key = GroupKey {
+                        decile: place,
+                        lookback,
+                        dimension_value,
+                    };
+                    each(Group {
+                        key,
+                        values,
+                        rows,
+                        customers: relation.customers,
+                    })
+                },
+            )?;
         }
     }
     Ok(())
@@ -76,9 +90,14 @@ fn population(
     if decile.population.is_none() {
         return Ok(None);
     }
-    let scores = batches.scores.as_ref().ok_or_else(|| Failure::bug("a shard has no scores"))?;
+    let scores = batches
+        .scores
+        .as_ref()
+        .ok_or_else(|| Failure::bug("a shard has no scores"))?;
     let mask = column(scores, &population_column(place))?.as_boolean_opt();
-    mask.cloned().map(Some).ok_or_else(|| Failure::bug("a population is no boolean"))
+    mask.cloned()
+        .map(Some)
+        .ok_or_else(|| Failure::bug("a population is no boolean"))
 }
 
 /// Name of the column of the scores that says who is in the population of a decile.
@@ -105,7 +124,11 @@ impl<'a> Relation<'a> {
             Some(mask) => all.filter(|row| mask.value(*row as usize)).collect(),
         };
         let customers = batches.customers()?;
-        Ok(Self { customers, accounts: None, groups: vec![(None, rows)] })
+        Ok(Self {
+            customers,
+            accounts: None,
+            groups: vec![(None, rows)],
+        })
     }
 
     fn of_long_form(
@@ -113,18 +136,29 @@ impl<'a> Relation<'a> {
         decile: &DecileSpec,
         population: Option<&BooleanArray>,
     ) -> Result<Option<Self>, Failure> {
-        let Some(long) = batches.totals.get(&decile.name) else { return Ok(None) };
+        let Some(long) = batches.totals.get(&decile.name) else {
+            return Ok(None);
+        };
         let customers = column(long, "customer")?;
         let accounts = places(customers, batches.customers()?)?;
         let values = text(long, "dimension_value")?;
         let mut groups: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
         for row in 0..long.num_rows() {
             if population.is_none_or(|mask| mask.value(accounts[row] as usize)) {
-                groups.entry(values.value(row)).or_default().push(row as u32);
+                groups
+                    .entry(values.value(row))
+                    .or_default()
+                    .push(row as u32);
             }
         }
-        let groups = groups.into_iter().map(|(value, rows)| (Some(value.to_owned()), rows));
-        Ok(Some(Self { customers, accounts: Some(accounts), groups: groups.collect() }))
+        let groups = groups
+            .into_iter()
+            .map(|(value, rows)| (Some(value.to_owned()), rows));
+        Ok(Some(Self {
+            customers,
+            accounts: Some(accounts),
+            groups: groups.collect(),
+        }))
     }
 
     fn groups(
@@ -184,7 +218,9 @@ pub fn places(customers: &ArrayRef, accounts: &ArrayRef) -> Result<Vec<u32>, Fai
             place += 1;
         }
         if place == accounts.len() || compare(accounts, place, customers, row) != Ordering::Equal {
-            return Err(Failure::bug("long-form sums name a customer without an account"));
+            return Err(Failure::bug(
+                "long-form sums name a customer without an account",
+            ));
         }
         places.push(place as u32);
     }
@@ -192,8 +228,14 @@ pub fn places(customers: &ArrayRef, accounts: &ArrayRef) -> Result<Vec<u32>, Fai
 }
 
 fn compare(a: &ArrayRef, row_a: usize, b: &ArrayRef, row_b: usize) -> Ordering {
-    match (a.as_primitive_opt::<Int64Type>(), b.as_primitive_opt::<Int64Type>()) {
+    match (
+        a.as_primitive_opt::<Int64Type>(),
+        b.as_primitive_opt::<Int64Type>(),
+    ) {
         (Some(a), Some(b)) => a.value(row_a).cmp(&b.value(row_b)),
-        _ => a.as_string::<i32>().value(row_a).cmp(b.as_string::<i32>().value(row_b)),
+        _ => a
+            .as_string::<i32>()
+            .value(row_a)
+            .cmp(b.as_string::<i32>().value(row_b)),
     }
 }

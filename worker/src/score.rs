@@ -28,7 +28,11 @@ pub fn run(task: &ScoreTask, context: &TaskContext) -> Result<ScoreOutput, Failu
     }
     let mut scores = scores.batch_if_any()?;
     batches.scores = scores.clone();
-    if task.deciles.iter().any(|decile| decile.population.is_some()) {
+    if task
+        .deciles
+        .iter()
+        .any(|decile| decile.population.is_some())
+    {
         scores = Some(with_populations(&batches, task)?);
         batches.scores = scores.clone();
     }
@@ -36,7 +40,10 @@ pub fn run(task: &ScoreTask, context: &TaskContext) -> Result<ScoreOutput, Failu
         Some(scores) => Some(context.wait(put_ipc(&context.store, scores))?),
         None => None,
     };
-    Ok(ScoreOutput { scores: part, histograms: histograms(&batches, &task.deciles, context)? })
+    Ok(ScoreOutput {
+        scores: part,
+        histograms: histograms(&batches, &task.deciles, context)?,
+    })
 }
 
 /// Adds the predictions to the scores. Equal keys are predicted once.
@@ -57,23 +64,39 @@ fn predict(
     unique.dedup();
     let predicted = scorer.score_all(&unique);
     let place = |key: &TransactionKey| unique.binary_search(key).ok();
-    let places: Vec<Option<usize>> =
-        keys.iter().map(|key| key.as_ref().and_then(|key| place(&key.0))).collect();
+    let places: Vec<Option<usize>> = keys
+        .iter()
+        .map(|key| key.as_ref().and_then(|key| place(&key.0)))
+        .collect();
     let spread = |values: &[f64]| -> ArrayRef {
-        Arc::new(places.iter().map(|place| place.map(|place| values[place])).collect::<Float64Array>())
+        Arc::new(
+            places
+                .iter()
+                .map(|place| place.map(|place| values[place]))
+                .collect::<Float64Array>(),
+        )
     };
-    let spend: Vec<Option<f64>> =
-        keys.iter().map(|key| key.as_ref().map(|key| scorer.expected_spend(key.1))).collect();
+    let spend: Vec<Option<f64>> = keys
+        .iter()
+        .map(|key| key.as_ref().map(|key| scorer.expected_spend(key.1)))
+        .collect();
     scores.push("p_alive", spread(&predicted.p_alive));
-    scores.push("expected_spend", Arc::new(Float64Array::from(spend.clone())));
+    scores.push(
+        "expected_spend",
+        Arc::new(Float64Array::from(spend.clone())),
+    );
     for (place_of_horizon, horizon) in value.horizons.iter().enumerate() {
         let purchases = &predicted.expected_purchases[place_of_horizon];
         scores.push(format!("expected_purchases_{horizon}m"), spread(purchases));
         let discounted = &predicted.discounted_purchases[place_of_horizon];
-        let clv = places.iter().zip(&spend).map(|(place, spend)| {
-            Some(scorer.value(discounted[(*place)?], (*spend)?))
-        });
-        scores.push(format!("clv_{horizon}m"), Arc::new(clv.collect::<Float64Array>()));
+        let clv = places
+            .iter()
+            .zip(&spend)
+            .map(|(place, spend)| Some(scorer.value(discounted[(*place)?], (*spend)?)));
+        scores.push(
+            format!("clv_{horizon}m"),
+            Arc::new(clv.collect::<Float64Array>()),
+        );
     }
     let dert = match &predicted.dert {
         Some(dert) => spread(dert),
@@ -89,7 +112,10 @@ fn keys(
     task: &ScoreTask,
 ) -> Result<Vec<Option<(TransactionKey, SpendKey)>>, Failure> {
     let accounts = &batches.accounts;
-    let (first, last) = (dates(accounts, "first_purchase")?, dates(accounts, "last_purchase")?);
+    let (first, last) = (
+        dates(accounts, "first_purchase")?,
+        dates(accounts, "last_purchase")?,
+    );
     let purchase_days = int64(accounts, "purchase_days")?;
     let repeat = int64(accounts, "repeat_sum")?;
     let key = |row: usize| {
@@ -103,15 +129,26 @@ fn keys(
             t_x_days: between(first.value(row), last.value(row)),
             age_days: between(first.value(row), task.as_of.0 - 1),
         };
-        Some((transactions, SpendKey { x, repeat_sum: repeat.value(row) }))
+        Some((
+            transactions,
+            SpendKey {
+                x,
+                repeat_sum: repeat.value(row),
+            },
+        ))
     };
     Ok((0..batches.len()).map(key).collect())
 }
 
 /// Adds to the scores who is in the population of each decile that declares one.
 fn with_populations(batches: &ShardBatches, task: &ScoreTask) -> Result<RecordBatch, Failure> {
-    let columns =
-        customer_value(batches, task.as_of, task.value.as_ref(), &task.deciles, |_, _| None)?;
+    let columns = customer_value(
+        batches,
+        task.as_of,
+        task.value.as_ref(),
+        &task.deciles,
+        |_, _| None,
+    )?;
     let values = columns.batch()?;
     let mut scores = Columns::default();
     if let Some(known) = &batches.scores {
@@ -120,12 +157,15 @@ fn with_populations(batches: &ShardBatches, task: &ScoreTask) -> Result<RecordBa
         }
     }
     for (place, decile) in task.deciles.iter().enumerate() {
-        let Some(predicate) = &decile.population else { continue };
-        let within = |failure: Failure| {
-            failure.within(format!("population of decile {}", decile.name))
+        let Some(predicate) = &decile.population else {
+            continue;
         };
+        let within =
+            |failure: Failure| failure.within(format!("population of decile {}", decile.name));
         let bound = Parsed::new(predicate, &values.schema()).and_then(|p| p.bind(&values.schema()));
-        let (mask, failed) = bound.and_then(|bound| bound.is_true(&values)).map_err(within)?;
+        let (mask, failed) = bound
+            .and_then(|bound| bound.is_true(&values))
+            .map_err(within)?;
         if let Some(row) = failed.first() {
             return Err(Failure::config(format!(
                 "population of decile {}: `{predicate}` cannot be computed for customer {}",

@@ -38,7 +38,11 @@ impl ShardBatches {
         for (name, part) in &values.totals {
             totals.insert(name.clone(), context.wait(get_ipc(&context.store, part))?);
         }
-        Ok(Self { accounts, scores, totals })
+        Ok(Self {
+            accounts,
+            scores,
+            totals,
+        })
     }
 
     /// Number of customers.
@@ -53,7 +57,10 @@ impl ShardBatches {
 
     /// A column of the scores.
     pub fn score(&self, name: &str) -> Result<&Float64Array, Failure> {
-        let scores = self.scores.as_ref().ok_or_else(|| Failure::bug("a shard has no scores"))?;
+        let scores = self
+            .scores
+            .as_ref()
+            .ok_or_else(|| Failure::bug("a shard has no scores"))?;
         column(scores, name)?
             .as_primitive_opt::<Float64Type>()
             .ok_or_else(|| Failure::bug(format!("score {name} is no float64")))
@@ -72,7 +79,8 @@ impl Columns {
     pub fn push(&mut self, name: impl Into<String>, array: ArrayRef) {
         let name = name.into();
         let nullable = name != "customer";
-        self.fields.push(Field::new(name, array.data_type().clone(), nullable));
+        self.fields
+            .push(Field::new(name, array.data_type().clone(), nullable));
         self.arrays.push(array);
     }
 
@@ -82,7 +90,11 @@ impl Columns {
 
     /// The columns as one batch, if there are any.
     pub fn batch_if_any(self) -> Result<Option<RecordBatch>, Failure> {
-        if self.fields.is_empty() { Ok(None) } else { self.batch().map(Some) }
+        if self.fields.is_empty() {
+            Ok(None)
+        } else {
+            self.batch().map(Some)
+        }
     }
 
     /// The columns as one batch.
@@ -96,9 +108,16 @@ pub fn amount(minor: &Int64Array, scale: u8) -> Result<ArrayRef, Failure> {
     if scale == 0 {
         return Ok(Arc::new(minor.clone()));
     }
-    let values = minor.iter().map(|value| value.map(i128::from)).collect::<Decimal128Array>();
+    let values = minor
+        .iter()
+        .map(|value| value.map(i128::from))
+        .collect::<Decimal128Array>();
     let scale = i8::try_from(scale).map_err(|error| Failure::bug(error.to_string()))?;
-    Ok(Arc::new(values.with_precision_and_scale(19, scale).map_err(arrow_bug)?))
+    Ok(Arc::new(
+        values
+            .with_precision_and_scale(19, scale)
+            .map_err(arrow_bug)?,
+    ))
 }
 
 /// The columns of `customer_value` apart from the tiles. `tiles` is asked, where a column of tiles
@@ -127,7 +146,9 @@ pub fn customer_value(
     }
     columns.push("events", column(&batches.accounts, "events")?.clone());
     for (place, decile) in deciles.iter().enumerate() {
-        let RankedValue::Measure { scale, .. } = decile.value else { continue };
+        let RankedValue::Measure { scale, .. } = decile.value else {
+            continue;
+        };
         for (lookback, suffix) in decile.lookbacks.iter().enumerate() {
             let name = decile.total_column(suffix);
             // A decile `revenue` of the CLV's own measure says what `revenue_lifetime` says.
@@ -149,20 +170,23 @@ fn purchase_columns(
     value: &ValueSpec,
 ) -> Result<(), Failure> {
     let accounts = &batches.accounts;
-    let (first, last) = (dates(accounts, "first_purchase")?, dates(accounts, "last_purchase")?);
+    let (first, last) = (
+        dates(accounts, "first_purchase")?,
+        dates(accounts, "last_purchase")?,
+    );
     let purchase_days = int64(accounts, "purchase_days")?;
     let repeat = int64(accounts, "repeat_sum")?;
     let days = |from: Option<i32>, to: Option<i32>| Some(to?.saturating_sub(from?));
     let observed = Some(as_of.0.saturating_sub(1));
     let rows = 0..accounts.num_rows();
-    let at = |dates: &arrow::array::Date32Array, row| {
-        dates.is_valid(row).then(|| dates.value(row))
-    };
+    let at = |dates: &arrow::array::Date32Array, row| dates.is_valid(row).then(|| dates.value(row));
     let ints = |value: &dyn Fn(usize) -> Option<i32>| -> ArrayRef {
         Arc::new(rows.clone().map(value).collect::<Int32Array>())
     };
     let frequency = |row: usize| {
-        i32::try_from(purchase_days.value(row) - 1).ok().filter(|x| *x >= 0)
+        i32::try_from(purchase_days.value(row) - 1)
+            .ok()
+            .filter(|x| *x >= 0)
     };
     let minor_per_major = (0..value.scale).fold(1.0, |power: f64, _| power * 10.0);
     let mean = |row: usize| match frequency(row)? {
@@ -172,12 +196,27 @@ fn purchase_columns(
     columns.push("first_purchase", Arc::new(first.clone()));
     columns.push("last_purchase", Arc::new(last.clone()));
     columns.push("frequency", ints(&frequency));
-    columns.push("recency_days", ints(&|row| days(at(first, row), at(last, row))));
+    columns.push(
+        "recency_days",
+        ints(&|row| days(at(first, row), at(last, row))),
+    );
     columns.push("age_days", ints(&|row| days(at(first, row), observed)));
-    columns.push("days_since_last_purchase", ints(&|row| days(at(last, row), observed)));
-    columns.push("purchase_days", ints(&|row| i32::try_from(purchase_days.value(row)).ok()));
-    columns.push("monetary_value", Arc::new(rows.clone().map(mean).collect::<Float64Array>()));
-    columns.push("revenue_lifetime", amount(int64(accounts, "revenue_sum")?, value.scale)?);
+    columns.push(
+        "days_since_last_purchase",
+        ints(&|row| days(at(last, row), observed)),
+    );
+    columns.push(
+        "purchase_days",
+        ints(&|row| i32::try_from(purchase_days.value(row)).ok()),
+    );
+    columns.push(
+        "monetary_value",
+        Arc::new(rows.clone().map(mean).collect::<Float64Array>()),
+    );
+    columns.push(
+        "revenue_lifetime",
+        amount(int64(accounts, "revenue_sum")?, value.scale)?,
+    );
     Ok(())
 }
 
@@ -190,13 +229,16 @@ fn prediction_columns(
     let revenue = int64(&batches.accounts, "revenue_sum")?;
     let minor_per_major = (0..value.scale).fold(1.0, |power: f64, _| power * 10.0);
     let clv = batches.score(&format!("clv_{horizon}m"))?;
-    let total = revenue.iter().zip(clv).map(|(revenue, clv)| {
-        Some(revenue.unwrap_or_default() as f64 / minor_per_major + clv?)
-    });
-    let score = |name: &str| -> Result<ArrayRef, Failure> {
-        Ok(Arc::new(batches.score(name)?.clone()))
-    };
-    columns.push(format!("total_value_{horizon}m"), Arc::new(total.collect::<Float64Array>()));
+    let total = revenue
+        .iter()
+        .zip(clv)
+        .map(|(revenue, clv)| Some(revenue.unwrap_or_default() as f64 / minor_per_major + clv?));
+    let score =
+        |name: &str| -> Result<ArrayRef, Failure> { Ok(Arc::new(batches.score(name)?.clone())) };
+    columns.push(
+        format!("total_value_{horizon}m"),
+        Arc::new(total.collect::<Float64Array>()),
+    );
     if horizon == 12 {
         columns.push("p_alive", score("p_alive")?);
     }

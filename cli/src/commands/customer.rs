@@ -19,12 +19,15 @@ pub fn get(id: &str, at: At, global: &Global, machine: &Machine) -> Result<(), S
     let literal = literal(id, manifest.declarations.customer.key_type)?;
     let query = format!("SELECT * FROM customer_value WHERE customer = {literal}");
     let (_, batches) = answer(&query, &store, &manifest, machine)?;
-    let found = batches.into_iter().find(|batch| batch.num_rows() > 0).ok_or_else(|| {
-        Stopped::not_found(
-            Failure::config(format!("snapshot {} has no customer {id}", manifest.number))
-                .remedy("a customer appears with its first event before as_of"),
-        )
-    })?;
+    let found = batches
+        .into_iter()
+        .find(|batch| batch.num_rows() > 0)
+        .ok_or_else(|| {
+            Stopped::not_found(
+                Failure::config(format!("snapshot {} has no customer {id}", manifest.number))
+                    .remedy("a customer appears with its first event before as_of"),
+            )
+        })?;
     let mut facts = columns(&found);
     if manifest.fits.is_some() {
         facts.extend(rank(&literal, &store, &manifest, machine)?);
@@ -32,11 +35,16 @@ pub fn get(id: &str, at: At, global: &Global, machine: &Machine) -> Result<(), S
     facts.extend(cuts_around(&found, &store, &manifest, machine)?);
     let table = TextTable {
         headers: ["what", "value"].map(str::to_owned).to_vec(),
-        rows: facts.iter().map(|(name, text)| vec![name.clone(), text.clone()]).collect(),
+        rows: facts
+            .iter()
+            .map(|(name, text)| vec![name.clone(), text.clone()])
+            .collect(),
         right_aligned: vec![false, true],
     };
-    let value: Map<String, Value> =
-        facts.into_iter().map(|(name, text)| (name, Value::String(text))).collect();
+    let value: Map<String, Value> = facts
+        .into_iter()
+        .map(|(name, text)| (name, Value::String(text)))
+        .collect();
     Ok(print(global.output, &table, &value)?)
 }
 
@@ -64,7 +72,10 @@ fn columns(batch: &RecordBatch) -> Vec<(String, String)> {
     let named = schema.fields().iter().enumerate();
     named
         .map(|(place, field)| {
-            (field.name().clone(), cell(batch, place).unwrap_or_else(|| "-".to_owned()))
+            (
+                field.name().clone(),
+                cell(batch, place).unwrap_or_else(|| "-".to_owned()),
+            )
         })
         .collect()
 }
@@ -98,14 +109,23 @@ fn cuts_around(
                  WHERE dimension IS NULL";
     let (_, batches) = answer(query, store, manifest, machine)?;
     let mut cuts = Vec::new();
-    for decile in manifest.declarations.deciles.iter().filter(|decile| decile.by.is_none()) {
+    for decile in manifest
+        .declarations
+        .deciles
+        .iter()
+        .filter(|decile| decile.by.is_none())
+    {
         let lookbacks: Vec<Option<Lookback>> = match decile.ranks_clv() {
             true => vec![None],
             false => decile.lookbacks.iter().copied().map(Some).collect(),
         };
         for lookback in lookbacks {
             let column = decile.tile_column(lookback);
-            let tile = found.schema().index_of(&column).ok().and_then(|place| cell(found, place));
+            let tile = found
+                .schema()
+                .index_of(&column)
+                .ok()
+                .and_then(|place| cell(found, place));
             let suffix = lookback.map_or_else(|| "12m".to_owned(), Lookback::suffix);
             if let Some(tile) = tile
                 && let Some((min, max)) = limits(&batches, &decile.name, &suffix, &tile)

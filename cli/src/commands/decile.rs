@@ -18,7 +18,11 @@ pub fn show(
 ) -> Result<(), Stopped> {
     let (store, manifest) = asked_for(at, global, machine)?;
     let mut conditions = Vec::new();
-    let chosen = [("measure", &measure), ("lookback", &lookback), ("dimension", &by)];
+    let chosen = [
+        ("measure", &measure),
+        ("lookback", &lookback),
+        ("dimension", &by),
+    ];
     for (column, value) in chosen {
         if let Some(value) = value {
             conditions.push(format!("{column} = {}", quoted(value)));
@@ -51,5 +55,7 @@ pub fn show(
                 .remedy(format!("the deciles are: {}", known.join(", "))),
         ));
     }
-    Ok(to_stdout(|out| write_batches(out, global.output, &schema, &batches))?)
+    Ok(to_stdout(|out| {
+        write_batches(out, global.output, &schema, &batches)
+    })?)
 }

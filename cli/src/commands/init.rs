@@ -16,8 +16,10 @@ const BLANK: &str = include_str!("blank.yaml");
 pub fn run(directory: &Path, from: Option<&str>, machine: &Machine) -> Result<(), Failure> {
     let path = directory.join(FILE);
     if path.exists() {
-        return Err(Failure::config(format!("{} is already there", path.display()))
-            .remedy("choose another folder, or edit the file"));
+        return Err(
+            Failure::config(format!("{} is already there", path.display()))
+                .remedy("choose another folder, or edit the file"),
+        );
     }
     let text = match from {
         None => BLANK.to_owned(),
@@ -28,7 +30,9 @@ pub fn run(directory: &Path, from: Option<&str>, machine: &Machine) -> Result<()
         }
     };
     if let Some(finding) = lint(&text).findings.first() {
-        return Err(Failure::bug(format!("the proposal does not lint clean: {finding}")));
+        return Err(Failure::bug(format!(
+            "the proposal does not lint clean: {finding}"
+        )));
     }
     write(directory, &path, &text)?;
     eprintln!("wrote {}", path.display());
@@ -40,14 +44,21 @@ pub fn run(directory: &Path, from: Option<&str>, machine: &Machine) -> Result<()
 }
 
 fn write(directory: &Path, path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::create_dir_all(directory).and_then(|()| std::fs::write(path, text)).map_err(|error| {
-        Failure::new(FailureClass::Infra, format!("cannot write {}: {error}", path.display()))
-    })
+    std::fs::create_dir_all(directory)
+        .and_then(|()| std::fs::write(path, text))
+        .map_err(|error| {
+            Failure::new(
+                FailureClass::Infra,
+                format!("cannot write {}: {error}", path.display()),
+            )
+        })
 }
 
 /// A name for the project, from its folder.
 fn project_name(directory: &Path) -> String {
-    let name = directory.file_name().map(|name| name.to_string_lossy().to_lowercase());
+    let name = directory
+        .file_name()
+        .map(|name| name.to_string_lossy().to_lowercase());
     let name: String = name
         .unwrap_or_default()
         .chars()

@@ -68,7 +68,12 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
             snapshot::files(number, &global, &machine)?;
         }
         Command::Params(Params::Get { at }) => params::get(at, &global, &machine)?,
-        Command::Decile(Decile::Show { measure, lookback, by, at }) => {
+        Command::Decile(Decile::Show {
+            measure,
+            lookback,
+            by,
+            at,
+        }) => {
             decile::show(measure, lookback, by, at, &global, &machine)?;
         }
         Command::Customer(Customer::Get { id, at }) => customer::get(&id, at, &global, &machine)?,
@@ -92,10 +97,14 @@ fn lint(global: &Global, machine: &Machine) -> Result<(), Failure> {
 fn print_schema() -> Result<(), Failure> {
     to_stdout(|out| {
         let text = tenfold_core::project::json_schema_text();
-        out.write_all(text.as_bytes()).or_else(|error| match error.kind() {
-            std::io::ErrorKind::BrokenPipe => Ok(()),
-            _ => Err(Failure::new(FailureClass::Infra, format!("cannot write: {error}"))),
-        })
+        out.write_all(text.as_bytes())
+            .or_else(|error| match error.kind() {
+                std::io::ErrorKind::BrokenPipe => Ok(()),
+                _ => Err(Failure::new(
+                    FailureClass::Infra,
+                    format!("cannot write: {error}"),
+                )),
+            })
     })
 }
 
@@ -112,7 +121,9 @@ fn print(format: Format, table: &TextTable, value: &impl Serialize) -> Result<()
 /// The snapshot that was asked for: by number, or the newest.
 fn manifest(store: &Store, at: Option<u64>, machine: &Machine) -> Result<Manifest, Stopped> {
     let found = match at {
-        Some(number) => machine.runtime.block_on(publish::read_manifest(store, number))?,
+        Some(number) => machine
+            .runtime
+            .block_on(publish::read_manifest(store, number))?,
         None => machine.runtime.block_on(publish::head(store))?,
     };
     found.ok_or_else(|| {
@@ -121,7 +132,8 @@ fn manifest(store: &Store, at: Option<u64>, machine: &Machine) -> Result<Manifes
             None => format!("there is no snapshot in {} yet", store.location()),
         };
         Stopped::not_found(
-            Failure::config(what).remedy("list them with `tenfold snapshot ls`, or run `tenfold refresh`"),
+            Failure::config(what)
+                .remedy("list them with `tenfold snapshot ls`, or run `tenfold refresh`"),
         )
     })
 }

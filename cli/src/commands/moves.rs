@@ -24,7 +24,10 @@ pub fn moves(
     after: &Manifest,
     machine: &Machine,
 ) -> Result<TextTable, Failure> {
-    let (before, after) = (tiles(opened, before, machine)?, tiles(opened, after, machine)?);
+    let (before, after) = (
+        tiles(opened, before, machine)?,
+        tiles(opened, after, machine)?,
+    );
     let (from, to) = joined(&before, &after);
     let wrong = |error: tenfold_core::decile::MigrationError| Failure::bug(error.to_string());
     let mut migration = Migration::new(10).map_err(wrong)?;
@@ -43,17 +46,28 @@ pub fn moves(
         std::iter::once(name(from)).chain(counts).collect()
     };
     let rows = (0..=10).map(row).collect();
-    Ok(TextTable { headers, rows, right_aligned: vec![true; 12] })
+    Ok(TextTable {
+        headers,
+        rows,
+        right_aligned: vec![true; 12],
+    })
 }
 
 fn tiles(opened: &Opened, manifest: &Manifest, machine: &Machine) -> Result<Tiles, Failure> {
     let query = "SELECT customer, decile_clv_12m FROM customer_value ORDER BY customer";
     let (_, batches) = answer(query, &opened.store, manifest, machine)?;
-    let mut found = Tiles { customers: Vec::new(), tiles: Vec::new() };
+    let mut found = Tiles {
+        customers: Vec::new(),
+        tiles: Vec::new(),
+    };
     for (place, batch) in batches.iter().enumerate() {
         let deciles = decile_column(batch)?;
         for row in 0..batch.num_rows() {
-            let tile = if deciles.is_valid(row) { deciles.value(row) } else { 0 };
+            let tile = if deciles.is_valid(row) {
+                deciles.value(row)
+            } else {
+                0
+            };
             found.tiles.push((place, row, tile));
         }
         found.customers.push(batch.column(0).clone());
@@ -71,15 +85,16 @@ fn decile_column(batch: &RecordBatch) -> Result<&arrow::array::Int32Array, Failu
 /// Deciles before and after of every customer in either, 0 for none. Both are in customer order.
 fn joined(before: &Tiles, after: &Tiles) -> (Vec<i32>, Vec<i32>) {
     let (mut from, mut to) = (Vec::new(), Vec::new());
-    let (mut left, mut right) = (before.tiles.iter().peekable(), after.tiles.iter().peekable());
+    let (mut left, mut right) = (
+        before.tiles.iter().peekable(),
+        after.tiles.iter().peekable(),
+    );
     loop {
         let order = match (left.peek(), right.peek()) {
             (None, None) => return (from, to),
             (Some(_), None) => std::cmp::Ordering::Less,
             (None, Some(_)) => std::cmp::Ordering::Greater,
-            (Some(a), Some(b)) => {
-                compare(&before.customers[a.0], a.1, &after.customers[b.0], b.1)
-            }
+            (Some(a), Some(b)) => compare(&before.customers[a.0], a.1, &after.customers[b.0], b.1),
         };
         let gone = if order.is_le() { left.next() } else { None };
         let come = if order.is_ge() { right.next() } else { None };
@@ -89,8 +104,10 @@ fn joined(before: &Tiles, after: &Tiles) -> (Vec<i32>, Vec<i32>) {
 }
 
 fn compare(a: &ArrayRef, row_a: usize, b: &ArrayRef, row_b: usize) -> std::cmp::Ordering {
-    if let (Some(a), Some(b)) = (a.as_primitive_opt::<Int64Type>(), b.as_primitive_opt::<Int64Type>())
-    {
+    if let (Some(a), Some(b)) = (
+        a.as_primitive_opt::<Int64Type>(),
+        b.as_primitive_opt::<Int64Type>(),
+    ) {
         return a.value(row_a).cmp(&b.value(row_b));
     }
     let text = |array: &ArrayRef, row| {

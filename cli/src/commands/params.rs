@@ -24,7 +24,9 @@ pub fn get(at: At, global: &Global, machine: &Machine) -> Result<(), Stopped> {
     }
     rows.extend(spend_rows(&fits.spend));
     let table = TextTable {
-        headers: ["model", "parameter", "estimate", "std_error"].map(str::to_owned).to_vec(),
+        headers: ["model", "parameter", "estimate", "std_error"]
+            .map(str::to_owned)
+            .to_vec(),
         rows,
         right_aligned: vec![false, false, true, true],
     };
@@ -46,7 +48,10 @@ fn describe(fits: &Fits) {
         );
         eprintln!("  {}", fit.explanation);
         if let Some(histogram) = &fit.histogram {
-            eprintln!("  frequency histogram chi-square {:.3}", histogram.chi_square);
+            eprintln!(
+                "  frequency histogram chi-square {:.3}",
+                histogram.chi_square
+            );
         }
     }
     eprintln!(
@@ -100,14 +105,23 @@ fn fields(parameters: &impl serde::Serialize) -> Map<String, Value> {
     }
 }
 
-fn rows(model: &str, parameters: &Map<String, Value>, errors: &Map<String, Value>) -> Vec<Vec<String>> {
+fn rows(
+    model: &str,
+    parameters: &Map<String, Value>,
+    errors: &Map<String, Value>,
+) -> Vec<Vec<String>> {
     let figure = |value: Option<&Value>| match value.and_then(Value::as_f64) {
         Some(figure) => format!("{figure:.6}"),
         None => "-".to_owned(),
     };
     let named = parameters.iter().filter(|(_, value)| value.is_number());
     let row = |(name, value): (&String, &Value)| {
-        vec![model.to_owned(), name.clone(), figure(Some(value)), figure(errors.get(name))]
+        vec![
+            model.to_owned(),
+            name.clone(),
+            figure(Some(value)),
+            figure(errors.get(name)),
+        ]
     };
     named.map(row).collect()
 }

@@ -23,7 +23,11 @@ pub fn refresh_of<'a>(
     Refresh {
         project: &opened.project,
         as_of,
-        places: Places { base: &opened.base, locations: &opened.inputs, lookup: &lookup },
+        places: Places {
+            base: &opened.base,
+            locations: &opened.inputs,
+            lookup: &lookup,
+        },
         store: &opened.store,
         shards,
         check: &tenfold_worker::check_mapping,
@@ -64,7 +68,13 @@ pub fn run(as_of: &AsOf, global: &Global, machine: &Machine) -> Result<(), Failu
         rows: shown
             .reads
             .iter()
-            .map(|read| vec![read.source.clone(), number(read.files), shown_bytes(read.bytes)])
+            .map(|read| {
+                vec![
+                    read.source.clone(),
+                    number(read.files),
+                    shown_bytes(read.bytes),
+                ]
+            })
             .collect(),
         right_aligned: vec![false, true, true],
     };
@@ -77,7 +87,9 @@ pub fn run(as_of: &AsOf, global: &Global, machine: &Machine) -> Result<(), Failu
 }
 
 fn shown(prepared: Prepared) -> Shown {
-    let Prepared { planned, plan_hash, .. } = prepared;
+    let Prepared {
+        planned, plan_hash, ..
+    } = prepared;
     let reads = planned.reads.into_iter();
     Shown {
         plan_hash,
@@ -85,7 +97,13 @@ fn shown(prepared: Prepared) -> Shown {
         parent: planned.plan.parent.map(|parent| parent.number),
         nothing_new: planned.nothing_new,
         from_scratch: planned.plan.from_scratch,
-        reads: reads.map(|(source, (files, bytes))| Reads { source, files, bytes }).collect(),
+        reads: reads
+            .map(|(source, (files, bytes))| Reads {
+                source,
+                files,
+                bytes,
+            })
+            .collect(),
         reused_files: planned.reused_files,
         shards: planned.plan.shards,
         notes: planned.notes,
@@ -99,7 +117,10 @@ fn effect(shown: &Shown) -> String {
     };
     match (shown.nothing_new, shown.parent) {
         (true, Some(head)) => format!("nothing to do: snapshot {head} already says it{reused}"),
-        (_, Some(head)) => format!("would build snapshot {} on snapshot {head}{reused}", head + 1),
+        (_, Some(head)) => format!(
+            "would build snapshot {} on snapshot {head}{reused}",
+            head + 1
+        ),
         (_, None) => "would build snapshot 1".to_owned(),
     }
 }

@@ -18,8 +18,14 @@ pub fn ls(global: &Global, machine: &Machine) -> Result<(), Stopped> {
             Some(head) => head.state.quarantine,
             None => Vec::new(),
         };
-        if let Some(run) = newest(&kept).await?.filter(|run| run.status == RunStatus::Failed) {
-            eprintln!("run {} failed; the rows that it refused are shown too", run.run);
+        if let Some(run) = newest(&kept)
+            .await?
+            .filter(|run| run.status == RunStatus::Failed)
+        {
+            eprintln!(
+                "run {} failed; the rows that it refused are shown too",
+                run.run
+            );
             parts.extend(run.quarantine);
         }
         quarantine::read(&kept, &parts).await
@@ -28,7 +34,9 @@ pub fn ls(global: &Global, machine: &Machine) -> Result<(), Stopped> {
         eprintln!("no row is in quarantine");
         return Ok(());
     };
-    Ok(to_stdout(|out| write_batches(out, global.output, &schema, &batches))?)
+    Ok(to_stdout(|out| {
+        write_batches(out, global.output, &schema, &batches)
+    })?)
 }
 
 /// Reads the refused rows again and publishes what became of them.
@@ -46,6 +54,17 @@ pub fn retry(as_of: &AsOf, global: &Global, machine: &Machine) -> Result<(), Sto
         return Ok(());
     }
     // Without another day the rows belong to the night that refused them.
-    let day = as_of.as_of.clone().unwrap_or_else(|| head.manifest.as_of.to_string());
-    refresh::run(&AsOf { as_of: Some(day), shards: as_of.shards }, true, global, machine)
+    let day = as_of
+        .as_of
+        .clone()
+        .unwrap_or_else(|| head.manifest.as_of.to_string());
+    refresh::run(
+        &AsOf {
+            as_of: Some(day),
+            shards: as_of.shards,
+        },
+        true,
+        global,
+        machine,
+    )
 }

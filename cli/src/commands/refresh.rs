@@ -31,7 +31,9 @@ pub fn run(as_of: &AsOf, retry: bool, global: &Global, machine: &Machine) -> Res
     let opened = project::open(global, machine)?;
     let day = project::as_of(as_of.as_of.as_deref(), &opened.project.time_zone)?;
     let refresh = refresh_of(&opened, day, as_of.shards, retry, machine);
-    let record = refresh.run(&executor(&opened, machine), &Shown::new()).map_err(stopped)?;
+    let record = refresh
+        .run(&executor(&opened, machine), &Shown::new())
+        .map_err(stopped)?;
     for line in summary_lines(&record) {
         eprintln!("{line}");
     }
@@ -41,14 +43,21 @@ pub fn run(as_of: &AsOf, retry: bool, global: &Global, machine: &Machine) -> Res
 
 /// A lost race is a conflict; everything else failed.
 fn stopped(failure: Failure) -> Stopped {
-    let code = if failure.message.contains("published snapshot") { 4 } else { 1 };
+    let code = if failure.message.contains("published snapshot") {
+        4
+    } else {
+        1
+    };
     Stopped { failure, code }
 }
 
 /// What a run did, in words.
 pub fn summary_lines(record: &RunRecord) -> Vec<String> {
-    let mut lines: Vec<String> =
-        record.warnings.iter().map(|warning| format!("warning: {warning}")).collect();
+    let mut lines: Vec<String> = record
+        .warnings
+        .iter()
+        .map(|warning| format!("warning: {warning}"))
+        .collect();
     let summary = &record.summary;
     let snapshot = record.snapshot.unwrap_or_default();
     lines.push(match record.status {
@@ -69,8 +78,16 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
 
 /// Where the rows of each source went.
 fn rows_table(record: &RunRecord) -> TextTable {
-    let headers =
-        ["source", "read", "counted", "pending", "duplicate", "filtered", "quarantined", "refunds"];
+    let headers = [
+        "source",
+        "read",
+        "counted",
+        "pending",
+        "duplicate",
+        "filtered",
+        "quarantined",
+        "refunds",
+    ];
     let row = |(source, counts): (&String, &Counts)| {
         let figures = [
             counts.read,

@@ -50,7 +50,9 @@ pub fn sample(project: &str, from: &str, machine: &Machine) -> Result<SampleTabl
         format,
         layout: Layout::Files,
         rows: batch.num_rows() as u64,
-        columns: columns.filter_map(|(field, values)| describe(field.name(), values)).collect(),
+        columns: columns
+            .filter_map(|(field, values)| describe(field.name(), values))
+            .collect(),
     })
 }
 
@@ -58,8 +60,8 @@ fn absolute(from: &str) -> Result<String, Failure> {
     if from.contains("://") {
         return Ok(from.to_owned());
     }
-    let path = std::path::absolute(from)
-        .map_err(|error| Failure::config(format!("{from}: {error}")))?;
+    let path =
+        std::path::absolute(from).map_err(|error| Failure::config(format!("{from}: {error}")))?;
     Ok(path.display().to_string())
 }
 
@@ -70,8 +72,10 @@ fn first_file(path: &str, machine: &Machine) -> Result<(String, u64), Failure> {
         return Ok((path.to_owned(), meta.size));
     }
     let nothing = || {
-        Failure::data(format!("there is no Parquet, CSV or JSON lines file at {path}"))
-            .remedy("name a file, or a folder with data files in it")
+        Failure::data(format!(
+            "there is no Parquet, CSV or JSON lines file at {path}"
+        ))
+        .remedy("name a file, or a folder with data files in it")
     };
     if !path.contains("://") && !std::path::Path::new(path).is_dir() {
         return Err(nothing());
@@ -94,7 +98,9 @@ fn format_of(file: &str) -> Result<Format, Failure> {
         (Format::Csv, &[".csv"]),
         (Format::Jsonl, &[".jsonl", ".ndjson", ".json"]),
     ];
-    let found = endings.iter().find(|(_, known)| known.iter().any(|end| lower.ends_with(end)));
+    let found = endings
+        .iter()
+        .find(|(_, known)| known.iter().any(|end| lower.ends_with(end)));
     found.map(|(format, _)| *format).ok_or_else(|| {
         Failure::data(format!("{file}: the ending does not say what it is"))
             .remedy("Tenfold reads .parquet, .csv and .jsonl files")
@@ -102,15 +108,24 @@ fn format_of(file: &str) -> Result<Format, Failure> {
 }
 
 fn read(file: &str, size: u64, format: Format, machine: &Machine) -> Result<Vec<u8>, Failure> {
-    let end = if format == Format::Parquet { size } else { size.min(TEXT_BYTES) };
+    let end = if format == Format::Parquet {
+        size
+    } else {
+        size.min(TEXT_BYTES)
+    };
     if end == 0 {
         return Err(Failure::data(format!("{file} is empty")));
     }
-    let bytes = machine.runtime.block_on(Locations::default().get_range(file, 0..end))?;
+    let bytes = machine
+        .runtime
+        .block_on(Locations::default().get_range(file, 0..end))?;
     let mut bytes = bytes.to_vec();
     // The last line of a cut text may be half a line.
     if format != Format::Parquet && end < size {
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
+        let whole = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |place| place + 1);
         bytes.truncate(whole);
     }
     Ok(bytes)
@@ -164,7 +179,9 @@ fn json_rows(bytes: Vec<u8>) -> Result<RecordBatch, Failure> {
     let (schema, _) = infer_json_schema_from_seekable(&mut cursor, Some(ROWS)).map_err(bad)?;
     cursor.rewind().map_err(bad)?;
     let schema = Arc::new(schema);
-    let reader = arrow::json::ReaderBuilder::new(schema.clone()).build(cursor).map_err(bad)?;
+    let reader = arrow::json::ReaderBuilder::new(schema.clone())
+        .build(cursor)
+        .map_err(bad)?;
     first_rows(&schema, reader)
 }
 
@@ -198,7 +215,9 @@ fn kind(data_type: &DataType) -> Option<ColumnKind> {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => ColumnKind::String,
         DataType::Dictionary(_, value) => return kind(value),
         DataType::Date32 | DataType::Date64 => ColumnKind::Date,
-        DataType::Timestamp(_, zone) => ColumnKind::Timestamp { has_zone: zone.is_some() },
+        DataType::Timestamp(_, zone) => ColumnKind::Timestamp {
+            has_zone: zone.is_some(),
+        },
         DataType::Boolean => ColumnKind::Bool,
         _ => return None,
     })
@@ -208,7 +227,13 @@ fn negative_share(values: &dyn Array) -> f64 {
     if !values.data_type().is_numeric() || values.is_empty() {
         return 0.0;
     }
-    let Ok(numbers) = cast(values, &DataType::Float64) else { return 0.0 };
-    let negative = numbers.as_primitive::<Float64Type>().iter().flatten().filter(|n| *n < 0.0);
+    let Ok(numbers) = cast(values, &DataType::Float64) else {
+        return 0.0;
+    };
+    let negative = numbers
+        .as_primitive::<Float64Type>()
+        .iter()
+        .flatten()
+        .filter(|n| *n < 0.0);
     negative.count() as f64 / values.len() as f64
 }

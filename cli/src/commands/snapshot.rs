@@ -138,12 +138,22 @@ pub fn files(number: Option<u64>, global: &Global, machine: &Machine) -> Result<
         })
         .collect();
     let row = |file: &FileListed| {
-        let shard = file.shard.map_or_else(|| "-".to_owned(), |shard| shard.to_string());
+        let shard = file
+            .shard
+            .map_or_else(|| "-".to_owned(), |shard| shard.to_string());
         let (rows, bytes) = (file.rows.to_string(), file.bytes.to_string());
-        vec![file.location.clone(), file.table.clone(), shard, rows, bytes]
+        vec![
+            file.location.clone(),
+            file.table.clone(),
+            shard,
+            rows,
+            bytes,
+        ]
     };
     let table = TextTable {
-        headers: ["location", "table", "shard", "rows", "bytes"].map(str::to_owned).to_vec(),
+        headers: ["location", "table", "shard", "rows", "bytes"]
+            .map(str::to_owned)
+            .to_vec(),
         rows: files.iter().map(row).collect(),
         right_aligned: vec![false, false, true, true, true],
     };

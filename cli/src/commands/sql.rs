@@ -15,7 +15,9 @@ use crate::output::{to_stdout, write_batches};
 pub fn run(query: &str, at: At, global: &Global, machine: &Machine) -> Result<(), Stopped> {
     let (store, manifest) = asked_for(at, global, machine)?;
     let (schema, batches) = answer(query, &store, &manifest, machine)?;
-    Ok(to_stdout(|out| write_batches(out, global.output, &schema, &batches))?)
+    Ok(to_stdout(|out| {
+        write_batches(out, global.output, &schema, &batches)
+    })?)
 }
 
 /// Answers a query over a snapshot.
@@ -26,7 +28,10 @@ pub fn answer(
     machine: &Machine,
 ) -> Result<(SchemaRef, Vec<RecordBatch>), Failure> {
     let memory_bytes = usize::try_from(machine.memory).unwrap_or(usize::MAX);
-    let options = SessionOptions { memory_bytes, threads: machine.threads };
+    let options = SessionOptions {
+        memory_bytes,
+        threads: machine.threads,
+    };
     machine.runtime.block_on(async {
         let session = Session::open(store, &manifest.tables, options).await?;
         let answer = session.sql(query).await?;

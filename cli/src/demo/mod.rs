@@ -39,7 +39,11 @@ pub fn run(directory: &Path, global: &Global, machine: &Machine) -> Result<(), F
                 .map_err(|error| Failure::bug(format!("cannot write {name}: {error}")))?;
             write(&files.join(name), &bytes)?;
         }
-        eprintln!("\nnight as of {}: {} new files", night.as_of, night.files.len());
+        eprintln!(
+            "\nnight as of {}: {} new files",
+            night.as_of,
+            night.files.len()
+        );
         let as_of = project::as_of(Some(&night.as_of), &opened.project.time_zone)?;
         let refresh = refresh_of(&opened, as_of, Some(SHARDS), false, machine);
         let record = refresh.run(&executor(&opened, machine), &Shown::new())?;
@@ -60,13 +64,18 @@ fn refuse_non_empty(directory: &Path) -> Result<(), Failure> {
     };
     match entries.next() {
         None => Ok(()),
-        Some(_) => Err(Failure::config(format!("{} is not empty", directory.display()))
-            .remedy("remove it, or name another folder: `tenfold demo FOLDER`")),
+        Some(_) => Err(
+            Failure::config(format!("{} is not empty", directory.display()))
+                .remedy("remove it, or name another folder: `tenfold demo FOLDER`"),
+        ),
     }
 }
 
 fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(FailureClass::Infra, format!("cannot {what} {}: {error}", path.display()))
+    Failure::new(
+        FailureClass::Infra,
+        format!("cannot {what} {}: {error}", path.display()),
+    )
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
@@ -76,9 +85,17 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// The value deciles of the last night, and who moved since the first.
 fn report(opened: &Opened, global: &Global, machine: &Machine) -> Result<(), Failure> {
     let head = machine.runtime.block_on(publish::head(&opened.store))?;
-    let first = machine.runtime.block_on(publish::read_manifest(&opened.store, 1))?;
-    let (Some(head), Some(first)) = (head, first) else { return Ok(()) };
-    let format = if global.output == Format::Name { Format::Table } else { global.output };
+    let first = machine
+        .runtime
+        .block_on(publish::read_manifest(&opened.store, 1))?;
+    let (Some(head), Some(first)) = (head, first) else {
+        return Ok(());
+    };
+    let format = if global.output == Format::Name {
+        Format::Table
+    } else {
+        global.output
+    };
     let show = |title: &str, query: &str, manifest| -> Result<(), Failure> {
         let (schema, batches) = commands::answer(query, &opened.store, manifest, machine)?;
         eprintln!("\n{title}");
@@ -99,13 +116,22 @@ fn report(opened: &Opened, global: &Global, machine: &Machine) -> Result<(), Fai
         &head,
     )?;
     let moved = commands::moves(opened, &first, &head, machine)?;
-    eprintln!("\nwho moved between the deciles of CLV since snapshot {}", first.number);
+    eprintln!(
+        "\nwho moved between the deciles of CLV since snapshot {}",
+        first.number
+    );
     to_stdout(|out| moved.write(out, format))
 }
 
 fn next_commands(place: &str, store: &Store) {
-    eprintln!("\nthe project is {place}/{FILE}, the snapshots are in {}", store.location());
-    eprintln!("the tables are Delta tables: {}", store.locate("tables/customer_value"));
+    eprintln!(
+        "\nthe project is {place}/{FILE}, the snapshots are in {}",
+        store.location()
+    );
+    eprintln!(
+        "the tables are Delta tables: {}",
+        store.locate("tables/customer_value")
+    );
     eprintln!("try next (`cargo run --` before each, without an installed binary, is `tenfold`):");
     for command in [
         "snapshot ls",

@@ -1,5 +1,7 @@
 //! The exact text of each format.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::sync::Arc;
 
 use arrow::array::{
@@ -42,7 +44,7 @@ fn customers() -> RecordBatch {
         ("rank", Arc::new(Int64Array::from(vec![Some(7), None]))),
         (
             "clv",
-            Arc::new(Float64Array::from(vec![1234.567_890_123, 0.1 + 0.2])),
+            Arc::new(Float64Array::from(vec![1_234.567_890_123, 0.1 + 0.2])),
         ),
         (
             "revenue",
@@ -428,11 +430,12 @@ impl Write for Refusing {
 #[test]
 fn a_closed_pipe_ends_quietly_and_a_full_disk_does_not() {
     let rows = customers();
+    let batches = std::slice::from_ref(&rows);
     for format in Format::value_variants() {
         let mut closed = Refusing(io::ErrorKind::BrokenPipe);
-        write_batches(&mut closed, *format, &rows.schema(), &[rows.clone()]).unwrap();
+        write_batches(&mut closed, *format, &rows.schema(), batches).unwrap();
         let mut full = Refusing(io::ErrorKind::StorageFull);
-        let failure = write_batches(&mut full, *format, &rows.schema(), &[rows.clone()]);
+        let failure = write_batches(&mut full, *format, &rows.schema(), batches);
         assert_eq!(
             failure.unwrap_err().class,
             FailureClass::Infra,

@@ -127,11 +127,7 @@ fn resolve_zone(name: &str, at: &str, report: &mut Report) -> String {
     })
 }
 
-fn resolve_source(
-    source: written::Source,
-    at: &str,
-    report: &mut Report,
-) -> Source {
+fn resolve_source(source: written::Source, at: &str, report: &mut Report) -> Source {
     let format = source
         .format
         .unwrap_or_else(|| default_format(&source.path, at, report));
@@ -209,7 +205,9 @@ fn resolve_time(time: written::Time, at: &str, report: &mut Report) -> TimeColum
         },
         written::Time::Detailed(time) => TimeColumn {
             column: time.column,
-            zone: time.zone.map(|zone| resolve_zone(&zone, &format!("{at}.time.zone"), report)),
+            zone: time
+                .zone
+                .map(|zone| resolve_zone(&zone, &format!("{at}.time.zone"), report)),
             unit: time.unit,
             format: time.format,
         },

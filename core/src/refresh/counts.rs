@@ -81,7 +81,12 @@ mod tests {
 
     #[test]
     fn a_lost_row_is_noticed() {
-        let mut counts = Counts { read: 3, counted: 1, pending: 1, ..Counts::default() };
+        let mut counts = Counts {
+            read: 3,
+            counted: 1,
+            pending: 1,
+            ..Counts::default()
+        };
         assert!(!counts.is_balanced());
         counts.quarantined.insert("null customer".into(), 1);
         assert!(counts.is_balanced());
@@ -89,8 +94,18 @@ mod tests {
 
     #[test]
     fn adding_adds_every_figure() {
-        let mut left = Counts { read: 2, counted: 2, refunds: 1, ..Counts::default() };
-        let mut right = Counts { read: 5, pending: 3, duplicate: 1, ..Counts::default() };
+        let mut left = Counts {
+            read: 2,
+            counted: 2,
+            refunds: 1,
+            ..Counts::default()
+        };
+        let mut right = Counts {
+            read: 5,
+            pending: 3,
+            duplicate: 1,
+            ..Counts::default()
+        };
         right.filtered.insert("filter".into(), 1);
         left.add(&right);
         left.add(&right);

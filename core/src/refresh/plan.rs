@@ -164,7 +164,13 @@ pub fn plan(
         plan.released = retry.counts.clone();
     }
     let nothing_new = plan.absorb.is_empty() && kept.is_some_and(|head| says_the_same(head, &plan));
-    Ok(Planned { plan, nothing_new, reads, reused_files, notes })
+    Ok(Planned {
+        plan,
+        nothing_new,
+        reads,
+        reused_files,
+        notes,
+    })
 }
 
 fn json_hash<T: Serialize>(value: &T) -> Result<String, Failure> {
@@ -193,22 +199,33 @@ fn says_the_same(head: &Head, plan: &Plan) -> bool {
 
 /// How the columns of each source become events, by source.
 pub fn mappings(project: &Project) -> Vec<SourceMapping> {
-    project.sources.iter().map(|(name, source)| mapping(project, name, source)).collect()
+    project
+        .sources
+        .iter()
+        .map(|(name, source)| mapping(project, name, source))
+        .collect()
 }
 
 fn mapping(project: &Project, name: &str, source: &Source) -> SourceMapping {
-    let measures = source.measures.iter().map(|(name, measure)| MeasureMapping {
-        name: name.clone(),
-        value: measure.value.clone(),
-        scale: measure.scale,
-    });
+    let measures = source
+        .measures
+        .iter()
+        .map(|(name, measure)| MeasureMapping {
+            name: name.clone(),
+            value: measure.value.clone(),
+            scale: measure.scale,
+        });
     let dimensions = source
         .dimensions
         .iter()
-        .map(|(name, column)| DimensionMapping { name: name.clone(), column: column.clone() });
-    let ignored = project.clv.as_ref().filter(|clv| {
-        clv.refunds == Refunds::Ignore && clv.source == name
-    });
+        .map(|(name, column)| DimensionMapping {
+            name: name.clone(),
+            column: column.clone(),
+        });
+    let ignored = project
+        .clv
+        .as_ref()
+        .filter(|clv| clv.refunds == Refunds::Ignore && clv.source == name);
     SourceMapping {
         source: name.to_owned(),
         format: source.format,
@@ -219,8 +236,12 @@ fn mapping(project: &Project, name: &str, source: &Source) -> SourceMapping {
         time_zone: project.time_zone.clone(),
         event_id: source.event_id.clone(),
         filter: source.filter.clone(),
-        ignore_negative: ignored
-            .and_then(|clv| source.measures.keys().position(|measure| *measure == clv.value)),
+        ignore_negative: ignored.and_then(|clv| {
+            source
+                .measures
+                .keys()
+                .position(|measure| *measure == clv.value)
+        }),
         measures: measures.collect(),
         dimensions: dimensions.collect(),
     }
@@ -252,7 +273,11 @@ fn choose(
     if files.is_empty() {
         return Err(no_files(source, project));
     }
-    let mut chosen = Chosen { units: Vec::new(), files: 0, reused: 0 };
+    let mut chosen = Chosen {
+        units: Vec::new(),
+        files: 0,
+        reused: 0,
+    };
     let mut files: Vec<&ListedFile> = files.iter().collect();
     files.sort_by(|left, right| left.location.cmp(&right.location));
     for file in files {
@@ -265,7 +290,10 @@ fn choose(
                     rows_before: before.rows,
                     checksum: before.checksum,
                 };
-                chosen.units.push(InputUnit { again: Some(again), ..whole(file) });
+                chosen.units.push(InputUnit {
+                    again: Some(again),
+                    ..whole(file)
+                });
             }
             (Some(before), None) if is_same(file, before) => {
                 chosen.reused += 1;
@@ -283,21 +311,30 @@ fn is_same(file: &ListedFile, before: &TakenInput) -> bool {
 }
 
 fn vanished(source: &str, location: &str) -> Failure {
-    Failure::data(format!("source {source}: {location} was taken in before and is gone")).remedy(
+    Failure::data(format!(
+        "source {source}: {location} was taken in before and is gone"
+    ))
+    .remedy(
         "put the file back: its rows are part of the published figures, and a refresh does not \
          drop them silently",
     )
 }
 
 fn changed(source: &str, location: &str) -> Failure {
-    Failure::data(format!("source {source}: {location} has changed since it was taken in")).remedy(
+    Failure::data(format!(
+        "source {source}: {location} has changed since it was taken in"
+    ))
+    .remedy(
         "restore it, and deliver corrections as a new file; if only rows in quarantine were \
          mended, run `tenfold quarantine retry`",
     )
 }
 
 fn no_files(source: &str, project: &Project) -> Failure {
-    let path = project.sources.get(source).map_or("", |source| source.path.as_str());
+    let path = project
+        .sources
+        .get(source)
+        .map_or("", |source| source.path.as_str());
     Failure::data(format!("source {source}: no files at {path}")).remedy(
         "check `path` and `format` in tenfold.yaml; names that start with `_` or `.` are ignored",
     )
@@ -350,7 +387,11 @@ fn pack(mapping: &SourceMapping, shards: u32, units: Vec<InputUnit>) -> Vec<Abso
             Some(task) if size <= room => task.units.push(unit),
             _ => {
                 room = TASK_BYTES;
-                tasks.push(AbsorbTask { mapping: mapping.clone(), shards, units: vec![unit] });
+                tasks.push(AbsorbTask {
+                    mapping: mapping.clone(),
+                    shards,
+                    units: vec![unit],
+                });
             }
         }
         room = room.saturating_sub(size);

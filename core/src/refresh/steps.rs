@@ -64,11 +64,14 @@ fn pieces_by_shard(
         for pieces in &output.pieces {
             for segment in &pieces.segments {
                 debug_assert!(segment.shard < shards);
-                by_shard.entry(segment.shard).or_default().push(PieceSegment {
-                    source: source.clone(),
-                    path: pieces.part.path.clone(),
-                    segment: segment.clone(),
-                });
+                by_shard
+                    .entry(segment.shard)
+                    .or_default()
+                    .push(PieceSegment {
+                        source: source.clone(),
+                        path: pieces.part.path.clone(),
+                        segment: segment.clone(),
+                    });
             }
         }
     }
@@ -88,15 +91,19 @@ fn holdout_from(clv: &Clv, as_of: Day) -> Option<Day> {
 fn totals(plan: &Plan) -> Vec<TotalsSpec> {
     let deciles = plan.project.deciles.iter();
     let needed = deciles.filter(|decile| decile.by.is_some() || !decile.ranks_clv());
-    needed.filter_map(|decile| totals_of(plan, decile)).collect()
+    needed
+        .filter_map(|decile| totals_of(plan, decile))
+        .collect()
 }
 
 fn totals_of(plan: &Plan, decile: &DecileDeclaration) -> Option<TotalsSpec> {
     let (source, _) = plan.project.decile_source(decile)?;
-    let windows = decile
-        .lookbacks
-        .iter()
-        .map(|lookback| (lookback.suffix(), window(plan.as_of, *lookback, decile.window)));
+    let windows = decile.lookbacks.iter().map(|lookback| {
+        (
+            lookback.suffix(),
+            window(plan.as_of, *lookback, decile.window),
+        )
+    });
     Some(TotalsSpec {
         name: decile.name.clone(),
         source: source.clone(),
@@ -125,10 +132,13 @@ fn window(as_of: Day, lookback: Lookback, kind: project::Window) -> Window {
 pub fn fit_task(plan: &Plan, merged: &[MergeOutput]) -> Option<Task> {
     let clv = plan.project.clv.as_ref()?;
     let keys = |part: fn(&MergeOutput) -> &Option<PartRef>| -> Vec<PartRef> {
-        merged.iter().filter_map(|output| part(output).clone()).collect()
+        merged
+            .iter()
+            .filter_map(|output| part(output).clone())
+            .collect()
     };
-    let holdout_days = holdout_from(clv, plan.as_of)
-        .and_then(|from| u32::try_from(plan.as_of.0 - from.0).ok());
+    let holdout_days =
+        holdout_from(clv, plan.as_of).and_then(|from| u32::try_from(plan.as_of.0 - from.0).ok());
     Some(Task::Fit(FitTask {
         models: clv.models.iter().copied().map(model).collect(),
         unit: unit(clv.unit),
@@ -172,7 +182,10 @@ fn score_spec(clv: &Clv) -> clv::ScoreSpec {
 
 /// Decimal places of the value of a purchase.
 fn scale(project: &Project) -> u8 {
-    let value = project.clv.as_ref().and_then(|clv| project.measure(&clv.value));
+    let value = project
+        .clv
+        .as_ref()
+        .and_then(|clv| project.measure(&clv.value));
     value.map_or(0, |(_, _, measure)| measure.scale)
 }
 
@@ -183,16 +196,25 @@ fn minor_per_major(scale: u8) -> f64 {
 
 fn value_spec(plan: &Plan) -> Option<ValueSpec> {
     let clv = plan.project.clv.as_ref()?;
-    Some(ValueSpec { scale: scale(&plan.project), horizons: clv.horizons.clone() })
+    Some(ValueSpec {
+        scale: scale(&plan.project),
+        horizons: clv.horizons.clone(),
+    })
 }
 
 /// The deciles as the tasks see them.
 pub fn decile_specs(project: &Project) -> Vec<DecileSpec> {
-    project.deciles.iter().map(|decile| decile_spec(project, decile)).collect()
+    project
+        .deciles
+        .iter()
+        .map(|decile| decile_spec(project, decile))
+        .collect()
 }
 
 fn decile_spec(project: &Project, decile: &DecileDeclaration) -> DecileSpec {
-    let measure = project.measure(&decile.measure).map(|(_, _, measure)| measure);
+    let measure = project
+        .measure(&decile.measure)
+        .map(|(_, _, measure)| measure);
     DecileSpec {
         name: decile.name.clone(),
         value: match measure {
@@ -204,7 +226,11 @@ fn decile_spec(project: &Project, decile: &DecileDeclaration) -> DecileSpec {
         },
         word: decile.tile_word(),
         lookbacks: match measure {
-            Some(_) => decile.lookbacks.iter().map(|lookback| lookback.suffix()).collect(),
+            Some(_) => decile
+                .lookbacks
+                .iter()
+                .map(|lookback| lookback.suffix())
+                .collect(),
             None => vec![Lookback::Months(project::ALWAYS_HORIZON).suffix()],
         },
         by: decile.by.clone(),
@@ -248,7 +274,10 @@ pub fn score_tasks(plan: &Plan, fits: Option<&Fits>, values: &[ShardValues]) -> 
 pub fn boundaries_task(plan: &Plan, scored: &[ScoreOutput]) -> Task {
     Task::Boundaries(BoundariesTask {
         deciles: decile_specs(&plan.project),
-        histograms: scored.iter().map(|output| output.histograms.clone()).collect(),
+        histograms: scored
+            .iter()
+            .map(|output| output.histograms.clone())
+            .collect(),
     })
 }
 

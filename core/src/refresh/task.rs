@@ -367,7 +367,10 @@ pub struct ShardValues {
 
 impl ShardValues {
     fn parts(&self) -> impl Iterator<Item = &PartRef> {
-        [&self.accounts].into_iter().chain(&self.scores).chain(self.totals.values())
+        [&self.accounts]
+            .into_iter()
+            .chain(&self.scores)
+            .chain(self.totals.values())
     }
 }
 
@@ -533,7 +536,10 @@ pub struct ModelOutput {
 /// One unit of work.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
-#[allow(missing_docs, reason = "each variant is named after the documented task it holds")]
+#[allow(
+    missing_docs,
+    reason = "each variant is named after the documented task it holds"
+)]
 pub enum Task {
     Absorb(AbsorbTask),
     Merge(MergeTask),
@@ -549,7 +555,10 @@ pub enum Task {
 /// What a task answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
-#[allow(missing_docs, reason = "each variant is named after the documented answer it holds")]
+#[allow(
+    missing_docs,
+    reason = "each variant is named after the documented answer it holds"
+)]
 pub enum TaskOutput {
     Absorb(AbsorbOutput),
     Merge(MergeOutput),
@@ -596,7 +605,10 @@ impl Task {
             }
             Task::Fit(task) => {
                 let keys = task.transaction_keys.iter().chain(&task.spend_keys);
-                rows(&mut keys.chain(&task.holdout_keys).map(|part| part.rows), 100)
+                rows(
+                    &mut keys.chain(&task.holdout_keys).map(|part| part.rows),
+                    100,
+                )
             }
             Task::Score(task) => rows(&mut task.values.parts().map(|part| part.rows), 300),
             Task::Gather(task) => rows(&mut task.values.parts().map(|part| part.rows), 150),
@@ -625,20 +637,30 @@ impl TaskOutput {
                 pieces.chain(&output.quarantine).collect()
             }
             TaskOutput::Merge(output) => {
-                let keys = [&output.transaction_keys, &output.spend_keys, &output.holdout_keys];
+                let keys = [
+                    &output.transaction_keys,
+                    &output.spend_keys,
+                    &output.holdout_keys,
+                ];
                 let keys = keys.into_iter().flatten();
-                output.state.parts().chain(keys).chain(output.totals.values()).collect()
+                output
+                    .state
+                    .parts()
+                    .chain(keys)
+                    .chain(output.totals.values())
+                    .collect()
             }
             TaskOutput::Fit(_) => Vec::new(),
-            TaskOutput::Score(output) => {
-                output.scores.iter().chain([&output.histograms]).collect()
-            },
+            TaskOutput::Score(output) => output.scores.iter().chain([&output.histograms]).collect(),
             TaskOutput::Boundaries(output) => vec![&output.boundaries],
             TaskOutput::Gather(output) => output.candidates.iter().collect(),
             TaskOutput::Cuts(output) => vec![&output.cuts],
-            TaskOutput::Assign(output) => {
-                output.tables.iter().map(|table| &table.part).chain([&output.facts]).collect()
-            }
+            TaskOutput::Assign(output) => output
+                .tables
+                .iter()
+                .map(|table| &table.part)
+                .chain([&output.facts])
+                .collect(),
             TaskOutput::Model(output) => output.tables.iter().map(|table| &table.part).collect(),
         }
     }

@@ -129,7 +129,10 @@ impl Manifest {
 /// # Errors
 /// Never for these types; the signature is that of the JSON writer.
 pub fn content_hash(files: &[TableFile]) -> serde_json::Result<String> {
-    let contents: Vec<_> = files.iter().map(|file| (file.shard, &file.sha256)).collect();
+    let contents: Vec<_> = files
+        .iter()
+        .map(|file| (file.shard, &file.sha256))
+        .collect();
     sha256_json(&contents)
 }
 
@@ -151,7 +154,15 @@ pub fn snapshot_hash(
         source.layout = Layout::default();
         source.version = None;
     }
-    let contents: Vec<_> =
-        tables.iter().map(|(name, table)| (name, &table.content_hash)).collect();
-    sha256_json(&(contents, fits, declarations.canonical_json(), as_of, code_version))
+    let contents: Vec<_> = tables
+        .iter()
+        .map(|(name, table)| (name, &table.content_hash))
+        .collect();
+    sha256_json(&(
+        contents,
+        fits,
+        declarations.canonical_json(),
+        as_of,
+        code_version,
+    ))
 }

@@ -17,7 +17,10 @@ use crate::arrays::is_text;
 const TEXT_BYTES: usize = 1024;
 
 fn cast(array: &ArrayRef, to: &DataType, column: &str) -> Result<ArrayRef, Failure> {
-    let options = CastOptions { safe: true, ..CastOptions::default() };
+    let options = CastOptions {
+        safe: true,
+        ..CastOptions::default()
+    };
     cast_with_options(array, to, &options).map_err(|error| {
         Failure::data(format!("column {column} is {}: {error}", array.data_type()))
             .remedy("map another column, or write the file with a fitting type")
@@ -35,7 +38,13 @@ pub fn customers(
         CustomerType::Int64 => whole_numbers(array, column)?,
         CustomerType::String => return Ok(Arc::new(texts(array, column, true, marks)?)),
     };
-    refuse_lost(array, &converted, column, "is no whole number of 64 bits", marks);
+    refuse_lost(
+        array,
+        &converted,
+        column,
+        "is no whole number of 64 bits",
+        marks,
+    );
     refuse_null(array, column, marks);
     Ok(converted)
 }
@@ -51,7 +60,12 @@ fn whole_numbers(array: &ArrayRef, column: &str) -> Result<ArrayRef, Failure> {
         let fits = value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0;
         fits.then_some(value as i64)
     };
-    Ok(Arc::new(floats.iter().map(|value| value.and_then(exact)).collect::<Int64Array>()))
+    Ok(Arc::new(
+        floats
+            .iter()
+            .map(|value| value.and_then(exact))
+            .collect::<Int64Array>(),
+    ))
 }
 
 /// Texts of bounded length. With `required`, NULL is refused.
@@ -66,11 +80,21 @@ pub fn texts(
     if required {
         refuse_null(array, column, marks);
     }
-    let longest = converted.offsets().windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
+    let longest = converted
+        .offsets()
+        .windows(2)
+        .map(|pair| pair[1] - pair[0])
+        .max()
+        .unwrap_or(0);
     if longest as usize > TEXT_BYTES {
         for row in 0..converted.len() {
             if converted.is_valid(row) && converted.value(row).len() > TEXT_BYTES {
-                marks.refuse(row, column, array, format!("is longer than {TEXT_BYTES} bytes"));
+                marks.refuse(
+                    row,
+                    column,
+                    array,
+                    format!("is longer than {TEXT_BYTES} bytes"),
+                );
             }
         }
     }
@@ -113,18 +137,21 @@ pub fn minor_units(
         DataType::Decimal128(_, own) => {
             from_decimals(array.as_primitive::<Decimal128Type>(), *own, scale)
         }
-        data_type if data_type.is_integer() => {
-            from_decimals(&as_decimals(array, name)?, 0, scale)
-        }
+        data_type if data_type.is_integer() => from_decimals(&as_decimals(array, name)?, 0, scale),
         data_type if is_text(data_type) => {
             let texts = cast(array, &DataType::Utf8, name)?;
             let texts = texts.as_string::<i32>();
-            texts.iter().map(|text| text.and_then(|text| parse_minor(text, scale))).collect()
+            texts
+                .iter()
+                .map(|text| text.and_then(|text| parse_minor(text, scale)))
+                .collect()
         }
         DataType::Null => Int64Array::new_null(array.len()),
         other => {
-            return Err(Failure::data(format!("measure {name} is {other}, which is no number"))
-                .remedy("map a numeric column or write an expression that gives a number"));
+            return Err(
+                Failure::data(format!("measure {name} is {other}, which is no number"))
+                    .remedy("map a numeric column or write an expression that gives a number"),
+            );
         }
     };
     let why = if array.data_type().is_floating() {
@@ -186,7 +213,11 @@ fn parse_minor(text: &str, scale: u8) -> Option<i64> {
     if whole.is_empty() && fraction.is_empty() {
         return None;
     }
-    if !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
+    if !whole
+        .bytes()
+        .chain(fraction.bytes())
+        .all(|byte| byte.is_ascii_digit())
+    {
         return None;
     }
     let kept = usize::from(scale);
@@ -194,9 +225,14 @@ fn parse_minor(text: &str, scale: u8) -> Option<i64> {
     let zeros = std::iter::repeat_n(b'0', kept.saturating_sub(fraction.len()));
     let fraction_kept = fraction.bytes().take(kept).chain(zeros);
     for digit in whole.bytes().chain(fraction_kept) {
-        value = value.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
+        value = value
+            .checked_mul(10)?
+            .checked_add(i128::from(digit - b'0'))?;
     }
-    let up = fraction.as_bytes().get(kept).is_some_and(|digit| *digit >= b'5');
+    let up = fraction
+        .as_bytes()
+        .get(kept)
+        .is_some_and(|digit| *digit >= b'5');
     value += i128::from(up);
     i64::try_from(if negative { -value } else { value }).ok()
 }
@@ -232,10 +268,16 @@ mod tests {
         let mut marks = Marks::new(3);
         let floats: ArrayRef = Arc::new(Float64Array::from(vec![Some(11.77), Some(-0.005), None]));
         let from_floats = minor_units(&floats, "m", 2, &mut marks).unwrap();
-        assert_eq!(from_floats, Int64Array::from(vec![Some(1177), Some(-1), None]));
+        assert_eq!(
+            from_floats,
+            Int64Array::from(vec![Some(1177), Some(-1), None])
+        );
         let decimals = Decimal128Array::from(vec![Some(11_770), Some(-5), None]);
         let decimals: ArrayRef = Arc::new(decimals.with_precision_and_scale(10, 3).unwrap());
-        assert_eq!(minor_units(&decimals, "m", 2, &mut marks).unwrap(), from_floats);
+        assert_eq!(
+            minor_units(&decimals, "m", 2, &mut marks).unwrap(),
+            from_floats
+        );
         let ints: ArrayRef = Arc::new(arrow::array::UInt8Array::from(vec![7, 8, 9]));
         let ints = minor_units(&ints, "m", 2, &mut marks).unwrap();
         assert_eq!(ints, Int64Array::from(vec![700, 800, 900]));
@@ -244,7 +286,13 @@ mod tests {
 
     #[test]
     fn what_is_no_amount_is_refused_by_row() {
-        let values = vec![Some(f64::NAN), Some(1.0), Some(f64::INFINITY), Some(1e17), None];
+        let values = vec![
+            Some(f64::NAN),
+            Some(1.0),
+            Some(f64::INFINITY),
+            Some(1e17),
+            None,
+        ];
         let floats: ArrayRef = Arc::new(Float64Array::from(values));
         let mut marks = Marks::new(5);
         minor_units(&floats, "amount", 2, &mut marks).unwrap();
@@ -262,7 +310,10 @@ mod tests {
         let reasons: Vec<&str> = marks.bad.iter().map(|bad| bad.reason.as_str()).collect();
         assert_eq!(
             reasons,
-            ["`CustomerID` is no whole number of 64 bits", "`CustomerID` is null"]
+            [
+                "`CustomerID` is no whole number of 64 bits",
+                "`CustomerID` is null"
+            ]
         );
     }
 }

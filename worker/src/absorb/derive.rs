@@ -40,7 +40,10 @@ pub struct Marks {
 
 impl Marks {
     pub fn new(rows: usize) -> Self {
-        Self { out: vec![false; rows], bad: Vec::new() }
+        Self {
+            out: vec![false; rows],
+            bad: Vec::new(),
+        }
     }
 
     /// Refuses a row, unless something else was found about it before.
@@ -51,7 +54,12 @@ impl Marks {
 
     fn refuse_value(&mut self, row: usize, column: &str, value: Option<String>, reason: String) {
         if !std::mem::replace(&mut self.out[row], true) {
-            self.bad.push(BadRow { row, column: column.to_owned(), value, reason });
+            self.bad.push(BadRow {
+                row,
+                column: column.to_owned(),
+                value,
+                reason,
+            });
         }
     }
 
@@ -81,8 +89,10 @@ pub fn piece_schema(mapping: &SourceMapping) -> SchemaRef {
         CustomerType::Int64 => DataType::Int64,
         CustomerType::String => DataType::Utf8,
     };
-    let mut fields =
-        vec![Field::new("customer", customer, false), Field::new("day", DataType::Int32, false)];
+    let mut fields = vec![
+        Field::new("customer", customer, false),
+        Field::new("day", DataType::Int32, false),
+    ];
     if mapping.keeps_time() {
         fields.push(Field::new("time", DataType::Int64, false));
     }
@@ -90,10 +100,18 @@ pub fn piece_schema(mapping: &SourceMapping) -> SchemaRef {
         fields.push(Field::new("event_id", DataType::Utf8, false));
     }
     for measure in &mapping.measures {
-        fields.push(Field::new(format!("m.{}", measure.name), DataType::Int64, true));
+        fields.push(Field::new(
+            format!("m.{}", measure.name),
+            DataType::Int64,
+            true,
+        ));
     }
     for dimension in &mapping.dimensions {
-        fields.push(Field::new(format!("d.{}", dimension.name), DataType::Utf8, true));
+        fields.push(Field::new(
+            format!("d.{}", dimension.name),
+            DataType::Utf8,
+            true,
+        ));
     }
     Arc::new(Schema::new(fields))
 }
@@ -102,7 +120,12 @@ pub fn piece_schema(mapping: &SourceMapping) -> SchemaRef {
 pub fn columns_needed(mapping: &SourceMapping, schema: &SchemaRef) -> Result<Vec<String>, Failure> {
     let mut needed = BTreeSet::from([mapping.customer.clone(), mapping.time.column.clone()]);
     needed.extend(mapping.event_id.clone());
-    needed.extend(mapping.dimensions.iter().map(|dimension| dimension.column.clone()));
+    needed.extend(
+        mapping
+            .dimensions
+            .iter()
+            .map(|dimension| dimension.column.clone()),
+    );
     let mut expressions: Vec<&str> = mapping.filter.iter().map(String::as_str).collect();
     for measure in &mapping.measures {
         match &measure.value {
@@ -128,7 +151,9 @@ pub fn columns_needed(mapping: &SourceMapping, schema: &SchemaRef) -> Result<Vec
 /// Keeps some columns of a schema.
 pub fn project(schema: &SchemaRef, columns: &[String]) -> Result<SchemaRef, Failure> {
     let indices: Result<Vec<usize>, _> = columns.iter().map(|name| schema.index_of(name)).collect();
-    let projected = indices.and_then(|indices| schema.project(&indices)).map_err(arrow_bug)?;
+    let projected = indices
+        .and_then(|indices| schema.project(&indices))
+        .map_err(arrow_bug)?;
     Ok(Arc::new(projected))
 }
 
@@ -193,7 +218,12 @@ impl Derivation {
         let mut marks = Marks::new(rows.batch.num_rows());
         for unreadable in &rows.unreadable {
             let (row, column) = (unreadable.row, &unreadable.column);
-            marks.refuse_value(row, column, unreadable.value.clone(), unreadable.reason.clone());
+            marks.refuse_value(
+                row,
+                column,
+                unreadable.value.clone(),
+                unreadable.reason.clone(),
+            );
         }
         let mut filtered = Vec::new();
         if let Some(left_out) = self.apply_filter(&rows.batch, &mut marks)? {
@@ -206,7 +236,12 @@ impl Derivation {
         let events = self.events(columns)?;
         let (kept, rows) = keep(events, &marks.out)?;
         marks.bad.sort_by_key(|bad| bad.row);
-        Ok(Sorted { kept, rows, bad: marks.bad, filtered })
+        Ok(Sorted {
+            kept,
+            rows,
+            bad: marks.bad,
+            filtered,
+        })
     }
 
     fn apply_filter(
@@ -214,14 +249,21 @@ impl Derivation {
         batch: &RecordBatch,
         marks: &mut Marks,
     ) -> Result<Option<Vec<u32>>, Failure> {
-        let Some(filter) = &self.filter else { return Ok(None) };
+        let Some(filter) = &self.filter else {
+            return Ok(None);
+        };
         let (passes, failed) = filter.is_true(batch)?;
         for row in failed {
             let reason = "the filter cannot be computed".to_owned();
             marks.refuse_value(row, "filter", None, reason);
         }
         let left_out = (0..batch.num_rows()).filter(|row| !passes.value(*row));
-        Ok(Some(left_out.filter(|row| marks.leave_out(*row)).map(|row| row as u32).collect()))
+        Ok(Some(
+            left_out
+                .filter(|row| marks.leave_out(*row))
+                .map(|row| row as u32)
+                .collect(),
+        ))
     }
 
     fn derive(&mut self, batch: &RecordBatch, marks: &mut Marks) -> Result<Columns, Failure> {
@@ -230,9 +272,12 @@ impl Derivation {
         let (time, reader) = &mut self.time;
         let times = reader.read(batch.column(*time), marks)?;
         let event_ids: Option<ArrayRef> = match &self.event_id {
-            Some((place, name)) => {
-                Some(Arc::new(convert::texts(batch.column(*place), name, true, marks)?))
-            }
+            Some((place, name)) => Some(Arc::new(convert::texts(
+                batch.column(*place),
+                name,
+                true,
+                marks,
+            )?)),
             None => None,
         };
         let mut measures = Vec::with_capacity(self.measures.len());
@@ -241,15 +286,33 @@ impl Derivation {
         }
         let mut dimensions: Vec<ArrayRef> = Vec::with_capacity(self.dimensions.len());
         for (place, name) in &self.dimensions {
-            dimensions.push(Arc::new(convert::texts(batch.column(*place), name, false, marks)?));
+            dimensions.push(Arc::new(convert::texts(
+                batch.column(*place),
+                name,
+                false,
+                marks,
+            )?));
         }
-        Ok(Columns { customers, days: times.days, micros: times.micros, event_ids, measures, dimensions })
+        Ok(Columns {
+            customers,
+            days: times.days,
+            micros: times.micros,
+            event_ids,
+            measures,
+            dimensions,
+        })
     }
 
     fn ignore_refunds(&self, columns: &Columns, marks: &mut Marks) -> Option<Vec<u32>> {
         let values = &columns.measures[self.ignore_negative?];
-        let negative = (0..values.len()).filter(|row| values.is_valid(*row) && values.value(*row) < 0);
-        Some(negative.filter(|row| marks.leave_out(*row)).map(|row| row as u32).collect())
+        let negative =
+            (0..values.len()).filter(|row| values.is_valid(*row) && values.value(*row) < 0);
+        Some(
+            negative
+                .filter(|row| marks.leave_out(*row))
+                .map(|row| row as u32)
+                .collect(),
+        )
     }
 
     fn events(&self, columns: Columns) -> Result<RecordBatch, Failure> {
@@ -259,11 +322,20 @@ impl Derivation {
             arrays.push(Arc::new(Int64Array::from(columns.micros)));
         }
         arrays.extend(columns.event_ids);
-        arrays.extend(columns.measures.into_iter().map(|values| Arc::new(values) as ArrayRef));
+        arrays.extend(
+            columns
+                .measures
+                .into_iter()
+                .map(|values| Arc::new(values) as ArrayRef),
+        );
         arrays.extend(columns.dimensions);
         // Refused rows may still hold NULL where the pieces allow none, so the fields are relaxed
         // until those rows are gone.
-        let relaxed = self.schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+        let relaxed = self
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.as_ref().clone().with_nullable(true));
         crate::arrays::batch(Arc::new(Schema::new(relaxed.collect::<Vec<_>>())), arrays)
     }
 }
@@ -301,7 +373,12 @@ fn measure(
 
 /// Drops the rows that are out; gives the others' places.
 fn keep(events: RecordBatch, out: &[bool]) -> Result<(RecordBatch, Vec<u32>), Failure> {
-    let rows = |out: &[bool]| (0..out.len()).filter(|row| !out[*row]).map(|row| row as u32).collect();
+    let rows = |out: &[bool]| {
+        (0..out.len())
+            .filter(|row| !out[*row])
+            .map(|row| row as u32)
+            .collect()
+    };
     if !out.contains(&true) {
         let all = rows(out);
         return Ok((events, all));
@@ -323,15 +400,25 @@ impl Sorted {
         let mask: BooleanArray = self.rows.iter().map(|row| Some(wanted(*row))).collect();
         let others = arrow::compute::not(&mask).map_err(arrow_bug)?;
         let filter = |mask: &BooleanArray| {
-            FilterBuilder::new(mask).build().filter_record_batch(&self.kept).map_err(arrow_bug)
+            FilterBuilder::new(mask)
+                .build()
+                .filter_record_batch(&self.kept)
+                .map_err(arrow_bug)
         };
         let (kept, others) = (filter(&mask)?, filter(&others)?);
         let wanted_rows = |rows: Vec<u32>| rows.into_iter().filter(|row| wanted(*row)).collect();
-        let filtered = self.filtered.into_iter().map(|(rule, rows)| (rule, wanted_rows(rows)));
+        let filtered = self
+            .filtered
+            .into_iter()
+            .map(|(rule, rows)| (rule, wanted_rows(rows)));
         let sorted = Self {
             kept,
             rows: wanted_rows(self.rows),
-            bad: self.bad.into_iter().filter(|bad| wanted(bad.row as u32)).collect(),
+            bad: self
+                .bad
+                .into_iter()
+                .filter(|bad| wanted(bad.row as u32))
+                .collect(),
             filtered: filtered.collect(),
         };
         Ok((sorted, others))

@@ -30,7 +30,14 @@ pub fn run(task: &AbsorbTask, context: &TaskContext) -> Result<AbsorbOutput, Fai
     let mut output = AbsorbOutput::default();
     for unit in &task.units {
         let within = |failure: Failure| failure.within(&unit.location);
-        let taken = absorb_unit(task, unit, context, &mut spreader, &mut quarantine, &mut output.counts);
+        let taken = absorb_unit(
+            task,
+            unit,
+            context,
+            &mut spreader,
+            &mut quarantine,
+            &mut output.counts,
+        );
         output.files.push(taken.map_err(within)?);
     }
     output.pieces = spreader.finish()?;
@@ -72,7 +79,9 @@ fn absorb_unit(
         }
         let malformed = rows.malformed.iter();
         let malformed = malformed.filter(|row| {
-            unit.again.as_ref().is_none_or(|again| again.wants(row.number))
+            unit.again
+                .as_ref()
+                .is_none_or(|again| again.wants(row.number))
         });
         for row in malformed {
             counts.read += 1;
@@ -97,10 +106,12 @@ fn refuse_other_changes(again: &Again, taken: &TakenInput) -> Result<(), Failure
     if (again.rows_before, again.checksum) == (taken.rows, taken.checksum) {
         return Ok(());
     }
-    Err(Failure::data("the file has changed in rows that were not in quarantine").remedy(
-        "mend only the rows that `tenfold quarantine ls` shows, in place; deliver other \
+    Err(
+        Failure::data("the file has changed in rows that were not in quarantine").remedy(
+            "mend only the rows that `tenfold quarantine ls` shows, in place; deliver other \
          corrections as a new file",
-    ))
+        ),
+    )
 }
 
 /// Adds what became of a batch to the account.
@@ -129,5 +140,7 @@ pub fn check_mapping(mapping: &SourceMapping, schema: &SchemaRef) -> Result<(), 
     let columns = derive::columns_needed(mapping, &schema)?;
     let projected = derive::project(&schema, &columns)?;
     let mut derivation = Derivation::new(mapping, &projected)?;
-    derivation.sort(&read::Rows::whole(RecordBatch::new_empty(projected), 1)).map(|_| ())
+    derivation
+        .sort(&read::Rows::whole(RecordBatch::new_empty(projected), 1))
+        .map(|_| ())
 }

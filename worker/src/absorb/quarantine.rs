@@ -86,7 +86,8 @@ impl Quarantine {
     ) {
         self.sources.append_value(&self.source);
         self.files.append_value(file);
-        self.rows.append_value(i64::try_from(number).unwrap_or(i64::MAX));
+        self.rows
+            .append_value(i64::try_from(number).unwrap_or(i64::MAX));
         self.columns.append_option(column);
         self.values.append_option(value);
         self.reasons.append_value(reason);
@@ -111,18 +112,29 @@ impl Quarantine {
                 Arc::new(self.records.finish()),
             ],
         )?;
-        let layout =
-            Layout { repeated: &["source", "file", "column", "reason"], ..Layout::default() };
+        let layout = Layout {
+            repeated: &["source", "file", "column", "reason"],
+            ..Layout::default()
+        };
         let directory = format!("{STATE}/quarantine");
-        context.wait(put_parquet(&context.store, &directory, &rows, layout)).map(Some)
+        context
+            .wait(put_parquet(&context.store, &directory, &rows, layout))
+            .map(Some)
     }
 }
 
 /// The row as a JSON object of texts, of the columns that the mapping needs.
 fn record(batch: &RecordBatch, row: usize) -> String {
     let schema = batch.schema();
-    let values = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
-        (field.name().clone(), shown(column, row).map_or(Value::Null, Value::String))
-    });
+    let values = schema
+        .fields()
+        .iter()
+        .zip(batch.columns())
+        .map(|(field, column)| {
+            (
+                field.name().clone(),
+                shown(column, row).map_or(Value::Null, Value::String),
+            )
+        });
     Value::Object(values.collect::<Map<_, _>>()).to_string()
 }

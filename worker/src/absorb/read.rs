@@ -73,7 +73,12 @@ impl Rows {
     /// A batch of consecutive rows without faults.
     pub fn whole(batch: RecordBatch, first: u64) -> Self {
         let numbers = RowNumbers::From(first);
-        Self { batch, numbers, malformed: Vec::new(), unreadable: Vec::new() }
+        Self {
+            batch,
+            numbers,
+            malformed: Vec::new(),
+            unreadable: Vec::new(),
+        }
     }
 
     /// Rows that were read from the file.
@@ -121,9 +126,9 @@ impl UnitReader {
         let hive = hive_columns(mapping, unit)?;
         let keys: Vec<Field> = hive.iter().map(|(field, _)| field.clone()).collect();
         let format = match mapping.format {
-            Format::Parquet => {
-                FormatReader::Parquet(Box::new(ParquetReader::open(mapping, unit, &keys, context)?))
-            }
+            Format::Parquet => FormatReader::Parquet(Box::new(ParquetReader::open(
+                mapping, unit, &keys, context,
+            )?)),
             Format::Csv => {
                 FormatReader::Text(Box::new(TextReader::open(mapping, unit, &keys, context)?))
             }
@@ -132,7 +137,12 @@ impl UnitReader {
             }
         };
         let budget = DECODED_MIN + unit.size.saturating_mul(DECODED_PER_BYTE);
-        Ok(Self { format, hive, budget, size: unit.size })
+        Ok(Self {
+            format,
+            hive,
+            budget,
+            size: unit.size,
+        })
     }
 
     /// The next rows, or none at the end.
@@ -142,7 +152,9 @@ impl UnitReader {
             FormatReader::Text(reader) => reader.next()?,
             FormatReader::Json(reader) => reader.next()?,
         };
-        let Some(mut rows) = rows else { return Ok(None) };
+        let Some(mut rows) = rows else {
+            return Ok(None);
+        };
         self.spend(rows.batch.get_array_memory_size() as u64)?;
         rows.batch = with_columns(rows.batch, &self.hive)?;
         Ok(Some(rows))
@@ -194,7 +206,9 @@ pub fn typed_schema(mapping: &SourceMapping, schema: &SchemaRef) -> SchemaRef {
 
 /// The columns of a text file: those that are declared keep their type.
 fn text_schema(mapping: &SourceMapping, names: &[String], keys: &[Field]) -> SchemaRef {
-    let fields = names.iter().map(|name| Field::new(name, DataType::Utf8, true));
+    let fields = names
+        .iter()
+        .map(|name| Field::new(name, DataType::Utf8, true));
     let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let typed = typed_schema(mapping, &schema);
     with_fields(&typed, keys)
@@ -202,7 +216,9 @@ fn text_schema(mapping: &SourceMapping, names: &[String], keys: &[Field]) -> Sch
 
 fn with_fields(schema: &SchemaRef, keys: &[Field]) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| field.as_ref().clone());
-    Arc::new(Schema::new(fields.chain(keys.iter().cloned()).collect::<Vec<_>>()))
+    Arc::new(Schema::new(
+        fields.chain(keys.iter().cloned()).collect::<Vec<_>>(),
+    ))
 }
 
 /// Which of a file's own columns are needed; hive keys are known without reading.
@@ -212,7 +228,10 @@ fn own_columns_needed(
     keys: &[Field],
 ) -> Result<Vec<String>, Failure> {
     let needed = derive::columns_needed(mapping, &with_fields(schema, keys))?;
-    Ok(needed.into_iter().filter(|name| keys.iter().all(|key| key.name() != name)).collect())
+    Ok(needed
+        .into_iter()
+        .filter(|name| keys.iter().all(|key| key.name() != name))
+        .collect())
 }
 
 /// Turns text columns into their declared types, and tells which values are not of theirs.
@@ -242,9 +261,14 @@ fn cast_column(
     declared: ColumnType,
     unreadable: &mut Vec<Unreadable>,
 ) -> Result<ArrayRef, Failure> {
-    let options = CastOptions { safe: true, ..CastOptions::default() };
+    let options = CastOptions {
+        safe: true,
+        ..CastOptions::default()
+    };
     let cast = cast_with_options(column, &arrow_type(declared), &options).map_err(|error| {
-        Failure::config(format!("column {name} cannot be read as {declared}: {error}"))
+        Failure::config(format!(
+            "column {name} cannot be read as {declared}: {error}"
+        ))
     })?;
     if cast.null_count() == column.null_count() {
         return Ok(cast);
@@ -269,7 +293,11 @@ fn hive_columns(
 ) -> Result<Vec<(Field, ArrayRef)>, Failure> {
     let column = |(name, value): (&String, &String)| {
         let text = StringArray::from(vec![Some(value.as_str())]);
-        let declared = mapping.types.get(name).copied().unwrap_or(ColumnType::String);
+        let declared = mapping
+            .types
+            .get(name)
+            .copied()
+            .unwrap_or(ColumnType::String);
         let mut unreadable = Vec::new();
         let array = match declared {
             ColumnType::String => Arc::new(text),
@@ -277,15 +305,20 @@ fn hive_columns(
         };
         match unreadable.is_empty() {
             true => Ok((Field::new(name, array.data_type().clone(), true), array)),
-            false => Err(Failure::data(format!("the key {name}={value} in the path is no {declared}"))
-                .remedy("correct the path, or the type in `types`")),
+            false => Err(Failure::data(format!(
+                "the key {name}={value} in the path is no {declared}"
+            ))
+            .remedy("correct the path, or the type in `types`")),
         }
     };
     unit.keys.iter().map(column).collect()
 }
 
 /// Adds columns that have one value in the whole file.
-fn with_columns(batch: RecordBatch, constants: &[(Field, ArrayRef)]) -> Result<RecordBatch, Failure> {
+fn with_columns(
+    batch: RecordBatch,
+    constants: &[(Field, ArrayRef)],
+) -> Result<RecordBatch, Failure> {
     if constants.is_empty() {
         return Ok(batch);
     }
@@ -295,9 +328,8 @@ fn with_columns(batch: RecordBatch, constants: &[(Field, ArrayRef)]) -> Result<R
     let mut columns = batch.columns().to_vec();
     for (_, value) in constants {
         let indices = arrow::array::UInt32Array::from_value(0, rows);
-        columns.push(
-            arrow::compute::take(value, &indices, None).map_err(crate::arrays::arrow_bug)?,
-        );
+        columns
+            .push(arrow::compute::take(value, &indices, None).map_err(crate::arrays::arrow_bug)?);
     }
     crate::arrays::batch(schema, columns)
 }

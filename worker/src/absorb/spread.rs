@@ -50,7 +50,8 @@ impl<'a> Spreader<'a> {
         }
         let hashes = hashes(events.column(0))?;
         let checksum = checksum(events, &hashes)?;
-        self.held_shards.extend(hashes.iter().map(|hash| shard_of(*hash, self.shards)));
+        self.held_shards
+            .extend(hashes.iter().map(|hash| shard_of(*hash, self.shards)));
         let events = RecordBatch::try_new(self.schema.clone(), events.columns().to_vec())
             .map_err(arrow_bug)?;
         self.held_bytes += bytes(&events);
@@ -124,7 +125,10 @@ fn by_shard(shards: &[u32], count: u32) -> (UInt32Array, Vec<usize>) {
 /// Bytes that a batch really takes: a filtered or sliced one may share larger buffers.
 fn bytes(batch: &RecordBatch) -> usize {
     let sizes = batch.columns().iter().map(|column| {
-        column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
+        column
+            .to_data()
+            .get_slice_memory_size()
+            .unwrap_or_else(|_| column.get_array_memory_size())
     });
     sizes.sum()
 }
@@ -155,7 +159,9 @@ const NULL: u64 = 0x9e37_79b9_7f4a_7c15;
 
 fn mix(mixed: &mut [u64], value: impl Fn(usize) -> u64) {
     for (row, sum) in mixed.iter_mut().enumerate() {
-        *sum = (*sum ^ value(row)).wrapping_mul(0xff51_afd7_ed55_8ccd).rotate_left(29);
+        *sum = (*sum ^ value(row))
+            .wrapping_mul(0xff51_afd7_ed55_8ccd)
+            .rotate_left(29);
     }
 }
 

@@ -54,12 +54,13 @@ enum Said {
 impl TimeReader {
     pub fn new(mapping: &SourceMapping, data_type: &DataType) -> Result<Self, Failure> {
         let time = &mapping.time;
-        let bad_zone = |error: tenfold_core::calendar::UnknownZone| Failure::config(error.to_string());
+        let bad_zone =
+            |error: tenfold_core::calendar::UnknownZone| Failure::config(error.to_string());
         let kind = kind(mapping, data_type)?;
         let locals = match &time.zone {
-            Some(zone) => Some(
-                DayMapper::for_local_times(zone, &mapping.time_zone).map_err(bad_zone)?,
-            ),
+            Some(zone) => {
+                Some(DayMapper::for_local_times(zone, &mapping.time_zone).map_err(bad_zone)?)
+            }
             None => None,
         };
         if locals.is_none() && matches!(kind, Kind::Local) {
@@ -73,7 +74,12 @@ impl TimeReader {
             )));
         }
         let instants = DayMapper::new(&mapping.time_zone).map_err(bad_zone)?;
-        Ok(Self { column: time.column.clone(), kind, instants, locals })
+        Ok(Self {
+            column: time.column.clone(),
+            kind,
+            instants,
+            locals,
+        })
     }
 
     /// Days and order of the rows; what cannot be read is refused.
@@ -96,7 +102,10 @@ impl TimeReader {
     fn dates(&self, array: &ArrayRef) -> Result<Times, Failure> {
         let dates = cast(array, &DataType::Date32).map_err(arrow_bug)?;
         let days: Vec<i32> = dates.as_primitive::<Date32Type>().values().to_vec();
-        let micros = days.iter().map(|day| i64::from(*day) * DAY_MICROS).collect();
+        let micros = days
+            .iter()
+            .map(|day| i64::from(*day) * DAY_MICROS)
+            .collect();
         Ok(Times { days, micros })
     }
 
@@ -133,21 +142,46 @@ impl TimeReader {
                     EpochUnit::Microseconds => (1, 1),
                     EpochUnit::Nanoseconds => (1, 1000),
                 };
-                (whole.as_primitive::<Int64Type>().values().clone(), times, per)
+                (
+                    whole.as_primitive::<Int64Type>().values().clone(),
+                    times,
+                    per,
+                )
             }
-            (_, DataType::Timestamp(TimeUnit::Second, _)) => {
-                (array.as_primitive::<TimestampSecondType>().values().clone(), 1_000_000, 1)
-            }
-            (_, DataType::Timestamp(TimeUnit::Millisecond, _)) => {
-                (array.as_primitive::<TimestampMillisecondType>().values().clone(), 1000, 1)
-            }
-            (_, DataType::Timestamp(TimeUnit::Microsecond, _)) => {
-                (array.as_primitive::<TimestampMicrosecondType>().values().clone(), 1, 1)
-            }
-            _ => (array.as_primitive::<TimestampNanosecondType>().values().clone(), 1, 1000),
+            (_, DataType::Timestamp(TimeUnit::Second, _)) => (
+                array.as_primitive::<TimestampSecondType>().values().clone(),
+                1_000_000,
+                1,
+            ),
+            (_, DataType::Timestamp(TimeUnit::Millisecond, _)) => (
+                array
+                    .as_primitive::<TimestampMillisecondType>()
+                    .values()
+                    .clone(),
+                1000,
+                1,
+            ),
+            (_, DataType::Timestamp(TimeUnit::Microsecond, _)) => (
+                array
+                    .as_primitive::<TimestampMicrosecondType>()
+                    .values()
+                    .clone(),
+                1,
+                1,
+            ),
+            _ => (
+                array
+                    .as_primitive::<TimestampNanosecondType>()
+                    .values()
+                    .clone(),
+                1,
+                1000,
+            ),
         };
         let micros = |(row, value): (usize, &i64)| {
-            let scaled = value.checked_mul(times).map(|scaled| scaled.div_euclid(per));
+            let scaled = value
+                .checked_mul(times)
+                .map(|scaled| scaled.div_euclid(per));
             scaled.filter(|_| array.is_valid(row))
         };
         Ok(values.iter().enumerate().map(micros).collect())
@@ -161,7 +195,10 @@ impl TimeReader {
     ) -> Result<Times, Failure> {
         let texts = cast(array, &DataType::Utf8).map_err(arrow_bug)?;
         let texts = texts.as_string::<i32>();
-        let mut times = Times { days: vec![0; texts.len()], micros: vec![0; texts.len()] };
+        let mut times = Times {
+            days: vec![0; texts.len()],
+            micros: vec![0; texts.len()],
+        };
         for (row, text) in texts.iter().enumerate() {
             let Some(text) = text else { continue };
             match self.text(text, format) {
@@ -188,12 +225,18 @@ impl TimeReader {
             }
             Said::Local(local) => {
                 let micros = shown_micros(local).ok_or_else(out_of_range)?;
-                let locals = self.locals.as_mut().ok_or("has no time zone: declare `zone`")?;
+                let locals = self
+                    .locals
+                    .as_mut()
+                    .ok_or("has no time zone: declare `zone`")?;
                 Ok((locals.day(micros).ok_or_else(out_of_range)?.0, micros))
             }
             Said::Instant(instant) => {
                 let micros = instant.as_microsecond();
-                Ok((self.instants.day(micros).ok_or_else(out_of_range)?.0, micros))
+                Ok((
+                    self.instants.day(micros).ok_or_else(out_of_range)?.0,
+                    micros,
+                ))
             }
         }
     }
@@ -264,5 +307,8 @@ fn day_of(date: Date) -> Day {
 
 /// What the clock showed, counted as if it had shown UTC.
 fn shown_micros(local: DateTime) -> Option<i64> {
-    local.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp().as_microsecond())
+    local
+        .to_zoned(TimeZone::UTC)
+        .ok()
+        .map(|zoned| zoned.timestamp().as_microsecond())
 }

@@ -38,7 +38,11 @@ pub fn write(
     if builder.customers.is_empty() {
         return Ok(());
     }
-    for (spec, long) in builder.long.iter().filter(|(_, long)| !long.customers.is_empty()) {
+    for (spec, long) in builder
+        .long
+        .iter()
+        .filter(|(_, long)| !long.customers.is_empty())
+    {
         let part = context.wait(put_ipc(&context.store, &long.batch(spec, codes)?))?;
         output.totals.insert(spec.name.clone(), part);
     }
@@ -46,15 +50,25 @@ pub fn write(
         output.buyers = purchases.transactions.len() as u64;
         let first = purchases.first.iter().flatten().min().copied();
         output.first_purchase = first.map(|day| {
-            (Day(day), purchases.first.iter().filter(|first| **first == Some(day)).count() as u64)
+            (
+                Day(day),
+                purchases
+                    .first
+                    .iter()
+                    .filter(|first| **first == Some(day))
+                    .count() as u64,
+            )
         });
         output.transaction_keys = purchases.write_transaction_keys(context)?;
         output.spend_keys = purchases.write_spend_keys(context)?;
         output.holdout_keys = purchases.write_holdout_keys(context)?;
     }
     let accounts = builder.batch(codes)?;
-    let layout =
-        Layout { sorted: &["customer"], identity: &["customer"], ..Layout::default() };
+    let layout = Layout {
+        sorted: &["customer"],
+        identity: &["customer"],
+        ..Layout::default()
+    };
     let directory = format!("{STATE}/accounts");
     let part = context.wait(put_parquet(&context.store, &directory, &accounts, layout))?;
     output.state.accounts = Some(part);
@@ -90,7 +104,10 @@ impl Cursor<'_> {
     /// The rows of a customer, of which only those before `as_of` count.
     fn rows_of(&mut self, customer: i64, as_of: Day) -> std::ops::Range<usize> {
         let customers = &self.days.customer;
-        while customers.get(self.next).is_some_and(|other| *other < customer) {
+        while customers
+            .get(self.next)
+            .is_some_and(|other| *other < customer)
+        {
             self.next += 1;
         }
         let start = self.next;
@@ -116,8 +133,10 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(task: &'a MergeTask, days: &'a BTreeMap<String, Days>) -> Result<Self, Failure> {
-        let cursors =
-            days.iter().map(|(name, days)| (name.as_str(), Cursor { days, next: 0 })).collect();
+        let cursors = days
+            .iter()
+            .map(|(name, days)| (name.as_str(), Cursor { days, next: 0 }))
+            .collect();
         let purchases = match &task.clv {
             Some(clv) => Some(Purchases::new(clv, measure(task, &clv.source, &clv.value)?)),
             None => None,
@@ -164,7 +183,13 @@ impl<'a> Builder<'a> {
                 purchases.add(days, rows.clone(), self.as_of)?;
             }
             for (spec, measure, sums) in self.totals.iter_mut().filter(|t| t.0.source == *name) {
-                add_totals(spec, &days.measures[*measure], &days.day, rows.clone(), sums)?;
+                add_totals(
+                    spec,
+                    &days.measures[*measure],
+                    &days.day,
+                    rows.clone(),
+                    sums,
+                )?;
             }
             for (spec, long) in self.long.iter_mut().filter(|l| l.0.source == *name) {
                 long.add(spec, customer, days, rows.clone())?;
@@ -178,7 +203,11 @@ impl<'a> Builder<'a> {
     fn batch(self, codes: &CustomerCodes) -> Result<RecordBatch, Failure> {
         let mut columns: Vec<(String, ArrayRef, bool)> = vec![
             ("customer".to_owned(), codes.decode(&self.customers), false),
-            ("events".to_owned(), Arc::new(Int64Array::from(self.events)), false),
+            (
+                "events".to_owned(),
+                Arc::new(Int64Array::from(self.events)),
+                false,
+            ),
         ];
         if let Some(purchases) = self.purchases {
             columns.extend(purchases.columns());
@@ -208,7 +237,12 @@ fn measure(task: &MergeTask, source: &str, measure: &str) -> Result<usize, Failu
 fn dimension(task: &MergeTask, source: &str, dimension: &str) -> Result<usize, Failure> {
     let source = task.sources.iter().find(|known| known.source == source);
     source
-        .and_then(|source| source.dimensions.iter().position(|known| known == dimension))
+        .and_then(|source| {
+            source
+                .dimensions
+                .iter()
+                .position(|known| known == dimension)
+        })
         .ok_or_else(|| Failure::bug(format!("a merge task lacks dimension {dimension}")))
 }
 
@@ -226,7 +260,10 @@ fn add_totals(
 ) -> Result<(), Failure> {
     for ((_, window), sums) in spec.windows.iter().zip(sums) {
         let inside = rows.clone().filter(|row| window.contains(Day(days[*row])));
-        sums.push(fitting(total(inside.map(|row| measure.get(row))), &spec.name)?);
+        sums.push(fitting(
+            total(inside.map(|row| measure.get(row))),
+            &spec.name,
+        )?);
     }
     Ok(())
 }
@@ -244,7 +281,14 @@ struct Long {
 impl Long {
     fn new(measure: Option<usize>, dimension: usize, latest: bool, sums: Vec<Sums>) -> Self {
         let (customers, values) = (Vec::new(), Vec::new());
-        Self { measure, dimension, latest, customers, values, sums }
+        Self {
+            measure,
+            dimension,
+            latest,
+            customers,
+            values,
+            sums,
+        }
     }
 
     fn add(
@@ -255,7 +299,9 @@ impl Long {
         rows: std::ops::Range<usize>,
     ) -> Result<(), Failure> {
         let codes = &days.dimensions[self.dimension];
-        let latest = rows.clone().max_by_key(|row| (days.time[*row], codes[*row]));
+        let latest = rows
+            .clone()
+            .max_by_key(|row| (days.time[*row], codes[*row]));
         let mut groups: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
         for row in rows {
             let code = match latest.filter(|_| self.latest) {
@@ -268,10 +314,17 @@ impl Long {
             self.customers.push(customer);
             let meaning = days.meanings[self.dimension].text(code);
             self.values.push(meaning.unwrap_or(NONE).to_owned());
-            let Some(measure) = self.measure.map(|measure| &days.measures[measure]) else { continue };
+            let Some(measure) = self.measure.map(|measure| &days.measures[measure]) else {
+                continue;
+            };
             for ((_, window), sums) in spec.windows.iter().zip(&mut self.sums) {
-                let inside = rows.iter().filter(|row| window.contains(Day(days.day[**row])));
-                sums.push(fitting(total(inside.map(|row| measure.get(*row))), &spec.name)?);
+                let inside = rows
+                    .iter()
+                    .filter(|row| window.contains(Day(days.day[**row])));
+                sums.push(fitting(
+                    total(inside.map(|row| measure.get(*row))),
+                    &spec.name,
+                )?);
             }
         }
         Ok(())
@@ -334,12 +387,19 @@ impl<'a> Purchases<'a> {
         as_of: Day,
     ) -> Result<(), Failure> {
         let values = &days.measures[self.measure];
-        let revenue = fitting(total(rows.clone().map(|row| values.get(row))), &self.clv.value)?;
+        let revenue = fitting(
+            total(rows.clone().map(|row| values.get(row))),
+            &self.clv.value,
+        )?;
         self.revenue.push(revenue);
         let purchases = purchases(days, values, rows);
         let first = purchases.first().map(|purchase| purchase.0);
         let last = purchases.last().map(|purchase| purchase.0);
-        let repeat = purchases.iter().skip(1).map(|purchase| purchase.1).sum::<i128>();
+        let repeat = purchases
+            .iter()
+            .skip(1)
+            .map(|purchase| purchase.1)
+            .sum::<i128>();
         let repeat = fitting(first.map(|_| repeat), &self.clv.value)?;
         self.first.push(first);
         self.last.push(last);
@@ -355,13 +415,16 @@ impl<'a> Purchases<'a> {
     }
 
     fn add_holdout(&mut self, purchases: &[Purchase]) {
-        let Some(from) = self.clv.holdout_from else { return };
+        let Some(from) = self.clv.holdout_from else {
+            return;
+        };
         let before = purchases.partition_point(|purchase| purchase.0 < from.0);
         if before == 0 {
             return;
         }
         let (x, t_x, age) = key(before, purchases[0].0, purchases[before - 1].0, from);
-        self.holdout.push((x, t_x, age, (purchases.len() - before) as u64));
+        self.holdout
+            .push((x, t_x, age, (purchases.len() - before) as u64));
     }
 
     fn columns(self) -> Vec<(String, ArrayRef, bool)> {
@@ -369,13 +432,20 @@ impl<'a> Purchases<'a> {
         vec![
             ("first_purchase".to_owned(), dates(self.first), true),
             ("last_purchase".to_owned(), dates(self.last), true),
-            ("purchase_days".to_owned(), Arc::new(Int64Array::from(self.purchase_days)), false),
+            (
+                "purchase_days".to_owned(),
+                Arc::new(Int64Array::from(self.purchase_days)),
+                false,
+            ),
             ("repeat_sum".to_owned(), sums_array(&self.repeat), true),
             ("revenue_sum".to_owned(), sums_array(&self.revenue), true),
         ]
     }
 
-    fn write_transaction_keys(&mut self, context: &TaskContext) -> Result<Option<PartRef>, Failure> {
+    fn write_transaction_keys(
+        &mut self,
+        context: &TaskContext,
+    ) -> Result<Option<PartRef>, Failure> {
         let counted = count(&mut self.transactions);
         let keys = || counted.iter().map(|(key, _)| key);
         write_keys(
@@ -384,7 +454,10 @@ impl<'a> Purchases<'a> {
                 ("x", u32s(keys().map(|key| key.0))),
                 ("t_x", u32s(keys().map(|key| key.1))),
                 ("age", u32s(keys().map(|key| key.2))),
-                ("customers", u64s(counted.iter().map(|(_, customers)| *customers))),
+                (
+                    "customers",
+                    u64s(counted.iter().map(|(_, customers)| *customers)),
+                ),
             ],
         )
     }
@@ -397,7 +470,10 @@ impl<'a> Purchases<'a> {
             vec![
                 ("x", u32s(counted.iter().map(|(key, _)| key.0))),
                 ("repeat_sum", Arc::new(Int64Array::from_iter_values(sums))),
-                ("customers", u64s(counted.iter().map(|(_, customers)| *customers))),
+                (
+                    "customers",
+                    u64s(counted.iter().map(|(_, customers)| *customers)),
+                ),
             ],
         )
     }
@@ -425,7 +501,11 @@ impl<'a> Purchases<'a> {
 /// (x, t_x, T) in days: the last observed day is the one before `as_of`.
 fn key(purchase_days: usize, first: i32, last: i32, as_of: Day) -> (u32, u32, u32) {
     let between = |from: i32, to: i32| (i64::from(to) - i64::from(from)) as u32;
-    ((purchase_days - 1) as u32, between(first, last), between(first, as_of.0 - 1))
+    (
+        (purchase_days - 1) as u32,
+        between(first, last),
+        between(first, as_of.0 - 1),
+    )
 }
 
 /// The days of purchase among a customer's rows: those whose net is positive, or that hold no
@@ -450,7 +530,9 @@ fn purchases(days: &Days, values: &Sums, rows: std::ops::Range<usize>) -> Vec<Pu
 /// Unique keys, ascending, with how often each occurs.
 fn count<K: Ord + Copy>(keys: &mut [K]) -> Vec<(K, u64)> {
     keys.sort_unstable();
-    keys.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u64)).collect()
+    keys.chunk_by(|a, b| a == b)
+        .map(|same| (same[0], same.len() as u64))
+        .collect()
 }
 
 fn u32s(values: impl Iterator<Item = u32>) -> ArrayRef {
@@ -468,9 +550,8 @@ fn write_keys(
     if columns[0].1.is_empty() {
         return Ok(None);
     }
-    let field = |(name, column): &(&str, ArrayRef)| {
-        Field::new(*name, column.data_type().clone(), false)
-    };
+    let field =
+        |(name, column): &(&str, ArrayRef)| Field::new(*name, column.data_type().clone(), false);
     let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
     let arrays = columns.into_iter().map(|(_, column)| column).collect();
     let keys = crate::arrays::batch(Arc::new(schema), arrays)?;

@@ -50,7 +50,10 @@ impl CustomerCodes {
                 let texts = as_texts(column)?;
                 let code = |row| {
                     let text: &str = texts.value(row);
-                    places.get(text).copied().ok_or_else(|| Failure::bug("a customer has no code"))
+                    places
+                        .get(text)
+                        .copied()
+                        .ok_or_else(|| Failure::bug("a customer has no code"))
                 };
                 (0..texts.len()).map(code).collect()
             }
@@ -62,7 +65,8 @@ impl CustomerCodes {
         match self {
             Self::Numbers => Arc::new(Int64Array::from(codes.to_vec())),
             Self::Texts { texts, .. } => {
-                let text = |code: &i64| usize::try_from(*code).ok().and_then(|code| texts.get(code));
+                let text =
+                    |code: &i64| usize::try_from(*code).ok().and_then(|code| texts.get(code));
                 let texts = codes.iter().map(|code| text(code).map(AsRef::as_ref));
                 Arc::new(texts.collect::<StringArray>())
             }
@@ -71,7 +75,9 @@ impl CustomerCodes {
 }
 
 fn as_texts(column: &ArrayRef) -> Result<&StringArray, Failure> {
-    column.as_string_opt::<i32>().ok_or_else(|| Failure::bug("customers of a part are no text"))
+    column
+        .as_string_opt::<i32>()
+        .ok_or_else(|| Failure::bug("customers of a part are no text"))
 }
 
 /// Values of a dimension as small numbers: 0 is NULL, the others are ordered by bytes.
@@ -83,17 +89,24 @@ pub struct DimensionCodes {
 impl DimensionCodes {
     /// Codes for all values of some columns.
     pub fn new(columns: &[&StringArray]) -> Self {
-        let mut all: Vec<&str> = columns.iter().flat_map(|column| column.iter().flatten()).collect();
+        let mut all: Vec<&str> = columns
+            .iter()
+            .flat_map(|column| column.iter().flatten())
+            .collect();
         all.sort_unstable();
         all.dedup();
-        Self { texts: all.into_iter().map(str::to_owned).collect() }
+        Self {
+            texts: all.into_iter().map(str::to_owned).collect(),
+        }
     }
 
     /// Codes of a column.
     pub fn encode(&self, column: &StringArray, into: &mut Vec<u32>) {
         let places: HashMap<&str, u32> = self.texts.iter().map(String::as_str).zip(1..).collect();
         into.extend(column.iter().map(|value| {
-            value.and_then(|value| places.get(value).copied()).unwrap_or_default()
+            value
+                .and_then(|value| places.get(value).copied())
+                .unwrap_or_default()
         }));
     }
 

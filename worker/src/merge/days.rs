@@ -30,10 +30,13 @@ impl Sums {
     }
 
     fn extend(&mut self, column: &Int64Array) {
-        self.values.extend(column.iter().map(Option::unwrap_or_default));
+        self.values
+            .extend(column.iter().map(Option::unwrap_or_default));
         match column.null_count() {
             0 => self.valid.resize(self.values.len(), true),
-            _ => self.valid.extend((0..column.len()).map(|row| column.is_valid(row))),
+            _ => self
+                .valid
+                .extend((0..column.len()).map(|row| column.is_valid(row))),
         }
     }
 }
@@ -167,10 +170,18 @@ impl Days {
             mine.push(theirs[first]);
         }
         if from.has_time() {
-            self.time.push(group.iter().map(|row| from.time[*row]).max().unwrap_or_default());
+            self.time.push(
+                group
+                    .iter()
+                    .map(|row| from.time[*row])
+                    .max()
+                    .unwrap_or_default(),
+            );
         }
-        self.rows.push(group.iter().map(|row| from.rows[*row]).sum());
-        self.refunds.push(group.iter().map(|row| from.refunds[*row]).sum());
+        self.rows
+            .push(group.iter().map(|row| from.rows[*row]).sum());
+        self.refunds
+            .push(group.iter().map(|row| from.refunds[*row]).sum());
         for (place, theirs) in from.measures.iter().enumerate() {
             let sum = total(group.iter().map(|row| theirs.get(*row)));
             let sum = fitting(sum, &from.names[place])?;
@@ -182,7 +193,9 @@ impl Days {
 
 /// The exact sum of the values that are there.
 pub fn total(values: impl Iterator<Item = Option<i64>>) -> Option<i128> {
-    values.flatten().fold(None, |sum, value| Some(sum.unwrap_or(0) + i128::from(value)))
+    values.flatten().fold(None, |sum, value| {
+        Some(sum.unwrap_or(0) + i128::from(value))
+    })
 }
 
 /// A sum as it is kept, if it fits.
@@ -221,7 +234,11 @@ pub fn from_events(
     let mut days = read(source, batches, codes)?;
     days.rows = vec![1; days.len()];
     days.refunds = match value.and_then(|value| days.measures.get(value)) {
-        Some(values) => values.values.iter().map(|value| i64::from(*value < 0)).collect(),
+        Some(values) => values
+            .values
+            .iter()
+            .map(|value| i64::from(*value < 0))
+            .collect(),
         None => vec![0; days.len()],
     };
     days.added_up()
@@ -249,7 +266,8 @@ fn read(
 ) -> Result<Days, Failure> {
     let mut days = Days::empty(source);
     for batch in batches {
-        days.customer.extend(codes.encode(column(batch, "customer")?)?);
+        days.customer
+            .extend(codes.encode(column(batch, "customer")?)?);
         extend_days(&mut days.day, column(batch, "day")?)?;
         if days.has_time() {
             days.time.extend(int64(batch, "time")?.values());

@@ -41,19 +41,27 @@ pub fn deduplicate(
             *best = row;
         }
     }
-    let mut order: Vec<(u64, &str, usize)> =
-        remaining.into_iter().map(|(id, row)| (hash_text(id), id, row)).collect();
+    let mut order: Vec<(u64, &str, usize)> = remaining
+        .into_iter()
+        .map(|(id, row)| (hash_text(id), id, row))
+        .collect();
     order.sort_unstable();
     let duplicates = events.num_rows() - order.len();
     let rows: UInt32Array = order.iter().map(|(_, _, row)| Some(*row as u32)).collect();
-    Ok((take_record_batch(&events, &rows).map_err(arrow_bug)?, duplicates))
+    Ok((
+        take_record_batch(&events, &rows).map_err(arrow_bug)?,
+        duplicates,
+    ))
 }
 
 /// Pieces carry days as numbers and the state carries them as dates: numbers serve here.
 fn in_common(batch: &RecordBatch) -> Result<RecordBatch, Failure> {
     let schema = batch.schema();
-    let mut fields: Vec<Field> =
-        schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+    let mut fields: Vec<Field> = schema
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_nullable(true))
+        .collect();
     let mut columns = batch.columns().to_vec();
     let place = schema.index_of("day").map_err(arrow_bug)?;
     if fields[place].data_type() == &DataType::Date32 {
@@ -112,7 +120,11 @@ pub fn with_dates(events: &RecordBatch) -> Result<RecordBatch, Failure> {
     let days = column(events, "day")?.as_primitive::<arrow::datatypes::Int32Type>();
     let mut columns = events.columns().to_vec();
     columns[place] = Arc::new(arrow::array::Date32Array::new(days.values().clone(), None));
-    let mut fields: Vec<Field> = schema.fields().iter().map(|field| field.as_ref().clone()).collect();
+    let mut fields: Vec<Field> = schema
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone())
+        .collect();
     fields[place] = Field::new("day", DataType::Date32, true);
     crate::arrays::batch(Arc::new(Schema::new(fields)), columns)
 }

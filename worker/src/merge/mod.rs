@@ -35,11 +35,17 @@ struct SourceRows<'a> {
 
 /// Runs a merge task.
 pub fn run(task: &MergeTask, context: &TaskContext) -> Result<MergeOutput, Failure> {
-    let sources: Result<Vec<_>, _> =
-        task.sources.iter().map(|source| load(task, source, context)).collect();
+    let sources: Result<Vec<_>, _> = task
+        .sources
+        .iter()
+        .map(|source| load(task, source, context))
+        .collect();
     let sources = sources?;
     let mut customers = Vec::new();
-    for batch in sources.iter().flat_map(|rows| rows.pieces.iter().chain(&rows.kept)) {
+    for batch in sources
+        .iter()
+        .flat_map(|rows| rows.pieces.iter().chain(&rows.kept))
+    {
         customers.push(column(batch, "customer")?.clone());
     }
     let codes = CustomerCodes::new(task.customer_type, &customers)?;
@@ -48,7 +54,10 @@ pub fn run(task: &MergeTask, context: &TaskContext) -> Result<MergeOutput, Failu
     let mut days = BTreeMap::new();
     for rows in sources {
         let name = rows.source.source.clone();
-        days.insert(name, merge_source(task, rows, &codes, context, &mut output)?);
+        days.insert(
+            name,
+            merge_source(task, rows, &codes, context, &mut output)?,
+        );
     }
     accounts::write(task, &days, &codes, context, &mut output)?;
     Ok(output)
@@ -60,7 +69,11 @@ fn load<'a>(
     context: &TaskContext,
 ) -> Result<SourceRows<'a>, Failure> {
     let mut pieces = Vec::new();
-    for piece in task.pieces.iter().filter(|piece| piece.source == source.source) {
+    for piece in task
+        .pieces
+        .iter()
+        .filter(|piece| piece.source == source.source)
+    {
         let bytes = context.wait(get_segment(&context.store, &piece.path, &piece.segment))?;
         pieces.push(decode_segment(bytes)?);
     }
@@ -72,7 +85,13 @@ fn load<'a>(
     for run in if source.event_ids { events } else { days } {
         kept.push(context.wait(get_parquet(&context.store, &run.part))?);
     }
-    Ok(SourceRows { source, pieces, days, events, kept })
+    Ok(SourceRows {
+        source,
+        pieces,
+        days,
+        events,
+        kept,
+    })
 }
 
 /// Adds the new events of a source to its state, and gives its days.
@@ -88,7 +107,12 @@ fn merge_source(
         .clv
         .as_ref()
         .filter(|clv| clv.source == source.source)
-        .and_then(|clv| source.measures.iter().position(|measure| *measure == clv.value));
+        .and_then(|clv| {
+            source
+                .measures
+                .iter()
+                .position(|measure| *measure == clv.value)
+        });
     let unchanged = rows.pieces.is_empty();
     let mut change = Counts::default();
     let days = if source.event_ids {
@@ -107,7 +131,9 @@ fn merge_source(
         let before = days::from_state(source, &rows.kept, codes)?;
         let after = match unchanged {
             true => before.clone(),
-            false => before.clone().plus(days::from_events(source, &rows.pieces, codes, value)?)?,
+            false => before
+                .clone()
+                .plus(days::from_events(source, &rows.pieces, codes, value)?)?,
         };
         add_change(&mut change, &before, &after, task.as_of);
         after
@@ -117,7 +143,9 @@ fn merge_source(
         false => state::write_days(source, &days, codes, context)?,
     };
     output.state.days.insert(source.source.clone(), runs);
-    output.standing.insert(source.source.clone(), standing(&days, task.as_of));
+    output
+        .standing
+        .insert(source.source.clone(), standing(&days, task.as_of));
     output.change.insert(source.source.clone(), change);
     Ok(days)
 }

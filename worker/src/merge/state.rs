@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch, StringArray, UInt32Array};
+use arrow::array::{
+    ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch, StringArray, UInt32Array,
+};
 use arrow::buffer::NullBuffer;
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{Date32Type, Field, Schema};
@@ -33,17 +35,36 @@ pub fn write_days(
         columns.push(column);
     };
     push("customer".to_owned(), codes.decode(&days.customer), false);
-    push("day".to_owned(), Arc::new(Date32Array::from(days.day.clone())), false);
+    push(
+        "day".to_owned(),
+        Arc::new(Date32Array::from(days.day.clone())),
+        false,
+    );
     if days.has_time() {
-        push("time".to_owned(), Arc::new(Int64Array::from(days.time.clone())), false);
+        push(
+            "time".to_owned(),
+            Arc::new(Int64Array::from(days.time.clone())),
+            false,
+        );
     }
-    let dimensions = source.dimensions.iter().zip(days.dimensions.iter().zip(&days.meanings));
+    let dimensions = source
+        .dimensions
+        .iter()
+        .zip(days.dimensions.iter().zip(&days.meanings));
     for (name, (values, meaning)) in dimensions {
         let texts: StringArray = values.iter().map(|code| meaning.text(*code)).collect();
         push(format!("d.{name}"), Arc::new(texts), true);
     }
-    push("rows".to_owned(), Arc::new(Int64Array::from(days.rows.clone())), false);
-    push("refunds".to_owned(), Arc::new(Int64Array::from(days.refunds.clone())), false);
+    push(
+        "rows".to_owned(),
+        Arc::new(Int64Array::from(days.rows.clone())),
+        false,
+    );
+    push(
+        "refunds".to_owned(),
+        Arc::new(Int64Array::from(days.refunds.clone())),
+        false,
+    );
     for (name, sums) in source.measures.iter().zip(&days.measures) {
         push(format!("m.{name}"), Arc::new(nullable(sums)), true);
     }
@@ -61,7 +82,10 @@ pub fn write_events(
 }
 
 fn nullable(sums: &Sums) -> Int64Array {
-    let nulls = sums.valid.contains(&false).then(|| NullBuffer::from(sums.valid.clone()));
+    let nulls = sums
+        .valid
+        .contains(&false)
+        .then(|| NullBuffer::from(sums.valid.clone()));
     Int64Array::new(sums.values.clone().into(), nulls)
 }
 
@@ -75,16 +99,28 @@ fn write_run(
         return Ok(Vec::new());
     }
     let (groups, months) = by_month(rows)?;
-    let dimensions: Vec<String> =
-        source.dimensions.iter().map(|dimension| format!("d.{dimension}")).collect();
+    let dimensions: Vec<String> = source
+        .dimensions
+        .iter()
+        .map(|dimension| format!("d.{dimension}"))
+        .collect();
     let mut repeated: Vec<&str> = dimensions.iter().map(String::as_str).collect();
     repeated.extend(["rows", "refunds"]);
-    let layout =
-        Layout { sorted: &["customer"], repeated: &repeated, identity: &["customer", "event_id"] };
+    let layout = Layout {
+        sorted: &["customer"],
+        repeated: &repeated,
+        identity: &["customer", "event_id"],
+    };
     let bytes = encode_parquet(&rows.schema(), &groups, layout)?;
     let directory = format!("{STATE}/{kind}");
     let count = rows.num_rows() as u64;
-    let part = context.wait(put_part(&context.store, &directory, "parquet", count, bytes))?;
+    let part = context.wait(put_part(
+        &context.store,
+        &directory,
+        "parquet",
+        count,
+        bytes,
+    ))?;
     Ok(vec![StateRun { part, months }])
 }
 
@@ -106,7 +142,11 @@ fn by_month(rows: &RecordBatch) -> Result<(Vec<RecordBatch>, Vec<MonthSlice>), F
     let mut row_group = 0;
     for (month, rows_of_month) in places {
         let count = rows_of_month.len().div_ceil(ROW_GROUP_ROWS) as u32;
-        months.push(MonthSlice { month, row_group, row_groups: count });
+        months.push(MonthSlice {
+            month,
+            row_group,
+            row_groups: count,
+        });
         row_group += count;
         let order = UInt32Array::from(rows_of_month);
         groups.push(take_record_batch(rows, &order).map_err(arrow_bug)?);

@@ -111,9 +111,16 @@ fn customer_and_time(proposal: &Proposal, out: &mut Text) {
             out.line(2, &format!("time: {{column: {column}, unit: {unit}}}"));
         }
         TimeReading::Text { format, .. } => {
-            let zone = if format.contains("%H") { ", zone: UTC" } else { "" };
+            let zone = if format.contains("%H") {
+                ", zone: UTC"
+            } else {
+                ""
+            };
             let format = in_quotes(format);
-            out.line(2, &format!("time: {{column: {column}, format: {format}{zone}}}"));
+            out.line(
+                2,
+                &format!("time: {{column: {column}, format: {format}{zone}}}"),
+            );
             if proposal.format != Format::Parquet {
                 out.line(2, &format!("types: {{{column}: string}}"));
             }

@@ -11,7 +11,9 @@ use tenfold_core::failure::Failure;
 use tenfold_core::refresh::task::{InputUnit, SourceMapping};
 
 use super::text::{ObjectRead, RECORD_BYTES};
-use super::{BATCH_ROWS, Malformed, RowNumbers, Rows, apply_types, own_columns_needed, text_schema};
+use super::{
+    BATCH_ROWS, Malformed, RowNumbers, Rows, apply_types, own_columns_needed, text_schema,
+};
 use crate::TaskContext;
 
 /// Lines from which the names of the columns are learned.
@@ -41,9 +43,15 @@ impl JsonReader {
         let names = names(mapping, &lines.ahead);
         let schema = text_schema(mapping, &names, keys);
         let needed = own_columns_needed(mapping, &schema, keys)?;
-        let fields = needed.iter().map(|name| Field::new(name, DataType::Utf8, true));
+        let fields = needed
+            .iter()
+            .map(|name| Field::new(name, DataType::Utf8, true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        Ok(Self { mapping: mapping.clone(), lines, schema })
+        Ok(Self {
+            mapping: mapping.clone(),
+            lines,
+            schema,
+        })
     }
 
     pub fn next(&mut self) -> Result<Option<Rows>, Failure> {
@@ -53,11 +61,23 @@ impl JsonReader {
             return Ok(None);
         }
         let (numbers, batch, malformed) = self.decode_all(&lines)?;
-        let names: Vec<String> =
-            self.schema.fields().iter().map(|field| field.name().clone()).collect();
-        let columns = batch.columns().iter().map(|column| empty_is_null(column.as_string()));
+        let names: Vec<String> = self
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect();
+        let columns = batch
+            .columns()
+            .iter()
+            .map(|column| empty_is_null(column.as_string()));
         let (batch, unreadable) = apply_types(&self.mapping, &names, columns.collect())?;
-        Ok(Some(Rows { batch, numbers: RowNumbers::Each(numbers), malformed, unreadable }))
+        Ok(Some(Rows {
+            batch,
+            numbers: RowNumbers::Each(numbers),
+            malformed,
+            unreadable,
+        }))
     }
 
     /// Decodes lines together, or one by one when some of them are no JSON objects.
@@ -68,7 +88,11 @@ impl JsonReader {
         if let Ok(batch) = self.decode(lines)
             && batch.num_rows() == lines.len()
         {
-            return Ok((lines.iter().map(|(number, _)| *number).collect(), batch, Vec::new()));
+            return Ok((
+                lines.iter().map(|(number, _)| *number).collect(),
+                batch,
+                Vec::new(),
+            ));
         }
         let mut good = Vec::new();
         let mut malformed = Vec::new();
@@ -82,7 +106,11 @@ impl JsonReader {
         let batch = self
             .decode(&good)
             .map_err(|error| Failure::bug(format!("JSON lines decode one by one only: {error}")))?;
-        Ok((good.iter().map(|(number, _)| *number).collect(), batch, malformed))
+        Ok((
+            good.iter().map(|(number, _)| *number).collect(),
+            batch,
+            malformed,
+        ))
     }
 
     fn decode(&self, lines: &[(u64, String)]) -> Result<RecordBatch, arrow::error::ArrowError> {
@@ -94,17 +122,26 @@ impl JsonReader {
             decoder.decode(line.as_bytes())?;
             decoder.decode(b"\n")?;
         }
-        Ok(decoder.flush()?.unwrap_or_else(|| RecordBatch::new_empty(self.schema.clone())))
+        Ok(decoder
+            .flush()?
+            .unwrap_or_else(|| RecordBatch::new_empty(self.schema.clone())))
     }
 }
 
 fn fault((number, text): &(u64, String), reason: &str) -> Malformed {
-    Malformed { number: *number, reason: reason.to_owned(), text: text.chars().take(200).collect() }
+    Malformed {
+        number: *number,
+        reason: reason.to_owned(),
+        text: text.chars().take(200).collect(),
+    }
 }
 
 fn empty_is_null(column: &StringArray) -> StringArray {
     match column.iter().any(|value| value == Some("")) {
-        true => column.iter().map(|value| value.filter(|text| !text.is_empty())).collect(),
+        true => column
+            .iter()
+            .map(|value| value.filter(|text| !text.is_empty()))
+            .collect(),
         false => column.slice(0, column.len()),
     }
 }
@@ -115,7 +152,12 @@ fn names(mapping: &SourceMapping, sample: &[(u64, String)]) -> Vec<String> {
     names.insert(mapping.customer.clone());
     names.insert(mapping.time.column.clone());
     names.extend(mapping.event_id.clone());
-    names.extend(mapping.dimensions.iter().map(|dimension| dimension.column.clone()));
+    names.extend(
+        mapping
+            .dimensions
+            .iter()
+            .map(|dimension| dimension.column.clone()),
+    );
     for (_, line) in sample {
         if let Ok(serde_json::Value::Object(object)) = serde_json::from_str(line) {
             names.extend(object.keys().cloned());
@@ -158,8 +200,11 @@ impl Lines {
     }
 
     fn too_long(&self) -> Failure {
-        Failure::data(format!("row {} is longer than {RECORD_BYTES} bytes", self.next_row))
-            .remedy("JSON lines hold one object a line")
+        Failure::data(format!(
+            "row {} is longer than {RECORD_BYTES} bytes",
+            self.next_row
+        ))
+        .remedy("JSON lines hold one object a line")
     }
 
     fn take(&mut self, count: usize) -> Vec<(u64, String)> {

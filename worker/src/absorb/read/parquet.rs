@@ -41,11 +41,16 @@ impl ParquetReader {
             builder = builder.with_row_groups((first..end).collect());
         }
         let stream = builder.build().map_err(|error| unreadable(&error))?;
-        Ok(Self { stream, next_row: unit.first_row })
+        Ok(Self {
+            stream,
+            next_row: unit.first_row,
+        })
     }
 
     pub fn next(&mut self, context: &TaskContext) -> Result<Option<Rows>, Failure> {
-        let Some(batch) = context.wait(self.stream.next()) else { return Ok(None) };
+        let Some(batch) = context.wait(self.stream.next()) else {
+            return Ok(None);
+        };
         let batch = batch.map_err(|error| unreadable(&error))?;
         let first = self.next_row;
         self.next_row += batch.num_rows() as u64;
@@ -70,10 +75,19 @@ async fn load(
 /// they have to agree with the file.
 fn views(schema: &SchemaRef, mapping: &SourceMapping) -> SchemaRef {
     let typed = typed_schema(mapping, schema);
-    let fields = schema.fields().iter().zip(typed.fields()).map(|(own, typed)| {
-        own.as_ref().clone().with_data_type(typed.data_type().clone())
-    });
-    Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone()))
+    let fields = schema
+        .fields()
+        .iter()
+        .zip(typed.fields())
+        .map(|(own, typed)| {
+            own.as_ref()
+                .clone()
+                .with_data_type(typed.data_type().clone())
+        });
+    Arc::new(Schema::new_with_metadata(
+        fields.collect::<Vec<_>>(),
+        schema.metadata().clone(),
+    ))
 }
 
 /// The type that a column of a Parquet file is read as.

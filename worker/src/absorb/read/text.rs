@@ -13,7 +13,9 @@ use tenfold_core::failure::Failure;
 use tenfold_core::refresh::task::{InputUnit, SourceMapping};
 use tokio::runtime::Handle;
 
-use super::{BATCH_ROWS, Malformed, RowNumbers, Rows, apply_types, own_columns_needed, text_schema};
+use super::{
+    BATCH_ROWS, Malformed, RowNumbers, Rows, apply_types, own_columns_needed, text_schema,
+};
 use crate::TaskContext;
 
 /// Longest record: a quote that is never closed would otherwise swallow the rest of the file.
@@ -84,7 +86,12 @@ impl TextReader {
         let names: Vec<String> = self.columns.iter().map(|(name, _)| name.clone()).collect();
         let columns = builders.iter_mut().map(StringBuilder::finish).collect();
         let (batch, unreadable) = apply_types(&self.mapping, &names, columns)?;
-        Ok(Some(Rows { batch, numbers: RowNumbers::Each(numbers), malformed, unreadable }))
+        Ok(Some(Rows {
+            batch,
+            numbers: RowNumbers::Each(numbers),
+            malformed,
+            unreadable,
+        }))
     }
 
     fn advance(&mut self) -> Result<bool, Failure> {
@@ -105,7 +112,11 @@ impl TextReader {
     /// Why the current record cannot be used, if it cannot.
     fn check(&self) -> Option<String> {
         if self.record.len() != self.fields {
-            return Some(format!("the row has {} fields instead of {}", self.record.len(), self.fields));
+            return Some(format!(
+                "the row has {} fields instead of {}",
+                self.record.len(),
+                self.fields
+            ));
         }
         let utf8 = |place: usize| std::str::from_utf8(&self.record[place]).is_ok();
         let bad = self.columns.iter().find(|(_, place)| !utf8(*place))?;
@@ -129,11 +140,13 @@ impl TextReader {
 
 fn header(reader: &mut csv::Reader<ObjectRead>) -> Result<Vec<String>, Failure> {
     let remedy = "the first line names the columns, each with a name of its own, in UTF-8";
-    let header = reader
-        .headers()
-        .map_err(|error| Failure::data(format!("cannot read the header line: {error}")).remedy(remedy))?;
-    let names: Vec<String> =
-        header.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
+    let header = reader.headers().map_err(|error| {
+        Failure::data(format!("cannot read the header line: {error}")).remedy(remedy)
+    })?;
+    let names: Vec<String> = header
+        .iter()
+        .map(|name| name.trim_start_matches('\u{feff}').to_owned())
+        .collect();
     if names.is_empty() {
         return Err(Failure::data("the file is empty: it has no header line").remedy(remedy));
     }
