@@ -19,8 +19,19 @@ use tenfold_store::parquet_file::ParquetFile;
 /// Footers that are read at a time.
 const FOOTERS_AT_ONCE: usize = 16;
 
-/// Checks a mapping against the columns of a file.
-pub type CheckMapping<'a> = &'a (dyn Fn(&SourceMapping, &SchemaRef) -> Result<(), Failure> + Sync);
+/// Understands mappings, which the coordinator itself does not.
+#[derive(Clone, Copy)]
+pub struct Understanding<'a> {
+    /// Checks a mapping against the columns of a file and the hive keys of its path.
+    #[allow(clippy::type_complexity, reason = "it is named once, here")]
+    pub check: &'a (
+            dyn Fn(&SourceMapping, &SchemaRef, &BTreeMap<String, String>) -> Result<(), Failure>
+                + Sync
+        ),
+    /// Whether the hive keys of a path alone rule out every row of the file.
+    pub rules_out:
+        &'a (dyn Fn(&SourceMapping, &BTreeMap<String, String>) -> Result<bool, Failure> + Sync),
+}
 
 /// Where the declared paths of a project lead.
 pub struct Places<'a> {
@@ -50,7 +61,7 @@ pub async fn list(
     project: &Project,
     places: &Places<'_>,
     known: &BTreeSet<(String, String)>,
-    check: CheckMapping<'_>,
+    understanding: Understanding<'_>,
 ) -> Result<Found, Failure> {
     let mut found = Found::default();
     for mapping in mappings(project) {
@@ -59,14 +70,43 @@ pub async fn list(
         let mut files = list_source(source, places, &mut found.notes)
             .await
             .map_err(within)?;
+        prune(&mapping, &mut files, understanding, &mut found.notes).map_err(within)?;
         if source.format == Format::Parquet {
-            read_footers(&mapping, &mut files, places, known, check, &mut found.notes)
+            let notes = &mut found.notes;
+            read_footers(&mapping, &mut files, places, known, understanding, notes)
                 .await
                 .map_err(within)?;
         }
         found.listing.insert(mapping.source.clone(), files);
     }
     Ok(found)
+}
+
+/// Drops the files whose hive keys rule out all of their rows.
+fn prune(
+    mapping: &SourceMapping,
+    files: &mut Vec<ListedFile>,
+    understanding: Understanding<'_>,
+    notes: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let before = files.len();
+    let mut kept = Vec::with_capacity(before);
+    for file in files.drain(..) {
+        if !(understanding.rules_out)(mapping, &file.keys)
+            .map_err(|failure| failure.within(&file.location))?
+        {
+            kept.push(file);
+        }
+    }
+    *files = kept;
+    if files.len() < before {
+        let pruned = before - files.len();
+        notes.push(format!(
+            "source {}: the filter rules out {pruned} files by the keys in their paths",
+            mapping.source
+        ));
+    }
+    Ok(())
 }
 
 /// The place that the declared path of a source leads to.
@@ -305,30 +345,34 @@ async fn list_delta(
     Ok(files)
 }
 
+/// Location, columns and hive keys of a file.
+type Footer = (String, SchemaRef, BTreeMap<String, String>);
+
 async fn read_footers(
     mapping: &SourceMapping,
     files: &mut [ListedFile],
     places: &Places<'_>,
     known: &BTreeSet<(String, String)>,
-    check: CheckMapping<'_>,
+    understanding: Understanding<'_>,
     notes: &mut Vec<String>,
 ) -> Result<(), Failure> {
     let new =
         |file: &&mut ListedFile| !known.contains(&(mapping.source.clone(), file.location.clone()));
-    let footers: Vec<(String, SchemaRef)> = futures::stream::iter(files.iter_mut().filter(new))
+    let footers: Vec<Footer> = futures::stream::iter(files.iter_mut().filter(new))
         .map(|file| async move {
             let schema = read_footer(file, places).await?;
-            Ok::<_, Failure>((file.location.clone(), schema))
+            Ok::<_, Failure>((file.location.clone(), schema, file.keys.clone()))
         })
         .buffered(FOOTERS_AT_ONCE)
         .try_collect()
         .await?;
     let mut schemas: Vec<(String, SchemaRef, usize)> = Vec::new();
-    for (location, schema) in footers {
+    for (location, schema, keys) in footers {
         match schemas.iter_mut().find(|(_, known, _)| *known == schema) {
             Some((_, _, count)) => *count += 1,
             None => {
-                check(mapping, &schema).map_err(|failure| failure.within(&location))?;
+                (understanding.check)(mapping, &schema, &keys)
+                    .map_err(|failure| failure.within(&location))?;
                 schemas.push((location, schema, 1));
             }
         }

@@ -21,7 +21,7 @@ use tenfold_store::record;
 use tokio::runtime::Handle;
 use ulid::Ulid;
 
-use crate::listing::{CheckMapping, Places, list};
+use crate::listing::{Places, Understanding, list};
 use crate::quarantine::by_reason;
 use crate::run::{self, RunRecord, RunStatus};
 use crate::{Executor, Progress, publish, store};
@@ -38,8 +38,8 @@ pub struct Refresh<'a> {
     pub store: &'a Store,
     /// Shards of a store that is new.
     pub shards: Option<u32>,
-    /// Checks mappings against the columns of files.
-    pub check: CheckMapping<'a>,
+    /// Understands mappings.
+    pub understanding: Understanding<'a>,
     /// Whether rows in quarantine are tried again.
     pub retry: bool,
     /// The current time, RFC 3339 in UTC and in milliseconds since 1970.
@@ -73,7 +73,7 @@ impl Refresh<'_> {
                     .map(|input| (input.source.clone(), input.location.clone()))
                     .collect()
             });
-            let found = list(self.project, &self.places, &known, self.check).await?;
+            let found = list(self.project, &self.places, &known, self.understanding).await?;
             let retry = match (&head, self.retry) {
                 (Some(head), true) => crate::quarantine::retry(
                     &crate::quarantine::read(self.store, &head.state.quarantine).await?,
@@ -150,7 +150,7 @@ impl Refresh<'_> {
         outcome?;
         kept?;
         self.runtime
-            .block_on(sweep(self.store, &work.tasks, &work.parts))?;
+            .block_on(sweep(self.store, &work.tasks, &work.parts, (self.now)().1))?;
         Ok(record)
     }
 }
@@ -586,7 +586,7 @@ fn warnings(merged: &[MergeOutput], fits: Option<&Fits>) -> Vec<String> {
     }
     for fit in fits.iter().flat_map(|fits| &fits.transactions) {
         if fit.used != fit.requested {
-            warnings.push(fit.explanation.clone());
+            warnings.push(format!("{}: {}", fit.requested.name(), fit.explanation));
         }
     }
     warnings

@@ -25,6 +25,9 @@ use crate::delta::{self, CommitStamp, DeltaError, TableSpec, commit_exact};
 use crate::object::{Created, Store};
 use crate::part::put_part;
 
+/// Where the work of runs lies until they are published.
+const WORK_ROOT: &str = "_work";
+
 /// Column that says which shard a file belongs to.
 pub const SHARD: &str = "shard";
 
@@ -281,8 +284,12 @@ async fn schema(store: &Store, table: &TableEntry, sharded: bool) -> Result<Sche
     Ok(Schema::new(fields))
 }
 
-/// Step 5: deletes the work of a run that has been published. Parts that the manifest, its state
-/// or another unfinished task's record names stay.
+/// Work of unfinished runs that is older than this is given up: no run takes so long.
+const ABANDONED_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+
+/// Step 5: deletes the work of a run that has been published, and what unfinished runs left behind
+/// long before `at_ms` (milliseconds since 1970). State and tables are not touched: manifests name
+/// them.
 ///
 /// # Errors
 /// When the store refuses; the snapshot stays published all the same.
@@ -290,22 +297,19 @@ pub async fn sweep(
     store: &Store,
     tasks: &BTreeSet<String>,
     parts: &[PartRef],
+    at_ms: i64,
 ) -> Result<(), Failure> {
-    for task in tasks {
-        for meta in store
-            .list(&format!("{}/{task}", crate::record::RESULTS))
-            .await?
-        {
-            store.delete(&store.relative(&meta.location)).await?;
+    let own: BTreeSet<&str> = parts.iter().map(|part| part.path.as_str()).collect();
+    for meta in store.list(WORK_ROOT).await? {
+        let path = store.relative(&meta.location);
+        let task = path
+            .strip_prefix(crate::record::RESULTS)
+            .and_then(|rest| rest.trim_start_matches('/').split('/').next());
+        let finished = task.is_some_and(|task| tasks.contains(task)) || own.contains(&*path);
+        let abandoned = meta.last_modified.timestamp_millis() < at_ms - ABANDONED_MS;
+        if finished || abandoned {
+            store.delete(&path).await?;
         }
-    }
-    let work: BTreeSet<&str> = parts
-        .iter()
-        .map(|part| part.path.as_str())
-        .filter(|path| path.starts_with(crate::part::WORK))
-        .collect();
-    for path in work {
-        store.delete(path).await?;
     }
     Ok(())
 }

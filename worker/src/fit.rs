@@ -51,6 +51,7 @@ fn holdout(
         let fit = fit_transactions(*model, &fitted_on, task.unit, threads);
         HoldoutRecord {
             model: *model,
+            used: fit.used,
             days,
             calibration: calibrate(&fit, &keys, f64::from(days)),
         }

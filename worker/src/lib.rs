@@ -10,6 +10,7 @@ mod fit;
 mod keys;
 mod merge;
 mod model;
+mod prune;
 mod ranking;
 mod score;
 mod values;
@@ -25,6 +26,7 @@ use tokio::runtime::Handle;
 
 pub use absorb::check_mapping;
 pub use expression::check_predicate;
+pub use prune::rules_out;
 
 /// What a task may use of the machine that it runs on. None of it changes what the task answers.
 #[derive(Clone)]

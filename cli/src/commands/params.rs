@@ -1,7 +1,7 @@
 //! `tenfold params`: what the models were fitted to.
 
 use serde_json::{Map, Value};
-use tenfold_core::clv::{SpendFit, TransactionFit};
+use tenfold_core::clv::{SpendFit, TransactionFit, TransactionModel};
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::task::{Fits, HoldoutRecord};
 
@@ -40,7 +40,7 @@ fn describe(fits: &Fits) {
         let scores = if place == 0 { ", which scores" } else { "" };
         eprintln!(
             "{}{scores}: log-likelihood {:.3} over {} customers ({} with repeat purchases, {} distinct keys); times in units of a {unit}",
-            word(&fit.used),
+            model(fit.requested, fit.used),
             fit.log_likelihood,
             fit.customers,
             fit.repeat_customers,
@@ -68,10 +68,18 @@ fn holdout(record: &HoldoutRecord) -> String {
     format!(
         "holdout of {} days: {} predicted {:.1} purchases, {} happened",
         record.days,
-        word(&record.model),
+        model(record.model, record.used),
         record.calibration.predicted_total,
         record.calibration.actual_total
     )
+}
+
+/// The model that was asked for, and what was used instead where it could not be.
+fn model(requested: TransactionModel, used: TransactionModel) -> String {
+    match requested == used {
+        true => used.name().to_owned(),
+        false => format!("{} for {}", used.name(), requested.name()),
+    }
 }
 
 /// The name of an enum's value, as declarations write it.
@@ -85,7 +93,7 @@ fn word(value: &impl serde::Serialize) -> String {
 fn transaction_rows(fit: &TransactionFit) -> Vec<Vec<String>> {
     let parameters = fields(&fit.parameters);
     let errors = fit.standard_errors.as_ref().map(fields).unwrap_or_default();
-    rows(&word(&fit.used), &parameters, &errors)
+    rows(&model(fit.requested, fit.used), &parameters, &errors)
 }
 
 fn spend_rows(fit: &SpendFit) -> Vec<Vec<String>> {

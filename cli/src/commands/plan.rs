@@ -1,7 +1,7 @@
 //! `tenfold plan`: what a refresh would do.
 
 use serde::Serialize;
-use tenfold_coordinator::listing::Places;
+use tenfold_coordinator::listing::{Places, Understanding};
 use tenfold_coordinator::refresh::{Prepared, Refresh};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
@@ -30,7 +30,10 @@ pub fn refresh_of<'a>(
         },
         store: &opened.store,
         shards,
-        check: &tenfold_worker::check_mapping,
+        understanding: Understanding {
+            check: &tenfold_worker::check_mapping,
+            rules_out: &tenfold_worker::rules_out,
+        },
         retry,
         now: &now,
         runtime: machine.runtime.handle(),

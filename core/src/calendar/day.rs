@@ -14,7 +14,7 @@ const DAYS_OF_ERA: i64 = 146_097;
 ///
 /// Every `i32` is a day. Results beyond them stop at the first or last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(into = "String", try_from = "String")]
 pub struct Day(pub i32);
 
 impl Day {
@@ -82,6 +82,21 @@ impl fmt::Display for Day {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a date; write it as YYYY-MM-DD, for example 2024-02-29")]
 pub struct InvalidDay(pub String);
+
+/// Records show days as ISO dates.
+impl From<Day> for String {
+    fn from(day: Day) -> Self {
+        day.to_string()
+    }
+}
+
+impl TryFrom<String> for Day {
+    type Error = InvalidDay;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
 
 /// Reads `YYYY-MM-DD` and nothing else.
 impl FromStr for Day {

@@ -69,10 +69,11 @@ mod days {
             Day::from_ymd(12345, 6, 7).unwrap().to_string(),
             "+12345-06-07"
         );
-        assert_eq!(serde_json::to_string(&day("1970-01-11")).unwrap(), "10");
+        let written = serde_json::to_string(&day("1970-01-11")).unwrap();
+        assert_eq!(written, "\"1970-01-11\"");
         assert_eq!(
-            serde_json::from_str::<Day>("-1").unwrap(),
-            day("1969-12-31")
+            serde_json::from_str::<Day>(&written).unwrap(),
+            day("1970-01-11")
         );
     }
 

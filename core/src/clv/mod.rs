@@ -77,6 +77,20 @@ pub enum TransactionModel {
     Poisson,
 }
 
+impl TransactionModel {
+    /// The name, as declarations write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ParetoNbd => "pareto_nbd",
+            Self::BgNbd => "bg_nbd",
+            Self::MbgNbd => "mbg_nbd",
+            Self::Nbd => "nbd",
+            Self::Poisson => "poisson",
+        }
+    }
+}
+
 /// What a transaction model sees of a customer, in whole days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TransactionKey {

@@ -288,8 +288,10 @@ pub struct Fits {
 /// The holdout check of one model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HoldoutRecord {
-    /// The model that was used.
+    /// The model that was asked for.
     pub model: TransactionModel,
+    /// The model that was used.
+    pub used: TransactionModel,
     /// Length of the holdout period.
     pub days: u32,
     /// Predicted against actual.

@@ -10,8 +10,10 @@ mod read;
 mod spread;
 mod time;
 
+use std::collections::BTreeMap;
+
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, SchemaRef};
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::counts::Counts;
 use tenfold_core::refresh::state::TakenInput;
@@ -21,6 +23,8 @@ use crate::TaskContext;
 use derive::Derivation;
 use quarantine::Quarantine;
 use read::UnitReader;
+
+pub use read::key_columns;
 use spread::{Spreader, checksum_of};
 
 /// Runs an absorb task.
@@ -130,17 +134,22 @@ fn account(counts: &mut Counts, sorted: &derive::Sorted) {
     }
 }
 
-/// Checks a mapping against the columns of a file, before any run: that every column is there and
-/// every expression can be understood.
+/// Checks a mapping against the columns of a file and the hive keys of its path, before any run:
+/// that every column is there and every expression can be understood.
 ///
 /// # Errors
 /// With the first thing that does not fit.
-pub fn check_mapping(mapping: &SourceMapping, schema: &SchemaRef) -> Result<(), Failure> {
-    let schema = read::typed_schema(mapping, schema);
+pub fn check_mapping(
+    mapping: &SourceMapping,
+    schema: &SchemaRef,
+    keys: &BTreeMap<String, String>,
+) -> Result<(), Failure> {
+    let keys: Vec<Field> =
+        key_columns(mapping, keys)?.into_iter().map(|(field, _)| field).collect();
+    let schema = read::with_fields(&read::typed_schema(mapping, schema), &keys);
     let columns = derive::columns_needed(mapping, &schema)?;
     let projected = derive::project(&schema, &columns)?;
     let mut derivation = Derivation::new(mapping, &projected)?;
-    derivation
-        .sort(&read::Rows::whole(RecordBatch::new_empty(projected), 1))
-        .map(|_| ())
+    let nothing = RecordBatch::new_empty(projected);
+    derivation.sort(&read::Rows::whole(nothing, 1)).map(|_| ())
 }

@@ -4,6 +4,7 @@ mod json;
 mod parquet;
 mod text;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
@@ -123,7 +124,7 @@ impl UnitReader {
         unit: &InputUnit,
         context: &TaskContext,
     ) -> Result<Self, Failure> {
-        let hive = hive_columns(mapping, unit)?;
+        let hive = key_columns(mapping, &unit.keys)?;
         let keys: Vec<Field> = hive.iter().map(|(field, _)| field.clone()).collect();
         let format = match mapping.format {
             Format::Parquet => FormatReader::Parquet(Box::new(ParquetReader::open(
@@ -214,7 +215,7 @@ fn text_schema(mapping: &SourceMapping, names: &[String], keys: &[Field]) -> Sch
     with_fields(&typed, keys)
 }
 
-fn with_fields(schema: &SchemaRef, keys: &[Field]) -> SchemaRef {
+pub fn with_fields(schema: &SchemaRef, keys: &[Field]) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| field.as_ref().clone());
     Arc::new(Schema::new(
         fields.chain(keys.iter().cloned()).collect::<Vec<_>>(),
@@ -286,10 +287,10 @@ fn cast_column(
     Ok(cast)
 }
 
-/// One-row arrays of the hive keys of a unit, of their declared types.
-fn hive_columns(
+/// One-row arrays of the hive keys of a path, of their declared types.
+pub fn key_columns(
     mapping: &SourceMapping,
-    unit: &InputUnit,
+    keys: &BTreeMap<String, String>,
 ) -> Result<Vec<(Field, ArrayRef)>, Failure> {
     let column = |(name, value): (&String, &String)| {
         let text = StringArray::from(vec![Some(value.as_str())]);
@@ -311,7 +312,7 @@ fn hive_columns(
             .remedy("correct the path, or the type in `types`")),
         }
     };
-    unit.keys.iter().map(column).collect()
+    keys.iter().map(column).collect()
 }
 
 /// Adds columns that have one value in the whole file.

@@ -20,6 +20,9 @@ use crate::arrays::{arrow_bug, is_text};
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
+/// 0001-01-01 to 9999-12-31.
+const DAYS_POSSIBLE: std::ops::RangeInclusive<i32> = -719_162..=2_932_896;
+
 /// The instants and days of a batch's rows; a row that was refused has zeros.
 pub struct Times {
     /// Days since 1970-01-01.
@@ -89,13 +92,26 @@ impl TimeReader {
                 marks.refuse(row, &self.column, array, "is null".to_owned());
             }
         }
-        match &self.kind {
-            Kind::Date => self.dates(array),
-            Kind::Instant | Kind::Local | Kind::Epoch(_) => self.numbers(array, marks),
+        let times = match &self.kind {
+            Kind::Date => self.dates(array)?,
+            Kind::Instant | Kind::Local | Kind::Epoch(_) => self.numbers(array, marks)?,
             Kind::Text(format) => {
                 let format = format.clone();
-                self.texts(array, format.as_deref(), marks)
+                self.texts(array, format.as_deref(), marks)?
             }
+        };
+        self.refuse_impossible(&times, array, marks);
+        Ok(times)
+    }
+
+    /// Refuses days that no calendar date of four digits names: a wrong unit, most often.
+    fn refuse_impossible(&self, times: &Times, array: &ArrayRef, marks: &mut Marks) {
+        let possible = |day: &i32| DAYS_POSSIBLE.contains(day);
+        if times.days.iter().all(possible) {
+            return;
+        }
+        for row in (0..array.len()).filter(|row| !possible(&times.days[*row])) {
+            marks.refuse(row, &self.column, array, "is out of range".to_owned());
         }
     }
 

@@ -1,7 +1,5 @@
 //! The projects under `examples/`: they lint clean, and each says in its README how to run it.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail there")]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

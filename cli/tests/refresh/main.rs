@@ -1,0 +1,20 @@
+//! The refresh through its command line: what goes in as files comes out as a snapshot, or as a
+//! message that says what to mend.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may fail there"
+)]
+
+mod airline;
+mod bad_input;
+mod cdnow;
+mod conservation;
+mod determinism;
+mod examples;
+mod killed;
+mod quarantine;
+mod support;
+mod surface;
+mod tiles;

@@ -1,0 +1,83 @@
+"""Other programs read the tables of a snapshot: same rows as `tenfold sql`.
+
+Usage: readers.py TENFOLD_BINARY STORE
+
+Every table of every snapshot is read at its pinned version by deltalake, by Polars through Delta,
+and by DuckDB from the manifest's list of files, and compared, row by row, with what `tenfold sql`
+writes as Parquet.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+
+import duckdb
+import polars as pl
+import pyarrow.parquet
+from deltalake import DeltaTable
+
+
+def tenfold(binary, store, *arguments):
+    command = [binary, *arguments, "--store", store]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def rows(frame, columns):
+    """Rows in an order that does not depend on the reader; maps as sorted pairs."""
+    frame = frame.select(columns)
+    plain = []
+    for row in frame.iter_rows():
+        plain.append(tuple(value(cell) for cell in row))
+    return sorted(plain, key=repr)
+
+
+def value(cell):
+    if isinstance(cell, dict):
+        return tuple(sorted(cell.items()))
+    if isinstance(cell, list):
+        pairs = [tuple(pair.values()) if isinstance(pair, dict) else tuple(pair) for pair in cell]
+        return tuple(sorted(pairs))
+    return cell
+
+
+def expected(binary, store, number, table):
+    with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
+        query = f"SELECT * FROM {table}"
+        file.write(tenfold(binary, store, "sql", query, "--at", str(number), "-o", "parquet"))
+        file.flush()
+        return pl.from_arrow(pyarrow.parquet.read_table(file.name))
+
+
+def check(binary, store, number, name, table, files):
+    wanted = expected(binary, store, number, name)
+    columns = [column for column in wanted.columns if column != "shard"]
+    want = rows(wanted, columns)
+    assert want, f"{name} is empty"
+    version = table["delta_version"]
+    root = f"{store}/{table['root']}"
+    by_delta = pl.from_arrow(DeltaTable(root, version=version).to_pyarrow_table())
+    assert rows(by_delta, columns) == want, f"deltalake reads {name} differently"
+    by_polars = pl.scan_delta(root, version=version).collect()
+    assert rows(by_polars, columns) == want, f"Polars reads {name} differently"
+    by_duckdb = duckdb.read_parquet(files, hive_partitioning=False).to_arrow_table()
+    assert rows(pl.from_arrow(by_duckdb), columns) == want, f"DuckDB reads {name} differently"
+    return len(want)
+
+
+def main(binary, store):
+    passed = 0
+    for snapshot in json.loads(tenfold(binary, store, "snapshot", "ls", "-o", "json")):
+        number = snapshot["number"]
+        manifest = json.loads(tenfold(binary, store, "snapshot", "get", str(number), "-o", "json"))
+        listed = json.loads(tenfold(binary, store, "snapshot", "files", str(number), "-o", "json"))
+        for name, table in manifest["tables"].items():
+            files = [file["location"] for file in listed if file["table"] == name]
+            count = check(binary, store, number, name, table, files)
+            print(f"snapshot {number} {name}: {count} rows agree in deltalake, Polars and DuckDB")
+            passed += 1
+    print(f"{passed} passed, 0 failed")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
