@@ -19,18 +19,22 @@ use tenfold_store::parquet_file::ParquetFile;
 /// Footers that are read at a time.
 const FOOTERS_AT_ONCE: usize = 16;
 
+/// Values of the hive keys in a path.
+pub type Keys = BTreeMap<String, String>;
+
+/// Checks a mapping against the columns of a file and the hive keys of its path.
+pub type Check = dyn Fn(&SourceMapping, &SchemaRef, &Keys) -> Result<(), Failure> + Sync;
+
+/// Whether the hive keys of a path alone rule out every row of the file.
+pub type RulesOut = dyn Fn(&SourceMapping, &Keys) -> Result<bool, Failure> + Sync;
+
 /// Understands mappings, which the coordinator itself does not.
 #[derive(Clone, Copy)]
 pub struct Understanding<'a> {
-    /// Checks a mapping against the columns of a file and the hive keys of its path.
-    #[allow(clippy::type_complexity, reason = "it is named once, here")]
-    pub check: &'a (
-            dyn Fn(&SourceMapping, &SchemaRef, &BTreeMap<String, String>) -> Result<(), Failure>
-                + Sync
-        ),
-    /// Whether the hive keys of a path alone rule out every row of the file.
-    pub rules_out:
-        &'a (dyn Fn(&SourceMapping, &BTreeMap<String, String>) -> Result<bool, Failure> + Sync),
+    /// Checks mappings.
+    pub check: &'a Check,
+    /// Prunes files.
+    pub rules_out: &'a RulesOut,
 }
 
 /// Where the declared paths of a project lead.

@@ -192,7 +192,7 @@ fn candidates(group: &Group<'_>, in_boundary: &[bool]) -> Vec<(RankKey, u32)> {
         GroupValues::Sums(values) => pick(values, &group.rows, in_boundary),
         GroupValues::Clv(values) => pick(values, &group.rows, in_boundary),
     };
-    found.sort_by(|a, b| b.0.cmp(&a.0));
+    found.sort_by_key(|(key, _)| std::cmp::Reverse(*key));
     found
 }
 

@@ -143,8 +143,8 @@ impl<'a> Relation<'a> {
         let accounts = places(customers, batches.customers()?)?;
         let values = text(long, "dimension_value")?;
         let mut groups: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-        for row in 0..long.num_rows() {
-            if population.is_none_or(|mask| mask.value(accounts[row] as usize)) {
+        for (row, account) in accounts.iter().enumerate() {
+            if population.is_none_or(|mask| mask.value(*account as usize)) {
                 groups
                     .entry(values.value(row))
                     .or_default()

@@ -539,6 +539,10 @@ pub struct ModelOutput {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 #[allow(
+    clippy::large_enum_variant,
+    reason = "a run has thousands of tasks at most, and none is copied on a hot path"
+)]
+#[allow(
     missing_docs,
     reason = "each variant is named after the documented task it holds"
 )]
@@ -557,6 +561,10 @@ pub enum Task {
 /// What a task answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a run has as many answers as tasks, and none is copied on a hot path"
+)]
 #[allow(
     missing_docs,
     reason = "each variant is named after the documented answer it holds"
