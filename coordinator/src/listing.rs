@@ -142,7 +142,8 @@ async fn list_source(
     if pattern.rest.is_empty()
         && let Ok(meta) = objects.head(&below).await
     {
-        return Ok(vec![listed(&location, meta, BTreeMap::new())]);
+        let full = places.locations.locate(&location, &meta.location)?;
+        return Ok(vec![listed(&full, meta, BTreeMap::new())]);
     }
     let metas: Vec<ObjectMeta> = objects
         .list(Some(&below))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path as FsPath;
+use std::path::{Component, Path as FsPath, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -101,9 +101,25 @@ fn split(location: &str) -> Result<(String, Path), Failure> {
 fn local(path: &FsPath) -> Result<(String, Path), Failure> {
     let absolute = std::path::absolute(path)
         .map_err(|error| Failure::config(format!("{}: {error}", path.display())))?;
+    let absolute = without_dots(&absolute);
     let inside = Path::from_absolute_path(&absolute)
         .map_err(|error| Failure::config(format!("{}: {error}", absolute.display())))?;
     Ok(("/".to_owned(), inside))
+}
+
+/// The path with `..` resolved by name: one file has one location, however it was spelled.
+fn without_dots(absolute: &FsPath) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in absolute.components() {
+        match component {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            other => plain.push(other),
+        }
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -117,6 +133,8 @@ mod tests {
             (root.as_str(), path.as_ref()),
             ("s3://bucket", "a/b c.parquet")
         );
+        let (_, path) = split("/data/./a/../x.csv").unwrap();
+        assert_eq!(path.as_ref(), "data/x.csv");
         let (root, path) = split("/data/x.csv").unwrap();
         assert_eq!((root.as_str(), path.as_ref()), ("/", "data/x.csv"));
         let (root, path) = split("abfss://files@account.dfs.core.windows.net/x").unwrap();
