@@ -1,6 +1,7 @@
 //! Plans a refresh, drives its tasks and publishes the snapshot. It never computes: what the data
 //! says is the business of the tasks, which an [`Executor`] runs somewhere.
 
+mod account;
 pub mod listing;
 mod publish;
 pub mod quarantine;
@@ -10,6 +11,30 @@ pub mod store;
 
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::task::{Task, TaskOutput};
+
+/// Why a refresh published nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stopped {
+    /// Something failed.
+    Failed(Failure),
+    /// Another run published the same number first.
+    LostRace(Failure),
+}
+
+impl Stopped {
+    /// The reason, in words.
+    pub fn failure(&self) -> &Failure {
+        match self {
+            Stopped::Failed(failure) | Stopped::LostRace(failure) => failure,
+        }
+    }
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Stopped::Failed(failure)
+    }
+}
 
 /// Runs tasks: on threads of this process, or elsewhere.
 pub trait Executor: Sync {

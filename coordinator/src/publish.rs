@@ -11,6 +11,7 @@ use tenfold_store::part::STATE;
 use tenfold_store::publish::{Publication, publish, put_object, table_entries};
 use tokio::runtime::Handle;
 
+use crate::Stopped;
 use crate::refresh::Prepared;
 use crate::store::bytes_of::json;
 
@@ -42,7 +43,7 @@ pub struct Draft<'a> {
 
 impl Draft<'_> {
     /// Publishes the snapshot.
-    pub fn publish(self, store: &Store, runtime: &Handle) -> Result<Manifest, Failure> {
+    pub fn publish(self, store: &Store, runtime: &Handle) -> Result<Manifest, Stopped> {
         let at_ms = self.published.1;
         runtime.block_on(async {
             let directory = format!("{STATE}/index");
@@ -50,11 +51,13 @@ impl Draft<'_> {
             let mut manifest = self.manifest(state)?;
             match publish(store, &mut manifest, at_ms).await? {
                 Publication::Committed => Ok(manifest),
-                Publication::LostRace { run } => Err(Failure::config(format!(
-                    "run {run} published snapshot {} first",
-                    manifest.number
-                ))
-                .remedy("refresh again: it builds on that snapshot")),
+                Publication::LostRace { run } => Err(Stopped::LostRace(
+                    Failure::config(format!(
+                        "run {run} published snapshot {} first",
+                        manifest.number
+                    ))
+                    .remedy("refresh again: it builds on that snapshot"),
+                )),
             }
         })
     }

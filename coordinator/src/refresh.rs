@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::project::{Project, Quarantine};
-use tenfold_core::refresh::counts::{CountsBySource, add_by_source};
+use tenfold_core::refresh::counts::CountsBySource;
 use tenfold_core::refresh::part::PartRef;
-use tenfold_core::refresh::plan::{Head, Plan, Planned, QuarantineRetry, plan as decide};
-use tenfold_core::refresh::state::{StateIndex, TakenInput};
+use tenfold_core::refresh::plan::{
+    Head, Plan, Planned, QuarantineRetry, fingerprint, plan as decide,
+};
+use tenfold_core::refresh::state::ShardState;
 use tenfold_core::refresh::steps;
 use tenfold_core::refresh::task::{
     AbsorbOutput, AssignOutput, Fits, GroupSummary, MergeOutput, ScoreOutput, ShardValues,
@@ -21,10 +23,11 @@ use tenfold_store::record;
 use tokio::runtime::Handle;
 use ulid::Ulid;
 
+use crate::account::{absorbed_rows, check_balance, count_merged, next_state, warnings};
 use crate::listing::{Places, Understanding, list};
 use crate::quarantine::by_reason;
 use crate::run::{self, RunRecord, RunStatus};
-use crate::{Executor, Progress, publish, store};
+use crate::{Executor, Progress, Stopped, publish, store};
 
 /// What a refresh needs to know and to use.
 pub struct Refresh<'a> {
@@ -67,12 +70,8 @@ impl Refresh<'_> {
         self.runtime.block_on(async {
             let record = store::open(self.store, self.shards).await?;
             let head = store::head(self.store).await?;
-            let known = head.as_ref().map_or_else(BTreeSet::new, |head| {
-                let taken = head.state.inputs.iter();
-                taken
-                    .map(|input| (input.source.clone(), input.location.clone()))
-                    .collect()
-            });
+            let fingerprint = fingerprint(self.project, record.shards)?;
+            let known = known(head.as_ref(), &fingerprint);
             let found = list(self.project, &self.places, &known, self.understanding).await?;
             let retry = match (&head, self.retry) {
                 (Some(head), true) => crate::quarantine::retry(
@@ -109,7 +108,7 @@ impl Refresh<'_> {
         &self,
         executor: &dyn Executor,
         progress: &dyn Progress,
-    ) -> Result<RunRecord, Failure> {
+    ) -> Result<RunRecord, Stopped> {
         let (started_at, _) = (self.now)();
         let prepared = self.prepare()?;
         let mut record = RunRecord {
@@ -138,12 +137,12 @@ impl Refresh<'_> {
         record.ended_at = (self.now)().0;
         match &outcome {
             Ok(()) => record.status = RunStatus::Succeeded,
-            Err(failure) => {
+            Err(stopped) => {
                 record.status = RunStatus::Failed;
                 record.snapshot = None;
                 record.snapshot_hash = None;
                 record.quarantine = std::mem::take(&mut work.refused);
-                record.failure = Some(failure.clone());
+                record.failure = Some(stopped.failure().clone());
             }
         }
         let kept = self.runtime.block_on(run::keep(self.store, &record));
@@ -153,6 +152,15 @@ impl Refresh<'_> {
             .block_on(sweep(self.store, &work.tasks, &work.parts, (self.now)().1))?;
         Ok(record)
     }
+}
+
+/// Files, by (source, location), that were taken in with the same mapping: they are not read again.
+fn known(head: Option<&Head>, fingerprint: &str) -> BTreeSet<(String, String)> {
+    let head = head.filter(|head| head.state.fingerprint == fingerprint);
+    let taken = head.into_iter().flat_map(|head| &head.state.inputs);
+    taken
+        .map(|input| (input.source.clone(), input.location.clone()))
+        .collect()
 }
 
 /// A refresh on its way.
@@ -198,7 +206,7 @@ impl<'a> Work<'a> {
         })
     }
 
-    fn refresh(&mut self, prepared: Prepared, record: &mut RunRecord) -> Result<(), Failure> {
+    fn refresh(&mut self, prepared: Prepared, record: &mut RunRecord) -> Result<(), Stopped> {
         let plan = &prepared.planned.plan;
         let head = prepared.head.as_ref().filter(|_| !plan.from_scratch);
         self.summary.files_reused = prepared.planned.reused_files;
@@ -322,7 +330,7 @@ impl<'a> Work<'a> {
         &mut self,
         plan: &Plan,
         absorbed: &[(String, AbsorbOutput)],
-        previous: &[tenfold_core::refresh::state::ShardState],
+        previous: &[ShardState],
     ) -> Result<Vec<MergeOutput>, Failure> {
         let outputs = self.step("merge", steps::merge_tasks(plan, absorbed, previous))?;
         outputs.into_iter().map(merge_output).collect()
@@ -459,135 +467,4 @@ fn model_output(output: TaskOutput) -> Result<Vec<TablePart>, Failure> {
     } else {
         Err(mixed_up())
     }
-}
-
-/// Where the absorbed rows went, as far as absorbing tells. Rows that were released from
-/// quarantine had been counted before: they are taken back.
-fn absorbed_rows(plan: &Plan, absorbed: &[(String, AbsorbOutput)]) -> CountsBySource {
-    let mut rows = CountsBySource::new();
-    for (source, output) in absorbed {
-        rows.entry(source.clone()).or_default().add(&output.counts);
-    }
-    for (source, released) in &plan.released {
-        let counts = rows.entry(source.clone()).or_default();
-        counts.read -= released.read;
-        for (reason, count) in &released.quarantined {
-            *counts.quarantined.entry(reason.clone()).or_default() -= count;
-        }
-    }
-    rows
-}
-
-/// Kept rows are counted, pending or duplicate: the merge knows which.
-fn count_merged(rows: &mut CountsBySource, merged: &[MergeOutput]) {
-    rows.values_mut().for_each(|counts| counts.counted = 0);
-    merged
-        .iter()
-        .for_each(|output| add_by_source(rows, &output.change));
-}
-
-fn check_balance(rows: &CountsBySource) -> Result<(), Failure> {
-    match rows.iter().find(|(_, counts)| !counts.is_balanced()) {
-        None => Ok(()),
-        Some((source, counts)) => Err(Failure::bug(format!(
-            "source {source}: {} rows were read but {} are accounted for",
-            counts.read,
-            counts.accounted()
-        ))
-        .remedy("report this; nothing was published")),
-    }
-}
-
-fn next_state(
-    plan: &Plan,
-    head: Option<&Head>,
-    absorbed: &[(String, AbsorbOutput)],
-    merged: &[MergeOutput],
-    rows: &CountsBySource,
-) -> StateIndex {
-    let mut totals = head.map_or_else(CountsBySource::new, |head| head.state.totals.clone());
-    add_by_source(&mut totals, rows);
-    for counts in totals.values_mut() {
-        (counts.counted, counts.pending, counts.refunds) = (0, 0, 0);
-        counts.quarantined.retain(|_, rows| *rows != 0);
-    }
-    merged
-        .iter()
-        .for_each(|output| add_by_source(&mut totals, &output.standing));
-    let retried = !plan.released.is_empty();
-    let before = head
-        .filter(|_| !retried)
-        .map(|head| head.state.quarantine.clone());
-    let mut quarantine = before.unwrap_or_default();
-    quarantine.extend(
-        absorbed
-            .iter()
-            .filter_map(|(_, output)| output.quarantine.clone()),
-    );
-    StateIndex {
-        fingerprint: plan.fingerprint.clone(),
-        shards: plan.shards,
-        inputs: inputs(head, absorbed),
-        state: merged.iter().map(|output| output.state.clone()).collect(),
-        totals,
-        quarantine,
-    }
-}
-
-/// All files taken in so far; what this run read replaces what an earlier one said.
-fn inputs(head: Option<&Head>, absorbed: &[(String, AbsorbOutput)]) -> Vec<TakenInput> {
-    let mut read: BTreeMap<(String, String), TakenInput> = BTreeMap::new();
-    for file in absorbed.iter().flat_map(|(_, output)| &output.files) {
-        let key = (file.source.clone(), file.location.clone());
-        match read.get_mut(&key) {
-            None => drop(read.insert(key, file.clone())),
-            // Another range of the same file.
-            Some(known) => {
-                known.rows += file.rows;
-                known.checksum = known.checksum.wrapping_add(file.checksum);
-                known.quarantined += file.quarantined;
-            }
-        }
-    }
-    let mut all: BTreeMap<(String, String), TakenInput> = BTreeMap::new();
-    for input in head.map_or(&[][..], |head| head.state.inputs.as_slice()) {
-        all.insert(
-            (input.source.clone(), input.location.clone()),
-            input.clone(),
-        );
-    }
-    all.extend(read);
-    all.into_values().collect()
-}
-
-/// Share of buyers on the first day above which the history looks cut.
-const CUT_SHARE: f64 = 0.05;
-
-fn warnings(merged: &[MergeOutput], fits: Option<&Fits>) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let buyers: u64 = merged.iter().map(|output| output.buyers).sum();
-    let first = merged
-        .iter()
-        .filter_map(|output| output.first_purchase)
-        .map(|first| first.0)
-        .min();
-    if let Some(first) = first {
-        let same = merged.iter().filter_map(|output| output.first_purchase);
-        let count: u64 = same
-            .filter(|(day, _)| *day == first)
-            .map(|(_, count)| count)
-            .sum();
-        if buyers >= 100 && count as f64 > CUT_SHARE * buyers as f64 {
-            warnings.push(format!(
-                "{count} of {buyers} customers bought first on {first}, the first day: the history \
-                 looks cut there, and their real first purchases may be earlier"
-            ));
-        }
-    }
-    for fit in fits.iter().flat_map(|fits| &fits.transactions) {
-        if fit.used != fit.requested {
-            warnings.push(format!("{}: {}", fit.requested.name(), fit.explanation));
-        }
-    }
-    warnings
 }

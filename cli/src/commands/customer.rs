@@ -1,6 +1,7 @@
 //! `tenfold customer`: everything about one customer.
 
 use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::FieldRef;
 use arrow::util::display::array_value_to_string;
 use serde_json::{Map, Value};
 use tenfold_core::failure::Failure;
@@ -37,13 +38,13 @@ pub fn get(id: &str, at: At, global: &Global, machine: &Machine) -> Result<(), S
         headers: ["what", "value"].map(str::to_owned).to_vec(),
         rows: facts
             .iter()
-            .map(|(name, text)| vec![name.clone(), text.clone()])
+            .map(|fact| vec![fact.name.clone(), fact.text.clone()])
             .collect(),
         right_aligned: vec![false, true],
     };
     let value: Map<String, Value> = facts
         .into_iter()
-        .map(|(name, text)| (name, Value::String(text)))
+        .map(|fact| (fact.name, fact.value))
         .collect();
     Ok(print(global.output, &table, &value)?)
 }
@@ -58,6 +59,13 @@ fn literal(id: &str, key_type: CustomerType) -> Result<String, Failure> {
     }
 }
 
+/// One thing that is known about a customer: for people, and for programs.
+struct Fact {
+    name: String,
+    text: String,
+    value: Value,
+}
+
 fn cell(batch: &RecordBatch, column: usize) -> Option<String> {
     let values = batch.column(column);
     if values.is_null(0) {
@@ -66,18 +74,28 @@ fn cell(batch: &RecordBatch, column: usize) -> Option<String> {
     array_value_to_string(values, 0).ok()
 }
 
-/// The columns of the first row, by name; NULL is `-`.
-fn columns(batch: &RecordBatch) -> Vec<(String, String)> {
+/// The columns of the first row; NULL is `-` for people.
+fn columns(batch: &RecordBatch) -> Vec<Fact> {
     let schema = batch.schema();
-    let named = schema.fields().iter().enumerate();
-    named
-        .map(|(place, field)| {
-            (
-                field.name().clone(),
-                cell(batch, place).unwrap_or_else(|| "-".to_owned()),
-            )
-        })
-        .collect()
+    let fact = |(place, field): (usize, &FieldRef)| {
+        let text = cell(batch, place);
+        let value = match &text {
+            Some(text) if field.data_type().is_numeric() => number(text),
+            Some(text) => Value::String(text.clone()),
+            None => Value::Null,
+        };
+        let name = field.name().clone();
+        Fact {
+            name,
+            text: text.unwrap_or_else(|| "-".to_owned()),
+            value,
+        }
+    };
+    schema.fields().iter().enumerate().map(fact).collect()
+}
+
+fn number(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
 /// The place among all customers by CLV.
@@ -86,7 +104,7 @@ fn rank(
     store: &Store,
     manifest: &Manifest,
     machine: &Machine,
-) -> Result<Vec<(String, String)>, Failure> {
+) -> Result<Vec<Fact>, Failure> {
     let query = format!(
         "WITH mine AS (SELECT customer, clv_12m FROM customer_value WHERE customer = {literal}) \
          SELECT CASE WHEN MAX(mine.clv_12m) IS NULL THEN NULL ELSE 1 + SUM(CASE WHEN \
@@ -104,7 +122,7 @@ fn cuts_around(
     store: &Store,
     manifest: &Manifest,
     machine: &Machine,
-) -> Result<Vec<(String, String)>, Failure> {
+) -> Result<Vec<Fact>, Failure> {
     let query = "SELECT measure, lookback, decile, min, max FROM fact_value_by_decile \
                  WHERE dimension IS NULL";
     let (_, batches) = answer(query, store, manifest, machine)?;
@@ -130,8 +148,14 @@ fn cuts_around(
             if let Some(tile) = tile
                 && let Some((min, max)) = limits(&batches, &decile.name, &suffix, &tile)
             {
-                cuts.push((format!("{column}_from"), min));
-                cuts.push((format!("{column}_to"), max));
+                for (end, text) in [("from", min), ("to", max)] {
+                    let value = number(&text);
+                    cuts.push(Fact {
+                        name: format!("{column}_{end}"),
+                        text,
+                        value,
+                    });
+                }
             }
         }
     }

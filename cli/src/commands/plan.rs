@@ -5,6 +5,7 @@ use tenfold_coordinator::listing::{Places, Understanding};
 use tenfold_coordinator::refresh::{Prepared, Refresh};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
+use tenfold_core::refresh::plan::Plan;
 
 use super::print;
 use crate::args::{AsOf, Global};
@@ -50,6 +51,7 @@ struct Shown {
     reads: Vec<Reads>,
     reused_files: u64,
     shards: u32,
+    writes: Vec<&'static str>,
     notes: Vec<String>,
 }
 
@@ -86,6 +88,13 @@ pub fn run(as_of: &AsOf, global: &Global, machine: &Machine) -> Result<(), Failu
         eprintln!("note: {note}");
     }
     eprintln!("{}", effect(&shown));
+    if !shown.writes.is_empty() {
+        eprintln!(
+            "would write {} in {} shards",
+            shown.writes.join(", "),
+            shown.shards
+        );
+    }
     print(global.output, &table, &shown)
 }
 
@@ -97,7 +106,7 @@ fn shown(prepared: Prepared) -> Shown {
     Shown {
         plan_hash,
         as_of: planned.plan.as_of,
-        parent: planned.plan.parent.map(|parent| parent.number),
+        parent: planned.plan.parent.as_ref().map(|parent| parent.number),
         nothing_new: planned.nothing_new,
         from_scratch: planned.plan.from_scratch,
         reads: reads
@@ -109,8 +118,28 @@ fn shown(prepared: Prepared) -> Shown {
             .collect(),
         reused_files: planned.reused_files,
         shards: planned.plan.shards,
+        writes: if planned.nothing_new {
+            Vec::new()
+        } else {
+            tables(&planned.plan)
+        },
         notes: planned.notes,
     }
+}
+
+/// The tables of the snapshot.
+fn tables(plan: &Plan) -> Vec<&'static str> {
+    let by_dimension = plan
+        .project
+        .deciles
+        .iter()
+        .any(|decile| decile.by.is_some());
+    let mut tables = vec!["customer_value"];
+    if by_dimension {
+        tables.push("customer_decile");
+    }
+    tables.extend(["fact_value_by_decile", "dim_date"]);
+    tables
 }
 
 fn effect(shown: &Shown) -> String {

@@ -1,7 +1,6 @@
 //! `tenfold refresh`: take in what is new, compute, publish.
 
 use tenfold_coordinator::run::{RunRecord, RunStatus};
-use tenfold_core::failure::Failure;
 use tenfold_core::refresh::counts::Counts;
 use tenfold_worker::TaskContext;
 
@@ -42,13 +41,11 @@ pub fn run(as_of: &AsOf, retry: bool, global: &Global, machine: &Machine) -> Res
 }
 
 /// A lost race is a conflict; everything else failed.
-fn stopped(failure: Failure) -> Stopped {
-    let code = if failure.message.contains("published snapshot") {
-        4
-    } else {
-        1
-    };
-    Stopped { failure, code }
+fn stopped(stopped: tenfold_coordinator::Stopped) -> Stopped {
+    match stopped {
+        tenfold_coordinator::Stopped::Failed(failure) => Stopped::from(failure),
+        tenfold_coordinator::Stopped::LostRace(failure) => Stopped { failure, code: 4 },
+    }
 }
 
 /// What a run did, in words.

@@ -124,9 +124,7 @@ pub fn plan(
     retry: &QuarantineRetry,
 ) -> Result<Planned, Failure> {
     refuse_going_back(as_of, head)?;
-    let mappings = mappings(project);
-    let purchases = project.clv.as_ref().map(|clv| (&clv.source, &clv.value));
-    let fingerprint = json_hash(&(&mappings, purchases, shards))?;
+    let fingerprint = fingerprint(project, shards)?;
     let kept = head.filter(|head| head.state.fingerprint == fingerprint);
     let mut notes = Vec::new();
     if let (Some(head), None) = (head, kept) {
@@ -151,7 +149,7 @@ pub fn plan(
     };
     let mut reads = BTreeMap::new();
     let mut reused_files = 0;
-    for mapping in mappings {
+    for mapping in mappings(project) {
         let files = listing.get(&mapping.source).map_or(&[][..], Vec::as_slice);
         let taken = kept.map_or(&[][..], |head| head.state.inputs.as_slice());
         let chosen = choose(&mapping.source, project, files, taken, retry)?;
@@ -171,6 +169,15 @@ pub fn plan(
         reused_files,
         notes,
     })
+}
+
+/// Hash of the declarations that the state depends on: with another one the events are needed again.
+///
+/// # Errors
+/// Never for these types; the signature is that of the JSON writer.
+pub fn fingerprint(project: &Project, shards: u32) -> Result<String, Failure> {
+    let purchases = project.clv.as_ref().map(|clv| (&clv.source, &clv.value));
+    json_hash(&(mappings(project), purchases, shards))
 }
 
 fn json_hash<T: Serialize>(value: &T) -> Result<String, Failure> {
