@@ -68,7 +68,7 @@ impl Refresh<'_> {
     /// When a source cannot be listed or does not fit its mapping, or the plan is refused.
     pub fn prepare(&self) -> Result<Prepared, Failure> {
         self.runtime.block_on(async {
-            let record = store::open(self.store, self.shards).await?;
+            let record = store::look(self.store, self.shards).await?;
             let head = store::head(self.store).await?;
             let fingerprint = fingerprint(self.project, record.shards)?;
             let known = known(head.as_ref(), &fingerprint);
@@ -110,6 +110,8 @@ impl Refresh<'_> {
         progress: &dyn Progress,
     ) -> Result<RunRecord, Stopped> {
         let (started_at, _) = (self.now)();
+        self.runtime
+            .block_on(store::make(self.store, self.shards))?;
         let prepared = self.prepare()?;
         let mut record = RunRecord {
             run: Ulid::new().to_string(),

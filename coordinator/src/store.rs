@@ -24,11 +24,11 @@ pub struct StoreRecord {
     pub shards: u32,
 }
 
-/// Reads the record of a store, or makes it: with `shards` shards, or [`SHARDS`].
+/// The record of a store, or what it would be: with `shards` shards, or [`SHARDS`]. Writes nothing.
 ///
 /// # Errors
 /// When the store was made with another number of shards, or by another version of Tenfold.
-pub async fn open(store: &Store, shards: Option<u32>) -> Result<StoreRecord, Failure> {
+pub async fn look(store: &Store, shards: Option<u32>) -> Result<StoreRecord, Failure> {
     if let Some(shards) = shards {
         check(shards)?;
     }
@@ -36,12 +36,8 @@ pub async fn open(store: &Store, shards: Option<u32>) -> Result<StoreRecord, Fai
         format: 1,
         shards: shards.unwrap_or(SHARDS),
     };
-    let there = match store.get_if_present(PATH).await? {
-        Some(there) => there,
-        None => {
-            store.create(PATH, json(&wanted)?).await?;
-            store.get(PATH).await?
-        }
+    let Some(there) = store.get_if_present(PATH).await? else {
+        return Ok(wanted);
     };
     let record: StoreRecord = serde_json::from_slice(&there)
         .map_err(|error| Failure::dependency(format!("cannot read {PATH}: {error}")))?;
@@ -59,6 +55,16 @@ pub async fn open(store: &Store, shards: Option<u32>) -> Result<StoreRecord, Fai
         .remedy("leave --shards out, or start a new store")),
         _ => Ok(record),
     }
+}
+
+/// Makes the record of a store that has none, once and for all.
+///
+/// # Errors
+/// As [`look`], or when the store refuses.
+pub async fn make(store: &Store, shards: Option<u32>) -> Result<StoreRecord, Failure> {
+    let wanted = look(store, shards).await?;
+    store.create(PATH, json(&wanted)?).await?;
+    look(store, shards).await
 }
 
 fn check(shards: u32) -> Result<(), Failure> {
