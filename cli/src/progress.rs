@@ -1,4 +1,5 @@
-//! How a refresh goes on: bars on a terminal, one line per step elsewhere. Always on standard error.
+//! How a refresh goes on: one line per finished step, and on a terminal a bar for the step at work.
+//! Always on standard error.
 
 use std::io::IsTerminal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -70,19 +71,17 @@ impl Progress for Shown {
         let Some(step) = self.current().take() else {
             return;
         };
-        match step.bar {
-            Some(bar) => bar.finish(),
-            None => {
-                let reused = match step.adopted {
-                    0 => String::new(),
-                    adopted => format!(", {adopted} done before"),
-                };
-                let elapsed = step.started.elapsed().as_secs_f64();
-                eprintln!(
-                    "{:>8}  {} tasks{reused}  {elapsed:.2} s",
-                    step.name, step.tasks
-                );
-            }
+        if let Some(bar) = step.bar {
+            bar.finish_and_clear();
         }
+        let reused = match step.adopted {
+            0 => String::new(),
+            adopted => format!(", {adopted} done before"),
+        };
+        let elapsed = step.started.elapsed().as_secs_f64();
+        eprintln!(
+            "{:>8}  {} tasks{reused}  {elapsed:.2} s",
+            step.name, step.tasks
+        );
     }
 }

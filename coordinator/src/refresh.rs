@@ -396,11 +396,11 @@ impl<'a> Work<'a> {
         scored: &[ScoreOutput],
         values: &[ShardValues],
     ) -> Result<(PartRef, Vec<GroupSummary>), Failure> {
-        let boundaries = match self.one("cut", steps::boundaries_task(plan, scored))? {
+        let boundaries = match self.one("cells", steps::boundaries_task(plan, scored))? {
             TaskOutput::Boundaries(output) => output.boundaries,
             _ => return Err(mixed_up()),
         };
-        let gathered = self.step("cut", steps::gather_tasks(plan, values, &boundaries))?;
+        let gathered = self.step("gather", steps::gather_tasks(plan, values, &boundaries))?;
         let mut candidates = Vec::new();
         for output in gathered {
             match output {

@@ -24,7 +24,7 @@ use tenfold_store::object::Store;
 use tenfold_store::record;
 use tokio::runtime::Handle;
 
-pub use absorb::check_mapping;
+pub use absorb::{check_mapping, quarantine_schema};
 pub use expression::check_predicate;
 pub use prune::rules_out;
 

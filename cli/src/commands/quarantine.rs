@@ -30,10 +30,10 @@ pub fn ls(global: &Global, machine: &Machine) -> Result<(), Stopped> {
         }
         quarantine::read(&kept, &parts).await
     })?;
-    let Some(schema) = batches.first().map(|batch| batch.schema()) else {
+    if batches.is_empty() {
         eprintln!("no row is in quarantine");
-        return Ok(());
-    };
+    }
+    let schema = tenfold_worker::quarantine_schema();
     Ok(to_stdout(|out| {
         write_batches(out, global.output, &schema, &batches)
     })?)

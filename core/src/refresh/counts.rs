@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// `read = counted + pending + duplicate + filtered + quarantined`, always (invariant I4).
 /// The figures are signed because a run may turn a row that an earlier run counted into a
-/// duplicate or, as time passes, a pending one into a counted one.
+/// duplicate. Rows that were pending and count since a later night are seen in the totals of the
+/// snapshots alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Rows in the files.

@@ -405,3 +405,6 @@ fn pack(mapping: &SourceMapping, shards: u32, units: Vec<InputUnit>) -> Vec<Abso
     }
     tasks
 }
+
+#[cfg(test)]
+mod tests;

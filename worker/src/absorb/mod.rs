@@ -21,6 +21,7 @@ use tenfold_core::refresh::task::{AbsorbOutput, AbsorbTask, Again, InputUnit, So
 
 use crate::TaskContext;
 use derive::Derivation;
+pub use quarantine::schema as quarantine_schema;
 use quarantine::Quarantine;
 use read::UnitReader;
 

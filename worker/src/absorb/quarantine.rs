@@ -27,7 +27,7 @@ pub struct Quarantine {
     count: usize,
 }
 
-/// Columns of a part of quarantine.
+/// Columns of a part of quarantine: one row per refused row.
 pub fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("source", DataType::Utf8, false),

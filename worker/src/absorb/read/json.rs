@@ -37,6 +37,7 @@ impl JsonReader {
         let mut lines = Lines {
             input: BufReader::new(ObjectRead::open(&unit.location, context)?),
             ahead: Vec::new(),
+            not_utf8: Vec::new(),
             next_row: unit.first_row,
         };
         lines.look_ahead(SAMPLE_LINES)?;
@@ -57,10 +58,12 @@ impl JsonReader {
     pub fn next(&mut self) -> Result<Option<Rows>, Failure> {
         self.lines.look_ahead(BATCH_ROWS)?;
         let lines = self.lines.take(BATCH_ROWS);
-        if lines.is_empty() {
+        let not_utf8 = std::mem::take(&mut self.lines.not_utf8);
+        if lines.is_empty() && not_utf8.is_empty() {
             return Ok(None);
         }
-        let (numbers, batch, malformed) = self.decode_all(&lines)?;
+        let (numbers, batch, mut malformed) = self.decode_all(&lines)?;
+        malformed.extend(not_utf8);
         let names: Vec<String> = self
             .schema
             .fields()
@@ -170,6 +173,7 @@ fn names(mapping: &SourceMapping, sample: &[(u64, String)]) -> Vec<String> {
 struct Lines {
     input: BufReader<ObjectRead>,
     ahead: Vec<(u64, String)>,
+    not_utf8: Vec<Malformed>,
     next_row: u64,
 }
 
@@ -177,7 +181,7 @@ impl Lines {
     /// Reads until so many lines are at hand, or the file ends.
     fn look_ahead(&mut self, count: usize) -> Result<(), Failure> {
         let mut line = Vec::new();
-        while self.ahead.len() < count {
+        while self.ahead.len() + self.not_utf8.len() < count {
             line.clear();
             let limit = RECORD_BYTES as u64 + 1;
             let read = self.input.by_ref().take(limit).read_until(b'\n', &mut line);
@@ -193,9 +197,14 @@ impl Lines {
     fn keep(&mut self, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
         let text = text.trim();
-        if !text.is_empty() {
-            self.ahead.push((self.next_row, text.to_owned()));
-            self.next_row += 1;
+        if text.is_empty() {
+            return;
+        }
+        let numbered = (self.next_row, text.to_owned());
+        self.next_row += 1;
+        match std::str::from_utf8(line) {
+            Ok(_) => self.ahead.push(numbered),
+            Err(_) => self.not_utf8.push(fault(&numbered, "the line is not UTF-8")),
         }
     }
 

@@ -21,10 +21,15 @@ use crate::TaskContext;
 /// Longest record: a quote that is never closed would otherwise swallow the rest of the file.
 pub const RECORD_BYTES: usize = 1 << 20;
 
+/// Follows every file as a record of its own, unless a quotation mark is still open at its end.
+const END: &str = "\n\0end of file\0\n";
+
+type CsvReader = csv::Reader<io::Chain<ObjectRead, &'static [u8]>>;
+
 /// Reads a CSV file.
 pub struct TextReader {
     mapping: SourceMapping,
-    reader: csv::Reader<ObjectRead>,
+    reader: CsvReader,
     /// Names of the needed columns and their places in a record.
     columns: Vec<(String, usize)>,
     fields: usize,
@@ -40,7 +45,9 @@ impl TextReader {
         context: &TaskContext,
     ) -> Result<Self, Failure> {
         let input = ObjectRead::open(&unit.location, context)?;
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(input);
+        let mut reader = csv::ReaderBuilder::new()
+            .flexible(true)
+            .from_reader(input.chain(END.as_bytes()));
         let header = header(&mut reader)?;
         let schema: SchemaRef = text_schema(mapping, &header, keys);
         let needed = own_columns_needed(mapping, &schema, keys)?;
@@ -95,18 +102,36 @@ impl TextReader {
     }
 
     fn advance(&mut self) -> Result<bool, Failure> {
-        let more = self
-            .reader
-            .read_byte_record(&mut self.record)
-            .map_err(|error| Failure::data(format!("row {}: {error}", self.next_row)))?;
-        if self.record.as_slice().len() > RECORD_BYTES {
-            return Err(Failure::data(format!(
-                "row {} is longer than {RECORD_BYTES} bytes",
-                self.next_row
-            ))
-            .remedy("look for a quotation mark that is never closed"));
+        self.reader.get_mut().get_mut().0.allowed = 2 * RECORD_BYTES;
+        let more = match self.reader.read_byte_record(&mut self.record) {
+            Ok(more) => more,
+            Err(error) => return Err(self.unreadable(&error)),
+        };
+        if self.record.as_slice().ends_with(&END.as_bytes()[1..]) {
+            return Err(self.unclosed("opens a quotation mark that is never closed"));
         }
-        Ok(more)
+        if self.record.as_slice().len() > RECORD_BYTES {
+            return Err(self.too_long());
+        }
+        Ok(more && self.record.as_slice() != END.trim_ascii().as_bytes())
+    }
+
+    fn unreadable(&self, error: &csv::Error) -> Failure {
+        match error.kind() {
+            csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                self.too_long()
+            }
+            _ => Failure::dependency(format!("row {}: {error}", self.next_row)),
+        }
+    }
+
+    fn too_long(&self) -> Failure {
+        self.unclosed(&format!("is longer than {RECORD_BYTES} bytes"))
+    }
+
+    fn unclosed(&self, what: &str) -> Failure {
+        Failure::data(format!("row {} {what}", self.next_row))
+            .remedy("close the quotation mark, or double those that are part of a value")
     }
 
     /// Why the current record cannot be used, if it cannot.
@@ -138,7 +163,7 @@ impl TextReader {
     }
 }
 
-fn header(reader: &mut csv::Reader<ObjectRead>) -> Result<Vec<String>, Failure> {
+fn header(reader: &mut CsvReader) -> Result<Vec<String>, Failure> {
     let remedy = "the first line names the columns, each with a name of its own, in UTF-8";
     let header = reader.headers().map_err(|error| {
         Failure::data(format!("cannot read the header line: {error}")).remedy(remedy)
@@ -147,8 +172,14 @@ fn header(reader: &mut csv::Reader<ObjectRead>) -> Result<Vec<String>, Failure> 
         .iter()
         .map(|name| name.trim_start_matches('\u{feff}').to_owned())
         .collect();
-    if names.is_empty() {
+    if names == [END.trim_ascii()] {
         return Err(Failure::data("the file is empty: it has no header line").remedy(remedy));
+    }
+    if names.last().is_some_and(|name| name.ends_with(&END[1..])) {
+        return Err(Failure::data(
+            "the header line opens a quotation mark that is never closed",
+        )
+        .remedy(remedy));
     }
     let mut seen = BTreeSet::new();
     match names.iter().find(|name| !seen.insert(name.as_str())) {
@@ -164,6 +195,8 @@ pub struct ObjectRead {
     chunks: BoxStream<'static, object_store::Result<Bytes>>,
     current: Bytes,
     runtime: Handle,
+    /// Bytes that may still be read: a record without an end must not fill the memory.
+    allowed: usize,
 }
 
 impl ObjectRead {
@@ -176,6 +209,7 @@ impl ObjectRead {
             chunks: answer.into_stream().boxed(),
             current: Bytes::new(),
             runtime: context.runtime.clone(),
+            allowed: usize::MAX,
         })
     }
 }
@@ -189,6 +223,10 @@ impl Read for ObjectRead {
             }
         }
         let length = self.current.len().min(buffer.len());
+        self.allowed = self
+            .allowed
+            .checked_sub(length)
+            .ok_or(io::ErrorKind::FileTooLarge)?;
         self.current.copy_to_slice(&mut buffer[..length]);
         Ok(length)
     }

@@ -1,0 +1,241 @@
+//! What is read, reused and refused.
+
+use super::*;
+use crate::project::parse;
+use crate::refresh::counts::Counts;
+use crate::snapshot::{ObjectRef, RunSummary};
+
+const TEXT: &str = "
+project: shop
+customer: {type: int64}
+sources:
+  sales:
+    path: sales/
+    customer: customer
+    time: day
+    measures: {revenue: {column: amount, currency: EUR}}
+deciles: [{measure: revenue}]
+";
+
+fn project() -> Project {
+    parse(TEXT).unwrap()
+}
+
+fn day(text: &str) -> Day {
+    text.parse().unwrap()
+}
+
+fn file(location: &str, size: u64) -> ListedFile {
+    ListedFile {
+        location: location.to_owned(),
+        size,
+        etag: Some(format!("etag of {location} at {size}")),
+        keys: BTreeMap::new(),
+        row_groups: vec![10; 4],
+    }
+}
+
+fn listing(files: &[ListedFile]) -> Listing {
+    BTreeMap::from([("sales".to_owned(), files.to_vec())])
+}
+
+fn decide(head: Option<&Head>, files: &[ListedFile]) -> Result<Planned, Failure> {
+    decide_at("2024-03-01", head, files, &QuarantineRetry::default())
+}
+
+fn decide_at(
+    as_of: &str,
+    head: Option<&Head>,
+    files: &[ListedFile],
+    retry: &QuarantineRetry,
+) -> Result<Planned, Failure> {
+    plan(&project(), day(as_of), 8, head, &listing(files), retry)
+}
+
+/// The head that a night leaves which took these files in.
+fn head(files: &[ListedFile]) -> Head {
+    let taken = |file: &ListedFile| TakenInput {
+        source: "sales".to_owned(),
+        location: file.location.clone(),
+        size: file.size,
+        etag: file.etag.clone(),
+        rows: 40,
+        checksum: 7,
+        quarantined: 2,
+    };
+    let nowhere = ObjectRef {
+        path: String::new(),
+        sha256: String::new(),
+        bytes: 0,
+    };
+    Head {
+        manifest: Manifest {
+            format: Manifest::FORMAT,
+            number: 3,
+            parent: Some(2),
+            run: "run".to_owned(),
+            plan_hash: String::new(),
+            code_version: CODE_VERSION,
+            as_of: day("2024-03-01"),
+            published_at: String::new(),
+            snapshot_hash: "hash".to_owned(),
+            declarations: project(),
+            tables: BTreeMap::new(),
+            fits: None,
+            groups: Vec::new(),
+            customers: 0,
+            rows: CountsBySource::new(),
+            summary: RunSummary::default(),
+            warnings: Vec::new(),
+            state: nowhere,
+            cuts: None,
+        },
+        state: StateIndex {
+            fingerprint: fingerprint(&project(), 8).unwrap(),
+            shards: 8,
+            inputs: files.iter().map(taken).collect(),
+            state: Vec::new(),
+            totals: CountsBySource::new(),
+            quarantine: Vec::new(),
+        },
+    }
+}
+
+fn locations(planned: &Planned) -> Vec<Vec<&str>> {
+    let tasks = planned.plan.absorb.iter();
+    tasks
+        .map(|task| {
+            task.units
+                .iter()
+                .map(|unit| unit.location.as_str())
+                .collect()
+        })
+        .collect()
+}
+
+#[test]
+fn a_plan_does_not_depend_on_the_order_of_a_listing() {
+    let files = [file("a", 5), file("b", 6), file("c", 7)];
+    let turned = [files[2].clone(), files[0].clone(), files[1].clone()];
+    let one = decide(None, &files).unwrap();
+    let other = decide(None, &turned).unwrap();
+    assert_eq!(one.plan.hash().unwrap(), other.plan.hash().unwrap());
+    assert_eq!(locations(&one), [["a", "b", "c"]]);
+}
+
+#[test]
+fn small_files_share_a_task_and_large_ones_are_cut_at_row_groups() {
+    let large = file("large", 4 * TASK_BYTES);
+    let planned = decide(
+        None,
+        &[file("a", TASK_BYTES / 2), file("b", TASK_BYTES), large],
+    )
+    .unwrap();
+    let tasks = locations(&planned);
+    assert_eq!(tasks[..2], [["a"], ["b"]]);
+    assert_eq!(tasks.len(), 6);
+    let units: Vec<_> = planned.plan.absorb[2..]
+        .iter()
+        .flat_map(|task| &task.units)
+        .collect();
+    let ranges: Vec<_> = units
+        .iter()
+        .map(|unit| (unit.row_groups, unit.first_row))
+        .collect();
+    assert_eq!(
+        ranges,
+        [
+            (Some((0, 1)), 1),
+            (Some((1, 2)), 11),
+            (Some((2, 3)), 21),
+            (Some((3, 4)), 31)
+        ]
+    );
+}
+
+#[test]
+fn files_that_were_taken_in_are_reused() {
+    let files = [file("a", 5), file("b", 6)];
+    let planned = decide(Some(&head(&files[..1])), &files).unwrap();
+    assert_eq!(locations(&planned), [["b"]]);
+    assert_eq!((planned.reused_files, planned.nothing_new), (1, false));
+}
+
+#[test]
+fn nothing_new_is_noticed() {
+    let files = [file("a", 5)];
+    let head = head(&files);
+    let retry = QuarantineRetry::default();
+    assert!(decide(Some(&head), &files).unwrap().nothing_new);
+    assert!(
+        !decide_at("2024-03-02", Some(&head), &files, &retry)
+            .unwrap()
+            .nothing_new
+    );
+}
+
+#[test]
+fn changed_vanished_and_missing_files_are_refused() {
+    let files = [file("a", 5), file("b", 6)];
+    let head = head(&files);
+    let changed = decide(Some(&head), &[file("a", 5), file("b", 7)]).unwrap_err();
+    assert!(changed.message.contains("b has changed"), "{changed}");
+    let vanished = decide(Some(&head), &files[..1]).unwrap_err();
+    assert!(
+        vanished
+            .message
+            .contains("b was taken in before and is gone"),
+        "{vanished}"
+    );
+    let none = decide(None, &[]).unwrap_err();
+    assert!(none.message.contains("no files at sales/"), "{none}");
+    for refused in [changed, vanished, none] {
+        assert!(!refused.remedy.is_empty(), "{refused}");
+    }
+}
+
+#[test]
+fn time_does_not_go_back() {
+    let files = [file("a", 5)];
+    let retry = QuarantineRetry::default();
+    let refused = decide_at("2024-02-29", Some(&head(&files)), &files, &retry).unwrap_err();
+    assert!(
+        refused.message.contains("2024-02-29 is before 2024-03-01"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn another_mapping_reads_everything_again() {
+    let files = [file("a", 5)];
+    let mut head = head(&files);
+    head.state.fingerprint = "another".to_owned();
+    let planned = decide(Some(&head), &files).unwrap();
+    assert!(planned.plan.from_scratch);
+    assert_eq!(locations(&planned), [["a"]]);
+    assert!(planned.notes[0].contains("mapping of a source changed since snapshot 3"));
+}
+
+#[test]
+fn rows_in_quarantine_are_read_again_alone() {
+    let files = [file("a", 5), file("b", 6)];
+    let head = head(&files);
+    let counts = Counts {
+        read: 2,
+        quarantined: BTreeMap::from([("bad".to_owned(), 2)]),
+        ..Counts::default()
+    };
+    let retry = QuarantineRetry {
+        rows: BTreeMap::from([(("sales".to_owned(), "b".to_owned()), vec![3, 9])]),
+        counts: BTreeMap::from([("sales".to_owned(), counts)]),
+    };
+    // The file was mended in place, so it is another one now.
+    let mended = [file("a", 5), file("b", 8)];
+    let planned = decide_at("2024-03-01", Some(&head), &mended, &retry).unwrap();
+    let again = planned.plan.absorb[0].units[0].again.as_ref().unwrap();
+    assert_eq!(
+        (again.rows.as_slice(), again.rows_before, again.checksum),
+        (&[3, 9][..], 40, 7)
+    );
+    assert_eq!(planned.plan.released, retry.counts);
+}
