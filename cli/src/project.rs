@@ -55,9 +55,11 @@ pub fn checked(text: &str, file: &str) -> Result<Project, Failure> {
         .iter()
         .filter(|finding| finding.severity == Severity::Error)
         .count();
-    project.ok_or_else(|| {
+    let project = project.ok_or_else(|| {
         Failure::config(format!("{file} has {errors} errors")).remedy("see the lines above")
-    })
+    })?;
+    tenfold_worker::check_populations(&project).map_err(|failure| failure.within(file))?;
+    Ok(project)
 }
 
 /// Opens a project and its store.

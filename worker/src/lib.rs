@@ -10,6 +10,7 @@ mod fit;
 mod keys;
 mod merge;
 mod model;
+mod populations;
 mod prune;
 mod ranking;
 mod score;
@@ -25,7 +26,7 @@ use tenfold_store::record;
 use tokio::runtime::Handle;
 
 pub use absorb::{check_mapping, quarantine_schema};
-pub use expression::check_predicate;
+pub use populations::check_populations;
 pub use prune::rules_out;
 
 /// What a task may use of the machine that it runs on. None of it changes what the task answers.

@@ -20,14 +20,21 @@ use crate::expression::Parsed;
 ///
 /// # Errors
 /// When a key is not of its declared type.
-pub fn rules_out(mapping: &SourceMapping, keys: &BTreeMap<String, String>) -> Result<bool, Failure> {
-    let Some(filter) = &mapping.filter else { return Ok(false) };
+pub fn rules_out(
+    mapping: &SourceMapping,
+    keys: &BTreeMap<String, String>,
+) -> Result<bool, Failure> {
+    let Some(filter) = &mapping.filter else {
+        return Ok(false);
+    };
     if keys.is_empty() {
         return Ok(false);
     }
     let (fields, columns): (Vec<Field>, Vec<_>) = key_columns(mapping, keys)?.into_iter().unzip();
     let row = crate::arrays::batch(std::sync::Arc::new(Schema::new(fields)), columns)?;
-    Ok(conditions(filter).iter().any(|condition| is_not_true(condition, &row)))
+    Ok(conditions(filter)
+        .iter()
+        .any(|condition| is_not_true(condition, &row)))
 }
 
 /// The conditions that `AND` joins at the top of a predicate, as text.
@@ -44,7 +51,11 @@ fn conditions(filter: &str) -> Vec<String> {
 
 fn split(expression: Expr, found: &mut Vec<String>) {
     match expression {
-        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And,
+            right,
+        } => {
             split(*left, found);
             split(*right, found);
         }
@@ -79,14 +90,18 @@ mod tests {
 
     fn ruled_out(filter: &str) -> bool {
         let keys = [("day", "2024-02-01"), ("country", "FR")];
-        let keys = keys.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let keys = keys
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into();
         rules_out(&mapping(filter), &keys).unwrap()
     }
 
     #[test]
     fn keys_decide_when_they_stand_alone() {
         assert!(ruled_out("day < DATE '2024-02-01'"));
-        assert!(ruled_out("amount > 0 AND (day < DATE '2024-02-01' AND x = 1)"));
+        assert!(ruled_out(
+            "amount > 0 AND (day < DATE '2024-02-01' AND x = 1)"
+        ));
         assert!(ruled_out("country = 'DE' AND amount > 0"));
         assert!(!ruled_out("country = 'FR' AND amount > 0"));
         assert!(!ruled_out("country = 'DE' OR amount > 0"));

@@ -194,10 +194,11 @@ fn minor_per_major(scale: u8) -> f64 {
     (0..scale).fold(1.0, |power, _| power * 10.0)
 }
 
-fn value_spec(plan: &Plan) -> Option<ValueSpec> {
-    let clv = plan.project.clv.as_ref()?;
+/// What the tables show of CLV, when it is declared.
+pub fn value_spec(project: &Project) -> Option<ValueSpec> {
+    let clv = project.clv.as_ref()?;
     Some(ValueSpec {
-        scale: scale(&plan.project),
+        scale: scale(project),
         horizons: clv.horizons.clone(),
     })
 }
@@ -257,7 +258,7 @@ pub fn shard_values(merged: &[MergeOutput]) -> Vec<ShardValues> {
 /// Tasks that predict and count values, one per shard with customers.
 pub fn score_tasks(plan: &Plan, fits: Option<&Fits>, values: &[ShardValues]) -> Vec<Task> {
     let deciles = decile_specs(&plan.project);
-    let value = value_spec(plan);
+    let value = value_spec(&plan.project);
     let task = |values: &ShardValues| {
         Task::Score(ScoreTask {
             values: values.clone(),
@@ -307,7 +308,7 @@ pub fn cuts_task(plan: &Plan, boundaries: &PartRef, candidates: Vec<PartRef>) ->
 /// Tasks that write the tables keyed by customer, one per shard with customers.
 pub fn assign_tasks(plan: &Plan, values: &[ShardValues], cuts: &PartRef) -> Vec<Task> {
     let deciles = decile_specs(&plan.project);
-    let value = value_spec(plan);
+    let value = value_spec(&plan.project);
     let task = |values: &ShardValues| {
         Task::Assign(AssignTask {
             values: values.clone(),

@@ -21,8 +21,8 @@ use tenfold_core::refresh::task::{AbsorbOutput, AbsorbTask, Again, InputUnit, So
 
 use crate::TaskContext;
 use derive::Derivation;
-pub use quarantine::schema as quarantine_schema;
 use quarantine::Quarantine;
+pub use quarantine::schema as quarantine_schema;
 use read::UnitReader;
 
 pub use read::key_columns;
@@ -145,8 +145,10 @@ pub fn check_mapping(
     schema: &SchemaRef,
     keys: &BTreeMap<String, String>,
 ) -> Result<(), Failure> {
-    let keys: Vec<Field> =
-        key_columns(mapping, keys)?.into_iter().map(|(field, _)| field).collect();
+    let keys: Vec<Field> = key_columns(mapping, keys)?
+        .into_iter()
+        .map(|(field, _)| field)
+        .collect();
     let schema = read::with_fields(&read::typed_schema(mapping, schema), &keys);
     let columns = derive::columns_needed(mapping, &schema)?;
     let projected = derive::project(&schema, &columns)?;

@@ -204,7 +204,9 @@ impl Lines {
         self.next_row += 1;
         match std::str::from_utf8(line) {
             Ok(_) => self.ahead.push(numbered),
-            Err(_) => self.not_utf8.push(fault(&numbered, "the line is not UTF-8")),
+            Err(_) => self
+                .not_utf8
+                .push(fault(&numbered, "the line is not UTF-8")),
         }
     }
 

@@ -176,10 +176,10 @@ fn header(reader: &mut CsvReader) -> Result<Vec<String>, Failure> {
         return Err(Failure::data("the file is empty: it has no header line").remedy(remedy));
     }
     if names.last().is_some_and(|name| name.ends_with(&END[1..])) {
-        return Err(Failure::data(
-            "the header line opens a quotation mark that is never closed",
-        )
-        .remedy(remedy));
+        return Err(
+            Failure::data("the header line opens a quotation mark that is never closed")
+                .remedy(remedy),
+        );
     }
     let mut seen = BTreeSet::new();
     match names.iter().find(|name| !seen.insert(name.as_str())) {
