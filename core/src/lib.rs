@@ -8,6 +8,7 @@ pub mod clv;
 pub mod decile;
 pub mod failure;
 pub mod hash;
+pub mod money;
 pub mod project;
 pub mod refresh;
 pub mod snapshot;

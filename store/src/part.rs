@@ -15,7 +15,8 @@ use arrow::ipc::writer::{FileWriter, StreamWriter};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
 };
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -66,10 +67,15 @@ pub async fn put_part(
 /// When it is not there, or its bytes are not those that were written.
 pub async fn get_part(store: &Store, part: &PartRef) -> Result<Bytes, Failure> {
     let bytes = store.get(&part.path).await?;
-    if bytes.len() as u64 != part.bytes || xxh3_64(&bytes) != part.checksum {
-        return Err(damaged(store, &part.path));
+    match is_content(part, &bytes) {
+        true => Ok(bytes),
+        false => Err(damaged(store, &part.path)),
     }
-    Ok(bytes)
+}
+
+/// Whether these are the bytes that were written as a part.
+pub fn is_content(part: &PartRef, bytes: &[u8]) -> bool {
+    bytes.len() as u64 == part.bytes && xxh3_64(bytes) == part.checksum
 }
 
 /// Reads one segment of a part of pieces and checks that it is whole.
@@ -190,6 +196,16 @@ pub async fn parquet_schema(store: &Store, path: &str, size: u64) -> Result<Sche
     Ok(metadata.schema().clone())
 }
 
+/// Decodes a Parquet file that is at hand, some rows at a time.
+///
+/// # Errors
+/// When it is not one.
+pub fn parquet_batches(bytes: Bytes, rows: usize) -> Result<ParquetRecordBatchReader, Failure> {
+    ParquetRecordBatchReaderBuilder::try_new(bytes)
+        .and_then(|builder| builder.with_batch_size(rows).build())
+        .map_err(|error| Failure::dependency(format!("cannot decode Parquet: {error}")))
+}
+
 /// Decodes a Parquet file into one batch.
 ///
 /// # Errors
@@ -253,15 +269,15 @@ fn one_batch(
     }
 }
 
-/// Encodes a batch as one segment: an Arrow IPC stream.
+/// Appends a batch to a part as one segment: an Arrow IPC stream.
 ///
 /// # Errors
 /// When a column's type cannot be written, which is a mistake of ours.
-pub fn encode_segment(batch: &RecordBatch) -> Result<Vec<u8>, Failure> {
-    let encode = || -> Result<Vec<u8>, arrow::error::ArrowError> {
-        let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
+pub fn append_segment(batch: &RecordBatch, part: &mut Vec<u8>) -> Result<(), Failure> {
+    let encode = || -> Result<(), arrow::error::ArrowError> {
+        let mut writer = StreamWriter::try_new(part, &batch.schema())?;
         writer.write(batch)?;
-        writer.into_inner()
+        writer.finish()
     };
     encode().map_err(|error| Failure::bug(format!("cannot encode IPC: {error}")))
 }
@@ -315,7 +331,8 @@ mod tests {
         assert_eq!(parquet, again);
         let ipc = put_ipc(&store, &batch).await.unwrap();
         assert_eq!(get_ipc(&store, &ipc).await.unwrap(), batch);
-        let segment = encode_segment(&batch).unwrap();
+        let mut segment = Vec::new();
+        append_segment(&batch, &mut segment).unwrap();
         assert_eq!(decode_segment(Bytes::from(segment)).unwrap(), batch);
     }
 

@@ -13,6 +13,7 @@ use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::task::TaskOutput;
 
 use crate::object::{Created, Store};
+use crate::part::is_content;
 
 /// Where records lie.
 pub const RESULTS: &str = "_work/results";
@@ -118,15 +119,20 @@ async fn newest(store: &Store, task: &str) -> Result<(u32, Option<TaskOutput>), 
 
 async fn is_whole(store: &Store, output: &TaskOutput) -> Result<bool, Failure> {
     for part in output.parts() {
-        if !part_is_there(store, part).await? {
+        if !is_intact(store, part).await? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-async fn part_is_there(store: &Store, part: &PartRef) -> Result<bool, Failure> {
-    Ok(store.size(&part.path).await? == Some(part.bytes))
+/// Whether a part is there with the bytes that were written.
+async fn is_intact(store: &Store, part: &PartRef) -> Result<bool, Failure> {
+    if store.size(&part.path).await? != Some(part.bytes) {
+        return Ok(false);
+    }
+    let bytes = store.get_if_present(&part.path).await?;
+    Ok(bytes.is_some_and(|bytes| is_content(part, &bytes)))
 }
 
 #[cfg(test)]
@@ -172,6 +178,19 @@ mod tests {
         let again = answer(&store, b"lost").await;
         settle(&store, "t", again.clone()).await.unwrap();
         assert_eq!(adopt(&store, "t").await.unwrap(), Some(again));
+    }
+
+    #[tokio::test]
+    async fn a_record_of_a_damaged_part_is_superseded() {
+        let store = Store::in_memory();
+        let output = settle(&store, "t", answer(&store, b"whole").await)
+            .await
+            .unwrap();
+        let damaged = Bytes::from_static(b"whale");
+        store.put(&part_path(&output), damaged).await.unwrap();
+        assert_eq!(adopt(&store, "t").await.unwrap(), None);
+        let again = answer(&store, b"whole").await;
+        assert_eq!(settle(&store, "t", again).await.unwrap(), output);
     }
 
     #[tokio::test]

@@ -12,10 +12,22 @@ const FORBIDDEN: [(&str, &[&str]); 4] = [
     // Rules are pure: nothing that reads files, clocks or networks, and no columnar engine.
     (
         "tenfold-core",
-        &["tokio", "tonic", "sled", "object_store", "arrow", "arrow-array", "datafusion", "rand"],
+        &[
+            "tokio",
+            "tonic",
+            "sled",
+            "object_store",
+            "arrow",
+            "arrow-array",
+            "datafusion",
+            "rand",
+        ],
     ),
     // The coordinator never computes.
-    ("tenfold-coordinator", &["datafusion", "tenfold-worker", "tenfold-query"]),
+    (
+        "tenfold-coordinator",
+        &["datafusion", "tenfold-worker", "tenfold-query"],
+    ),
     // The worker never publishes on its own account, and keeps no ledger.
     ("tenfold-worker", &["sled", "tenfold-coordinator"]),
     // Tables need no query engine to be published.
@@ -27,7 +39,10 @@ fn no_crate_depends_on_what_it_must_not_know() {
     let graph = Graph::of_workspace();
     for (package, forbidden) in FORBIDDEN {
         let reached = graph.reached_from(package);
-        assert!(reached.len() > 3, "{package} has no dependencies: is the graph whole?");
+        assert!(
+            reached.len() > 3,
+            "{package} has no dependencies: is the graph whole?"
+        );
         for name in forbidden {
             assert!(!reached.contains(*name), "{package} depends on {name}");
         }
@@ -37,12 +52,17 @@ fn no_crate_depends_on_what_it_must_not_know() {
 #[test]
 fn every_file_says_what_it_is_for() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let listed = Command::new("git").args(["ls-files", "*.rs"]).current_dir(root).output();
+    let listed = Command::new("git")
+        .args(["ls-files", "*.rs"])
+        .current_dir(root)
+        .output();
     let listed = listed.expect("git lists the files");
     let listed = String::from_utf8(listed.stdout).expect("paths are UTF-8");
     assert!(listed.lines().count() > 50, "git listed too few files");
     for file in listed.lines() {
-        let Ok(text) = std::fs::read_to_string(format!("{root}/{file}")) else { continue };
+        let Ok(text) = std::fs::read_to_string(format!("{root}/{file}")) else {
+            continue;
+        };
         assert!(text.starts_with("//!"), "{file} does not open with `//!`");
     }
 }

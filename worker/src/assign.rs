@@ -12,6 +12,7 @@ use arrow::datatypes::Int64Type;
 use serde::{Deserialize, Serialize};
 use tenfold_core::decile::{Rankable, Ties, assign, assign_i64_customers};
 use tenfold_core::failure::Failure;
+use tenfold_core::money::to_minor;
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::task::{AssignOutput, AssignTask, DecileSpec, RankedValue, TablePart};
 use tenfold_store::part::{Layout, WORK, put_parquet, put_part};
@@ -382,17 +383,11 @@ fn append_totals(
             let clv = batches.score("clv_12m")?;
             let accounts = crate::ranking::places(column(long, "customer")?, batches.customers()?)?;
             for row in rows {
-                totals.append_value(minor(clv.value(accounts[*row as usize] as usize), scale));
+                totals.append_value(to_minor(clv.value(accounts[*row as usize] as usize), scale));
             }
         }
     }
     Ok(())
-}
-
-/// A number in units of 10^-scale.
-pub fn minor(value: f64, scale: u8) -> i128 {
-    let factor = (0..scale).fold(1.0, |power: f64, _| power * 10.0);
-    (value * factor).round() as i128
 }
 
 fn write(

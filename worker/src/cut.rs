@@ -1,18 +1,20 @@
 //! Cut: from histograms to the exact last row of every tile.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, UInt64Array};
-use arrow::compute::{concat, take};
+use arrow::array::{
+    Array, ArrayRef, AsArray, RecordBatch, RecordBatchReader, UInt32Array, UInt64Array,
+};
+use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, UInt32Type, UInt64Type};
 use bytes::Bytes;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tenfold_core::decile::{
-    Boundary, CELLS, Cuts, Histogram, RankKey, Rankable, Ranked, boundaries as boundaries_of,
-    boundary_cells, merge_runs, select_cuts,
+    Boundary, CELLS, CutError, Cuts, Histogram, RankKey, Rankable, Ranked,
+    boundaries as boundaries_of, boundary_cells, merge_runs, select_cuts,
 };
 use tenfold_core::failure::Failure;
 use tenfold_core::project::CustomerType;
@@ -21,12 +23,17 @@ use tenfold_core::refresh::task::{
     BoundariesOutput, BoundariesTask, CutsOutput, CutsTask, DecileSpec, GatherOutput, GatherTask,
     GroupSummary,
 };
-use tenfold_store::part::{STATE, WORK, get_ipc, get_part, put_ipc, put_part};
+use tenfold_store::part::{
+    Layout, STATE, WORK, encode_parquet, get_ipc, get_part, parquet_batches, put_part,
+};
 
 use crate::TaskContext;
 use crate::arrays::{arrow_bug, column, text};
 use crate::ranking::{Group, GroupKey, GroupValues, for_each_group};
 use crate::values::ShardBatches;
+
+/// Candidates of each shard that are decoded at a time.
+const CANDIDATES_AT_A_TIME: usize = 8192;
 
 /// A ranked group over all shards, and where its tiles end.
 #[derive(Debug, Serialize, Deserialize)]
@@ -144,8 +151,7 @@ pub fn gather(task: &GatherTask, context: &TaskContext) -> Result<GatherOutput, 
     let groups: Vec<GroupBoundaries> = get_json(&task.boundaries, context)?;
     let batches = ShardBatches::load(&task.values, context)?;
     let mut in_boundary = vec![false; CELLS];
-    let (mut places, mut keys) = (Vec::new(), Vec::new());
-    let mut customers: Vec<ArrayRef> = Vec::new();
+    let mut found = Vec::new();
     for_each_group(&batches, &task.deciles, |group| {
         let place = groups
             .binary_search_by(|known| known.key.cmp(&group.key))
@@ -158,31 +164,46 @@ pub fn gather(task: &GatherTask, context: &TaskContext) -> Result<GatherOutput, 
         cells
             .iter()
             .for_each(|cell| in_boundary[*cell as usize] = false);
-        let rows: UInt32Array = candidates.iter().map(|(_, row)| Some(*row)).collect();
-        places.extend(std::iter::repeat_n(place as u32, candidates.len()));
-        keys.extend(candidates.iter().map(|(key, _)| key.to_bits()));
-        customers.push(take(group.customers, &rows, None).map_err(arrow_bug)?);
+        if !candidates.is_empty() {
+            found.push(candidate_rows(place as u32, &candidates, group.customers)?);
+        }
         Ok(())
     })?;
-    if places.is_empty() {
+    let Some(first) = found.first() else {
         return Ok(GatherOutput { candidates: None });
-    }
-    let customers: Vec<&dyn Array> = customers.iter().map(AsRef::as_ref).collect();
-    let customers = concat(&customers).map_err(arrow_bug)?;
+    };
+    // Compressed, since customers of equal value can be most of all customers.
+    let layout = Layout {
+        sorted: &["customer"],
+        repeated: &["group", "key"],
+        identity: &["customer"],
+    };
+    let bytes = encode_parquet(&first.schema(), &found, layout)?;
+    let rows = found.iter().map(RecordBatch::num_rows).sum::<usize>() as u64;
+    let part = put_part(&context.store, WORK, "parquet", rows, bytes);
+    Ok(GatherOutput {
+        candidates: Some(context.wait(part)?),
+    })
+}
+
+fn candidate_rows(
+    group: u32,
+    candidates: &[(RankKey, u32)],
+    customers: &ArrayRef,
+) -> Result<RecordBatch, Failure> {
+    let rows = UInt32Array::from_iter_values(candidates.iter().map(|(_, row)| *row));
+    let keys = UInt64Array::from_iter_values(candidates.iter().map(|(key, _)| key.to_bits()));
     let schema = Schema::new(vec![
         Field::new("group", DataType::UInt32, false),
         Field::new("key", DataType::UInt64, false),
         Field::new("customer", customers.data_type().clone(), false),
     ]);
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(UInt32Array::from(places)),
-        Arc::new(UInt64Array::from(keys)),
-        customers,
+        Arc::new(UInt32Array::from_value(group, candidates.len())),
+        Arc::new(keys),
+        take(customers, &rows, None).map_err(arrow_bug)?,
     ];
-    let batch = crate::arrays::batch(Arc::new(schema), columns)?;
-    Ok(GatherOutput {
-        candidates: Some(context.wait(put_ipc(&context.store, &batch))?),
-    })
+    crate::arrays::batch(Arc::new(schema), columns)
 }
 
 /// The rows of a group in boundary cells, in rank order: rows are in customer order, so a stable
@@ -209,25 +230,22 @@ pub fn cuts(task: &CutsTask, context: &TaskContext) -> Result<CutsOutput, Failur
     let groups: Vec<GroupBoundaries> = get_json(&task.boundaries, context)?;
     let mut shards = Vec::with_capacity(task.candidates.len());
     for part in &task.candidates {
-        shards.push(Candidates::new(
-            context.wait(get_ipc(&context.store, part))?,
-        )?);
+        let bytes = context.wait(get_part(&context.store, part))?;
+        shards.push(Candidates::new(bytes)?);
     }
     let summaries;
     let all = match task.customer_type {
         CustomerType::Int64 => {
-            let numbers = |shard: &Candidates, row: usize| {
-                shard.customers.as_primitive::<Int64Type>().value(row)
-            };
-            let cuts = select_all(&groups, &shards, &numbers)?;
+            let numbers =
+                |customers: &ArrayRef, row| customers.as_primitive::<Int64Type>().value(row);
+            let cuts = select_all(&groups, &mut shards, &numbers)?;
             summaries = summarise(&task.deciles, &cuts);
             AllCuts::Int64(cuts)
         }
         CustomerType::String => {
-            let texts = |shard: &Candidates, row: usize| {
-                shard.customers.as_string::<i32>().value(row).to_owned()
-            };
-            let cuts = select_all(&groups, &shards, &texts)?;
+            let texts =
+                |customers: &ArrayRef, row| customers.as_string::<i32>().value(row).to_owned();
+            let cuts = select_all(&groups, &mut shards, &texts)?;
             summaries = summarise(&task.deciles, &cuts);
             AllCuts::String(cuts)
         }
@@ -240,63 +258,88 @@ pub fn cuts(task: &CutsTask, context: &TaskContext) -> Result<CutsOutput, Failur
     })
 }
 
-/// Candidates of one shard.
+/// Candidates of one shard, decoded some rows at a time.
 struct Candidates {
+    batches: ParquetRecordBatchReader,
+    rows: CandidateRows,
+    next: usize,
+}
+
+/// Candidates that are decoded.
+struct CandidateRows {
     groups: UInt32Array,
     keys: UInt64Array,
     customers: ArrayRef,
 }
 
 impl Candidates {
-    fn new(batch: RecordBatch) -> Result<Self, Failure> {
+    fn new(bytes: Bytes) -> Result<Self, Failure> {
+        let batches = parquet_batches(bytes, CANDIDATES_AT_A_TIME)?;
+        let none = RecordBatch::new_empty(batches.schema());
         Ok(Self {
-            groups: column(&batch, "group")?
-                .as_primitive::<UInt32Type>()
-                .clone(),
-            keys: column(&batch, "key")?.as_primitive::<UInt64Type>().clone(),
-            customers: column(&batch, "customer")?.clone(),
+            batches,
+            rows: CandidateRows::new(&none)?,
+            next: 0,
         })
     }
 
-    fn rows_of(&self, group: u32) -> std::ops::Range<usize> {
-        let groups = self.groups.values();
-        groups.partition_point(|other| *other < group)
-            ..groups.partition_point(|other| *other <= group)
+    /// The next row, if it is of this group: groups are asked for in their order.
+    fn next<C>(
+        &mut self,
+        group: u32,
+        customer: &dyn Fn(&ArrayRef, usize) -> C,
+    ) -> Result<Option<Ranked<C>>, Failure> {
+        while self.next == self.rows.groups.len() {
+            let Some(batch) = self.batches.next() else {
+                return Ok(None);
+            };
+            self.rows = CandidateRows::new(&batch.map_err(arrow_bug)?)?;
+            self.next = 0;
+        }
+        let row = self.next;
+        if self.rows.groups.value(row) != group {
+            return Ok(None);
+        }
+        self.next += 1;
+        Ok(Some(Ranked {
+            key: RankKey::from_bits(self.rows.keys.value(row)),
+            customer: customer(&self.rows.customers, row),
+        }))
+    }
+}
+
+impl CandidateRows {
+    fn new(batch: &RecordBatch) -> Result<Self, Failure> {
+        Ok(Self {
+            groups: column(batch, "group")?.as_primitive::<UInt32Type>().clone(),
+            keys: column(batch, "key")?.as_primitive::<UInt64Type>().clone(),
+            customers: column(batch, "customer")?.clone(),
+        })
     }
 }
 
 fn select_all<C: Ord + Clone>(
     groups: &[GroupBoundaries],
-    shards: &[Candidates],
-    customer: &dyn Fn(&Candidates, usize) -> C,
+    shards: &mut [Candidates],
+    customer: &dyn Fn(&ArrayRef, usize) -> C,
 ) -> Result<Vec<GroupCuts<C>>, Failure> {
-    let select = |(place, group): (usize, &GroupBoundaries)| {
-        let run = |shard| run(shard, place as u32, customer);
-        let rows = merge_runs(shards.iter().map(run).collect());
-        let cuts = select_cuts(&group.boundaries, rows)
-            .map_err(|error| Failure::bug(format!("cuts of a decile: {error}")))?;
-        Ok(GroupCuts {
+    let mut all = Vec::with_capacity(groups.len());
+    for (place, group) in groups.iter().enumerate() {
+        let run = |shard: &mut Candidates| shard.next(place as u32, customer).transpose();
+        let runs = shards
+            .iter_mut()
+            .map(|shard| std::iter::from_fn(move || run(shard)));
+        let cuts = select_cuts(&group.boundaries, merge_runs(runs.collect()));
+        all.push(GroupCuts {
             key: group.key.clone(),
             customers: group.customers,
-            cuts,
-        })
-    };
-    groups.iter().enumerate().map(select).collect()
-}
-
-fn run<'a, C>(
-    shard: &'a Candidates,
-    group: u32,
-    customer: &'a dyn Fn(&Candidates, usize) -> C,
-) -> impl Iterator<Item = Result<Ranked<C>, Infallible>> + 'a {
-    let ranked = move |row| {
-        let key = RankKey::from_bits(shard.keys.value(row));
-        Ok(Ranked {
-            key,
-            customer: customer(shard, row),
-        })
-    };
-    shard.rows_of(group).map(ranked)
+            cuts: cuts.map_err(|error| match error {
+                CutError::Read(failure) => failure,
+                other => Failure::bug(format!("cuts of a decile: {other}")),
+            })?,
+        });
+    }
+    Ok(all)
 }
 
 fn summarise<C>(deciles: &[DecileSpec], cuts: &[GroupCuts<C>]) -> Vec<GroupSummary> {

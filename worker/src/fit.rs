@@ -19,17 +19,19 @@ use crate::arrays::{column, int64};
 /// Runs a fit task.
 pub fn run(task: &FitTask, context: &TaskContext) -> Result<Fits, Failure> {
     let threads = Threads(context.threads);
+    // One table of keys at a time: each can be as long as the customers.
     let keys = transaction_keys(&task.transaction_keys, context)?;
-    let spend = spend_keys(&task.spend_keys, context)?;
     let fits = task
         .models
         .iter()
         .map(|model| fit_transactions(*model, &keys, task.unit, &threads));
     let transactions = fits.collect();
+    drop(keys);
     let holdout = match task.holdout_days {
         Some(days) if !task.holdout_keys.is_empty() => holdout(task, days, context, &threads)?,
         _ => Vec::new(),
     };
+    let spend = spend_keys(&task.spend_keys, context)?;
     Ok(Fits {
         unit: task.unit,
         transactions,
@@ -60,25 +62,26 @@ fn holdout(
 }
 
 /// Reads parts of keys and adds up what shards say of the same key, in the order of the keys.
-fn read_keys<K: Ord + Copy, V>(
+fn read_keys<K: Ord + Copy, V: Copy>(
     parts: &[PartRef],
     context: &TaskContext,
     read: impl Fn(&RecordBatch, &mut Vec<(K, V)>) -> Result<(), Failure>,
     add: impl Fn(&mut V, V),
 ) -> Result<Vec<(K, V)>, Failure> {
-    let mut all = Vec::new();
+    let rows: u64 = parts.iter().map(|part| part.rows).sum();
+    let mut all = Vec::with_capacity(usize::try_from(rows).unwrap_or_default());
     for part in parts {
         read(&context.wait(get_ipc(&context.store, part))?, &mut all)?;
     }
-    all.sort_by_key(|(key, _)| *key);
-    let mut unique: Vec<(K, V)> = Vec::with_capacity(all.len());
-    for (key, value) in all {
-        match unique.last_mut() {
-            Some((last, sum)) if *last == key => add(sum, value),
-            _ => unique.push((key, value)),
+    all.sort_unstable_by_key(|(key, _)| *key);
+    all.dedup_by(|(key, value), (kept, sum)| {
+        let same = key == kept;
+        if same {
+            add(sum, *value);
         }
-    }
-    Ok(unique)
+        same
+    });
+    Ok(all)
 }
 
 fn u32s<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a [u32], Failure> {

@@ -9,11 +9,12 @@ use arrow::array::{
 };
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
+use tenfold_core::money::{minor_per_major, to_minor};
 use tenfold_core::refresh::task::{ModelOutput, ModelTask, RankedValue, TablePart};
 use tenfold_store::part::{Layout, put_parquet};
 
 use crate::TaskContext;
-use crate::assign::{FactSums, minor, read_facts, table_root};
+use crate::assign::{FactSums, read_facts, table_root};
 use crate::ranking::GroupKey;
 use crate::values::{Columns, common_scale, common_type};
 
@@ -153,15 +154,15 @@ impl Total {
                 let factor = 10_i128.pow(u32::from(scale.saturating_sub(own)));
                 [*total, i128::from(*min), i128::from(*max)].map(|amount| amount * factor)
             }
-            Self::Clv { total, min, max } => [*total, *min, *max].map(|value| minor(value, scale)),
+            Self::Clv { total, min, max } => {
+                [*total, *min, *max].map(|value| to_minor(value, scale))
+            }
         }
     }
 
     fn mean(&self, own: u8, customers: u64) -> f64 {
         let total = match self {
-            Self::Minor { total, .. } => {
-                *total as f64 / (0..own).fold(1.0, |power: f64, _| power * 10.0)
-            }
+            Self::Minor { total, .. } => *total as f64 / minor_per_major(own),
             Self::Clv { total, .. } => *total,
         };
         total / customers as f64

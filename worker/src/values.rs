@@ -10,6 +10,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Date32Type, Field, Float64Type, Schema};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
+use tenfold_core::money::minor_per_major;
 use tenfold_core::refresh::task::{DecileSpec, RankedValue, ShardValues, ValueSpec};
 use tenfold_store::part::{get_ipc, get_parquet};
 
@@ -188,7 +189,7 @@ fn purchase_columns(
             .ok()
             .filter(|x| *x >= 0)
     };
-    let minor_per_major = (0..value.scale).fold(1.0, |power: f64, _| power * 10.0);
+    let minor_per_major = minor_per_major(value.scale);
     let mean = |row: usize| match frequency(row)? {
         0 => Some(0.0),
         x => Some(repeat.value(row) as f64 / minor_per_major / f64::from(x)),
@@ -227,7 +228,7 @@ fn prediction_columns(
     horizon: u32,
 ) -> Result<(), Failure> {
     let revenue = int64(&batches.accounts, "revenue_sum")?;
-    let minor_per_major = (0..value.scale).fold(1.0, |power: f64, _| power * 10.0);
+    let minor_per_major = minor_per_major(value.scale);
     let clv = batches.score(&format!("clv_{horizon}m"))?;
     let total = revenue
         .iter()

@@ -29,7 +29,6 @@ clv:
   month: {weeks: 4.345}
   discount: {monthly: 0.01}
   models: [bg_nbd, pareto_nbd, mbg_nbd]
-  horizons: [9]
   holdout: none
 "#;
 
@@ -135,7 +134,7 @@ fn the_parameters_are_those_of_forty_digits() {
         close(number(&fit["log_likelihood"]), likelihood, 1e-9, ours);
         assert_eq!(fit["customers"], 2357);
     }
-    // The golden file calls the scale of Gamma-Gamma `v`; so does everything here but the JSON.
+    // What the golden file calls `v`, the scale of Gamma-Gamma, is `gamma` here.
     let spend = &fits["spend"]["parameters"];
     for (name, value) in golden["params"]["gg"].as_object().unwrap() {
         let ours = spend.get(name).or_else(|| spend.get("gamma"));

@@ -151,7 +151,10 @@ impl Project {
     }
 
     pub fn snapshot_hash(&self) -> String {
-        self.manifest()["snapshot_hash"].as_str().unwrap().to_owned()
+        self.manifest()["snapshot_hash"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// The bytes of every file of the newest snapshot, by their place in the store.
@@ -315,8 +318,10 @@ pub fn without_ids() -> String {
 
 /// The shop as Parquet.
 pub fn as_parquet(declarations: &str) -> String {
-    declarations.replace("format: csv", "format: parquet").replace(
-        "    types: {customer: int64, day: date, amount: \"decimal(12,2)\"}\n",
-        "",
-    )
+    declarations
+        .replace("format: csv", "format: parquet")
+        .replace(
+            "    types: {customer: int64, day: date, amount: \"decimal(12,2)\"}\n",
+            "",
+        )
 }

@@ -12,6 +12,7 @@ use super::task::{
 };
 use crate::calendar::{Day, LookBack, Window, WindowKind, lookback_window};
 use crate::clv;
+use crate::money::minor_per_major;
 use crate::project::{
     self, Clv, ClvModel, DecileDeclaration, Holdout, Inactive, Lookback, Project, Ties, ValueAt,
 };
@@ -187,11 +188,6 @@ fn scale(project: &Project) -> u8 {
         .as_ref()
         .and_then(|clv| project.measure(&clv.value));
     value.map_or(0, |(_, _, measure)| measure.scale)
-}
-
-/// 10^scale, exactly.
-fn minor_per_major(scale: u8) -> f64 {
-    (0..scale).fold(1.0, |power, _| power * 10.0)
 }
 
 /// What the tables show of CLV, when it is declared.

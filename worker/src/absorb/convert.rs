@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, StringArray,
+    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, StringArray,
 };
-use arrow::compute::{CastOptions, cast_with_options};
+use arrow::compute::{CastOptions, cast_with_options, nullif};
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
 use tenfold_core::failure::Failure;
+use tenfold_core::money::minor_per_major;
 use tenfold_core::project::CustomerType;
 
 use super::derive::Marks;
-use crate::arrays::is_text;
+use crate::arrays::{arrow_bug, is_text};
 
 /// Longest customer, event id or dimension value, in bytes.
 const TEXT_BYTES: usize = 1024;
@@ -75,30 +76,45 @@ pub fn texts(
     required: bool,
     marks: &mut Marks,
 ) -> Result<StringArray, Failure> {
-    let converted = cast(array, &DataType::Utf8, column)?;
-    let converted = converted.as_string::<i32>().clone();
     if required {
         refuse_null(array, column, marks);
     }
-    let longest = converted
-        .offsets()
-        .windows(2)
-        .map(|pair| pair[1] - pair[0])
-        .max()
-        .unwrap_or(0);
-    if longest as usize > TEXT_BYTES {
-        for row in 0..converted.len() {
-            if converted.is_valid(row) && converted.value(row).len() > TEXT_BYTES {
-                marks.refuse(
-                    row,
-                    column,
-                    array,
-                    format!("is longer than {TEXT_BYTES} bytes"),
-                );
-            }
+    let bounded = without_long(array, column, marks)?;
+    let converted = cast(&bounded, &DataType::Utf8, column)?;
+    Ok(converted.as_string::<i32>().clone())
+}
+
+/// Refuses the rows with long texts, and leaves their texts out. This comes before any copy: a
+/// small file may hold one long text a million times.
+pub fn without_long(
+    array: &ArrayRef,
+    column: &str,
+    marks: &mut Marks,
+) -> Result<ArrayRef, Failure> {
+    let long: Vec<usize> = match array.data_type() {
+        DataType::Utf8View => {
+            let lengths = array.as_string_view().views().iter();
+            // The low half of a view is the length of its text.
+            long_rows(lengths.map(|view| (*view as u32) as usize))
         }
+        DataType::Utf8 => long_rows(array.as_string::<i32>().offsets().lengths()),
+        _ => Vec::new(),
+    };
+    if long.is_empty() {
+        return Ok(array.clone());
     }
-    Ok(converted)
+    let mut left_out = vec![false; array.len()];
+    for row in long.into_iter().filter(|row| array.is_valid(*row)) {
+        left_out[row] = true;
+        let why = format!("is longer than {TEXT_BYTES} bytes");
+        marks.refuse(row, column, array, why);
+    }
+    nullif(array, &BooleanArray::from(left_out)).map_err(arrow_bug)
+}
+
+fn long_rows(lengths: impl Iterator<Item = usize>) -> Vec<usize> {
+    let long = lengths.enumerate().filter(|(_, bytes)| *bytes > TEXT_BYTES);
+    long.map(|(row, _)| row).collect()
 }
 
 fn refuse_null(array: &ArrayRef, column: &str, marks: &mut Marks) {
@@ -139,7 +155,8 @@ pub fn minor_units(
         }
         data_type if data_type.is_integer() => from_decimals(&as_decimals(array, name)?, 0, scale),
         data_type if is_text(data_type) => {
-            let texts = cast(array, &DataType::Utf8, name)?;
+            let bounded = without_long(array, name, marks)?;
+            let texts = cast(&bounded, &DataType::Utf8, name)?;
             let texts = texts.as_string::<i32>();
             texts
                 .iter()
@@ -171,7 +188,7 @@ fn as_decimals(array: &ArrayRef, name: &str) -> Result<Decimal128Array, Failure>
 
 fn from_floats(values: &Float64Array, scale: u8) -> Int64Array {
     // Powers of ten up to 10^22 are exact in binary, so this multiplies once and rounds once.
-    let factor = (0..scale).fold(1.0_f64, |power, _| power * 10.0);
+    let factor = minor_per_major(scale);
     let minor = |value: f64| {
         let scaled = (value * factor).round();
         // 2^63 is the first float above i64::MAX.

@@ -1,13 +1,13 @@
 //! Spreads events over the shards: one segment per shard in each part of pieces.
 
-use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
-use arrow::compute::{concat_batches, take_record_batch};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::interleave_record_batch;
 use arrow::datatypes::{Int32Type, Int64Type, SchemaRef};
 use tenfold_core::failure::Failure;
 use tenfold_core::hash::{hash_text, shard_of};
 use tenfold_core::refresh::part::{Pieces, Segment};
 use tenfold_core::refresh::task::SourceMapping;
-use tenfold_store::part::{WORK, encode_segment, put_part};
+use tenfold_store::part::{WORK, append_segment, put_part};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::derive::piece_schema;
@@ -72,39 +72,58 @@ impl<'a> Spreader<'a> {
 
     fn write(&mut self) -> Result<(), Failure> {
         let held = std::mem::take(&mut self.held);
-        let events = concat_batches(&self.schema, &held).map_err(arrow_bug)?;
-        drop(held);
-        self.held_bytes = 0;
+        let batches: Vec<&RecordBatch> = held.iter().collect();
         let shards = std::mem::take(&mut self.held_shards);
         let (order, starts) = by_shard(&shards, self.shards);
-        let events = take_record_batch(&events, &order).map_err(arrow_bug)?;
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(self.held_bytes + self.held_bytes / 8);
         let mut segments = Vec::new();
         for shard in 0..self.shards {
-            let (start, end) = (starts[shard as usize], starts[shard as usize + 1]);
-            if start == end {
+            let rows = &order[starts[shard as usize]..starts[shard as usize + 1]];
+            if rows.is_empty() {
                 continue;
             }
-            let segment = encode_segment(&events.slice(start, end - start))?;
+            let events = interleave_record_batch(&batches, &places(rows, &batches));
+            let offset = bytes.len();
+            append_segment(&events.map_err(arrow_bug)?, &mut bytes)?;
             segments.push(Segment {
                 shard,
-                offset: bytes.len() as u64,
-                bytes: segment.len() as u64,
-                rows: (end - start) as u64,
-                checksum: xxh3_64(&segment),
+                offset: offset as u64,
+                bytes: (bytes.len() - offset) as u64,
+                rows: rows.len() as u64,
+                checksum: xxh3_64(&bytes[offset..]),
             });
-            bytes.extend_from_slice(&segment);
         }
-        let rows = events.num_rows() as u64;
-        let written = put_part(&self.context.store, WORK, "pieces", rows, bytes);
+        drop(held);
+        self.held_bytes = 0;
+        let written = put_part(
+            &self.context.store,
+            WORK,
+            "pieces",
+            order.len() as u64,
+            bytes,
+        );
         let part = self.context.wait(written)?;
         self.written.push(Pieces { part, segments });
         Ok(())
     }
 }
 
+/// Where rows, ascending, lie in batches: the batch and the row in it.
+fn places(rows: &[u32], batches: &[&RecordBatch]) -> Vec<(usize, usize)> {
+    let (mut batch, mut first) = (0, 0);
+    let place = |row: &u32| {
+        let row = *row as usize;
+        while row >= first + batches[batch].num_rows() {
+            first += batches[batch].num_rows();
+            batch += 1;
+        }
+        (batch, row - first)
+    };
+    rows.iter().map(place).collect()
+}
+
 /// The order of rows by shard, stable, and where each shard starts in it.
-fn by_shard(shards: &[u32], count: u32) -> (UInt32Array, Vec<usize>) {
+fn by_shard(shards: &[u32], count: u32) -> (Vec<u32>, Vec<usize>) {
     let mut starts = vec![0_usize; count as usize + 1];
     for shard in shards {
         starts[*shard as usize + 1] += 1;
@@ -119,7 +138,7 @@ fn by_shard(shards: &[u32], count: u32) -> (UInt32Array, Vec<usize>) {
         order[*place] = row as u32;
         *place += 1;
     }
-    (UInt32Array::from(order), starts)
+    (order, starts)
 }
 
 /// Bytes that a batch really takes: a filtered or sliced one may share larger buffers.
@@ -209,7 +228,7 @@ mod tests {
     #[test]
     fn rows_are_ordered_by_shard_and_stay_in_order_within() {
         let (order, starts) = by_shard(&[2, 0, 2, 1], 4);
-        assert_eq!(order.values().to_vec(), [1, 3, 0, 2]);
+        assert_eq!(order, [1, 3, 0, 2]);
         assert_eq!(starts, [0, 1, 2, 4, 4]);
     }
 }

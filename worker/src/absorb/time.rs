@@ -15,6 +15,7 @@ use tenfold_core::failure::Failure;
 use tenfold_core::project::EpochUnit;
 use tenfold_core::refresh::task::SourceMapping;
 
+use super::convert::without_long;
 use super::derive::Marks;
 use crate::arrays::{arrow_bug, is_text};
 
@@ -209,7 +210,8 @@ impl TimeReader {
         format: Option<&str>,
         marks: &mut Marks,
     ) -> Result<Times, Failure> {
-        let texts = cast(array, &DataType::Utf8).map_err(arrow_bug)?;
+        let bounded = without_long(array, &self.column, marks)?;
+        let texts = cast(&bounded, &DataType::Utf8).map_err(arrow_bug)?;
         let texts = texts.as_string::<i32>();
         let mut times = Times {
             days: vec![0; texts.len()],

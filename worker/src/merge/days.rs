@@ -29,6 +29,24 @@ impl Sums {
         self.valid.push(sum.is_some());
     }
 
+    /// The sum of each group of rows; groups are never empty.
+    fn of_groups(&self, groups: &[&[u32]], measure: &str) -> Result<Self, Failure> {
+        let mut sums = Self {
+            values: Vec::with_capacity(groups.len()),
+            valid: Vec::with_capacity(groups.len()),
+        };
+        for group in groups {
+            sums.push(match group {
+                [row] => self.get(*row as usize),
+                rows => fitting(
+                    total(rows.iter().map(|row| self.get(*row as usize))),
+                    measure,
+                )?,
+            });
+        }
+        Ok(sums)
+    }
+
     fn extend(&mut self, column: &Int64Array) {
         self.values
             .extend(column.iter().map(Option::unwrap_or_default));
@@ -87,6 +105,9 @@ impl Days {
 
     /// The rows of these and other days, added up.
     pub fn plus(self, other: Days) -> Result<Self, Failure> {
+        if self.len() == 0 {
+            return Ok(other);
+        }
         let mut all = self;
         let recoded = other.dimensions.iter().zip(&other.meanings).enumerate();
         let recoded: Vec<Vec<u32>> = recoded
@@ -110,28 +131,38 @@ impl Days {
     /// Sorts the rows by (customer, day, dimensions) and adds up those that agree in these.
     fn added_up(self) -> Result<Self, Failure> {
         let order = self.order();
-        let mut sums = Self {
-            dimensions: vec![Vec::new(); self.dimensions.len()],
-            meanings: self.meanings.clone(),
-            measures: vec![Sums::default(); self.measures.len()],
-            names: self.names.clone(),
-            ..Self::default()
+        let groups: Vec<&[u32]> = order
+            .chunk_by(|a, b| self.same(*a as usize, *b as usize))
+            .collect();
+        let firsts = || groups.iter().map(|group| group[0] as usize);
+        let latest = |group: &&[u32]| group.iter().map(|row| self.time[*row as usize]).max();
+        let sum = |values: &[i64]| -> Vec<i64> {
+            let sum = |group: &&[u32]| group.iter().map(|row| values[*row as usize]).sum();
+            groups.iter().map(sum).collect()
         };
-        let mut start = 0;
-        while start < order.len() {
-            let first = order[start];
-            let mut end = start + 1;
-            while end < order.len() && self.same(first, order[end]) {
-                end += 1;
-            }
-            sums.push_sum(&self, &order[start..end])?;
-            start = end;
+        let mut measures = Vec::with_capacity(self.measures.len());
+        for (sums, name) in self.measures.iter().zip(&self.names) {
+            measures.push(sums.of_groups(&groups, name)?);
         }
-        Ok(sums)
+        let codes = |codes: &Vec<u32>| firsts().map(|row| codes[row]).collect();
+        Ok(Self {
+            customer: firsts().map(|row| self.customer[row]).collect(),
+            day: firsts().map(|row| self.day[row]).collect(),
+            time: match self.has_time() {
+                true => groups.iter().filter_map(latest).collect(),
+                false => Vec::new(),
+            },
+            dimensions: self.dimensions.iter().map(codes).collect(),
+            rows: sum(&self.rows),
+            refunds: sum(&self.refunds),
+            measures,
+            meanings: self.meanings.clone(),
+            names: self.names.clone(),
+        })
     }
 
     /// The rows in order of (customer, day, dimensions).
-    fn order(&self) -> Vec<usize> {
+    fn order(&self) -> Vec<u32> {
         let key = |row: usize| {
             // Signed numbers keep their order when the sign bit is flipped.
             let customer = u128::from(self.customer[row] as u64 ^ (1 << 63));
@@ -139,14 +170,13 @@ impl Days {
             customer << 64 | day << 32 | row as u128
         };
         let mut keys: Vec<u128> = (0..self.len()).map(key).collect();
-        keys.sort_unstable();
-        let mut order: Vec<usize> = keys.iter().map(|key| *key as u32 as usize).collect();
+        // Rows of the state are sorted already: this sort finds such runs and only merges them.
+        keys.sort();
+        let mut order: Vec<u32> = keys.iter().map(|key| *key as u32).collect();
         if !self.dimensions.is_empty() {
-            let same_day = |a: &usize, b: &usize| {
-                self.customer[*a] == self.customer[*b] && self.day[*a] == self.day[*b]
-            };
-            for group in order.chunk_by_mut(same_day) {
-                group.sort_by_key(|row| self.dimension_codes(*row));
+            let key = |row: u32| (self.customer[row as usize], self.day[row as usize]);
+            for group in order.chunk_by_mut(|a, b| key(*a) == key(*b)) {
+                group.sort_by_key(|row| self.dimension_codes(*row as usize));
             }
         }
         order
@@ -160,34 +190,6 @@ impl Days {
         self.customer[a] == self.customer[b]
             && self.day[a] == self.day[b]
             && self.dimensions.iter().all(|codes| codes[a] == codes[b])
-    }
-
-    fn push_sum(&mut self, from: &Self, group: &[usize]) -> Result<(), Failure> {
-        let first = group[0];
-        self.customer.push(from.customer[first]);
-        self.day.push(from.day[first]);
-        for (mine, theirs) in self.dimensions.iter_mut().zip(&from.dimensions) {
-            mine.push(theirs[first]);
-        }
-        if from.has_time() {
-            self.time.push(
-                group
-                    .iter()
-                    .map(|row| from.time[*row])
-                    .max()
-                    .unwrap_or_default(),
-            );
-        }
-        self.rows
-            .push(group.iter().map(|row| from.rows[*row]).sum());
-        self.refunds
-            .push(group.iter().map(|row| from.refunds[*row]).sum());
-        for (place, theirs) in from.measures.iter().enumerate() {
-            let sum = total(group.iter().map(|row| theirs.get(*row)));
-            let sum = fitting(sum, &from.names[place])?;
-            self.measures[place].push(sum);
-        }
-        Ok(())
     }
 }
 

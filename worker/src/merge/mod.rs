@@ -125,17 +125,20 @@ fn merge_source(
         };
         output.state.events.insert(source.source.clone(), runs);
         let after = days::from_events(source, &[events], codes, value)?;
-        add_change(&mut change, &before, &after, task.as_of);
+        add_change(
+            &mut change,
+            &standing(&before, task.as_of),
+            &standing(&after, task.as_of),
+        );
         after
     } else {
         let before = days::from_state(source, &rows.kept, codes)?;
+        let stood = standing(&before, task.as_of);
         let after = match unchanged {
-            true => before.clone(),
-            false => before
-                .clone()
-                .plus(days::from_events(source, &rows.pieces, codes, value)?)?,
+            true => before,
+            false => before.plus(days::from_events(source, &rows.pieces, codes, value)?)?,
         };
-        add_change(&mut change, &before, &after, task.as_of);
+        add_change(&mut change, &stood, &standing(&after, task.as_of));
         after
     };
     let runs = match unchanged {
@@ -162,8 +165,7 @@ fn standing(days: &Days, as_of: Day) -> Counts {
     counts
 }
 
-fn add_change(change: &mut Counts, before: &Days, after: &Days, as_of: Day) {
-    let (before, after) = (standing(before, as_of), standing(after, as_of));
+fn add_change(change: &mut Counts, before: &Counts, after: &Counts) {
     change.counted = after.counted - before.counted;
     change.pending = after.pending - before.pending;
     change.refunds = after.refunds - before.refunds;

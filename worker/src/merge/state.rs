@@ -1,6 +1,5 @@
 //! Writes runs of `days` and `events`: sorted files whose row groups never cross a month.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -127,16 +126,19 @@ fn write_run(
 /// The rows month by month, in their order within each.
 fn by_month(rows: &RecordBatch) -> Result<(Vec<RecordBatch>, Vec<MonthSlice>), Failure> {
     let days = column(rows, "day")?.as_primitive::<Date32Type>();
-    let mut places: BTreeMap<i32, Vec<u32>> = BTreeMap::new();
-    let mut last: Option<(i32, i32)> = None;
+    let mut places: Vec<(i32, Vec<u32>)> = Vec::new();
+    // Days come again and again: the place of the month of each is kept, by its last digits.
+    let mut known: [Option<(i32, usize)>; 1024] = [None; 1024];
     for (row, day) in days.values().iter().enumerate() {
-        let month = match last {
-            Some((known, month)) if known == *day => month,
-            _ => Day(*day).month_index(),
+        let known = &mut known[(*day as u32 % 1024) as usize];
+        let place = match *known {
+            Some((same, place)) if same == *day => place,
+            _ => place_of(&mut places, Day(*day).month_index()),
         };
-        last = Some((*day, month));
-        places.entry(month).or_default().push(row as u32);
+        *known = Some((*day, place));
+        places[place].1.push(row as u32);
     }
+    places.sort_unstable_by_key(|(month, _)| *month);
     let mut groups = Vec::new();
     let mut months = Vec::new();
     let mut row_group = 0;
@@ -152,4 +154,13 @@ fn by_month(rows: &RecordBatch) -> Result<(Vec<RecordBatch>, Vec<MonthSlice>), F
         groups.push(take_record_batch(rows, &order).map_err(arrow_bug)?);
     }
     Ok((groups, months))
+}
+
+/// The place of a month among those found so far.
+fn place_of(places: &mut Vec<(i32, Vec<u32>)>, month: i32) -> usize {
+    let place = places.iter().position(|(known, _)| *known == month);
+    place.unwrap_or_else(|| {
+        places.push((month, Vec::new()));
+        places.len() - 1
+    })
 }

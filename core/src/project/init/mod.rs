@@ -130,6 +130,8 @@ pub struct Proposal {
     pub measures: Vec<ProposedMeasure>,
     /// Dimensions as (name, column).
     pub dimensions: Vec<Guess<(String, String)>>,
+    /// Types that columns of CSV and JSON lines need, since these carry none: (column, type).
+    pub types: Vec<(String, String)>,
 }
 
 /// A measure that is proposed.
@@ -209,9 +211,37 @@ pub fn propose(sample: &SampleTable) -> Result<Proposal, ProposeError> {
         filter: null_filter(sample, customer),
         filter_hints: filter_hints(&columns, &used),
         dimensions: dimensions(sample, &columns, &used, &measures),
+        types: types(sample, &columns, &measures),
         event_id,
         measures,
     })
+}
+
+/// The types of the numbers that expressions compute with; text is read exactly where it is only
+/// summed.
+fn types(
+    sample: &SampleTable,
+    columns: &[Named<'_>],
+    measures: &[ProposedMeasure],
+) -> Vec<(String, String)> {
+    if sample.format == Format::Parquet {
+        return Vec::new();
+    }
+    let computed = |column: &&Named<'_>| {
+        measures.iter().any(|measure| match &measure.value {
+            MeasureValue::Expression(text) => text.contains(&quoted(column.name())),
+            MeasureValue::Column(_) => false,
+        })
+    };
+    let typed = |column: &Named<'_>| {
+        let name = match column.column.kind {
+            ColumnKind::Int => "int64",
+            ColumnKind::Float | ColumnKind::Decimal => "decimal(18,4)",
+            _ => return None,
+        };
+        Some((column.name().to_owned(), name.to_owned()))
+    };
+    columns.iter().filter(computed).filter_map(typed).collect()
 }
 
 fn not_found(sample: &SampleTable, customer: bool, time: bool) -> ProposeError {

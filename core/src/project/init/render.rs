@@ -121,10 +121,27 @@ fn customer_and_time(proposal: &Proposal, out: &mut Text) {
                 2,
                 &format!("time: {{column: {column}, format: {format}{zone}}}"),
             );
-            if proposal.format != Format::Parquet {
-                out.line(2, &format!("types: {{{column}: string}}"));
-            }
         }
+    }
+    types(proposal, out);
+}
+
+fn types(proposal: &Proposal, out: &mut Text) {
+    let mut types: Vec<String> = Vec::new();
+    if matches!(proposal.reading, TimeReading::Text { .. }) && proposal.format != Format::Parquet {
+        types.push(format!("{}: string", scalar(&proposal.time.value)));
+    }
+    let of = |(column, name): &(String, String)| match name.contains(',') {
+        true => format!("{}: \"{name}\"", scalar(column)),
+        false => format!("{}: {name}", scalar(column)),
+    };
+    types.extend(proposal.types.iter().map(of));
+    if !types.is_empty() {
+        out.comment(
+            2,
+            "these files carry no types: what is not named here is text",
+        );
+        out.line(2, &format!("types: {{{}}}", types.join(", ")));
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use arrow::json::ReaderBuilder;
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::task::{InputUnit, SourceMapping};
@@ -88,9 +89,7 @@ impl JsonReader {
         &self,
         lines: &[(u64, String)],
     ) -> Result<(Vec<u64>, RecordBatch, Vec<Malformed>), Failure> {
-        if let Ok(batch) = self.decode(lines)
-            && batch.num_rows() == lines.len()
-        {
+        if let Ok(batch) = self.decode(lines) {
             return Ok((
                 lines.iter().map(|(number, _)| *number).collect(),
                 batch,
@@ -101,9 +100,11 @@ impl JsonReader {
         let mut malformed = Vec::new();
         for line in lines {
             match self.decode(std::slice::from_ref(line)) {
-                Ok(batch) if batch.num_rows() == 1 => good.push(line.clone()),
-                Ok(_) => malformed.push(fault(line, "the line holds more than one object")),
-                Err(_) => malformed.push(fault(line, "the line is no JSON object of plain values")),
+                Ok(_) => good.push(line.clone()),
+                Err(_) => malformed.push(fault(
+                    line,
+                    "the line is not one JSON object of plain values",
+                )),
             }
         }
         let batch = self
@@ -116,14 +117,20 @@ impl JsonReader {
         ))
     }
 
-    fn decode(&self, lines: &[(u64, String)]) -> Result<RecordBatch, arrow::error::ArrowError> {
+    /// Decodes lines that hold one object each, and nothing else.
+    fn decode(&self, lines: &[(u64, String)]) -> Result<RecordBatch, ArrowError> {
         let mut decoder = ReaderBuilder::new(self.schema.clone())
-            .with_batch_size(lines.len().max(1))
+            // One more, so that a second object on the last line is seen.
+            .with_batch_size(lines.len() + 1)
             .with_coerce_primitive(true)
             .build_decoder()?;
-        for (_, line) in lines {
+        for (place, (_, line)) in lines.iter().enumerate() {
             decoder.decode(line.as_bytes())?;
             decoder.decode(b"\n")?;
+            if decoder.has_partial_record() || decoder.len() != place + 1 {
+                let what = "the line is not one object".to_owned();
+                return Err(ArrowError::JsonError(what));
+            }
         }
         Ok(decoder
             .flush()?

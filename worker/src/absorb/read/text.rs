@@ -158,7 +158,8 @@ impl TextReader {
     }
 
     fn shown(&self) -> String {
-        let text = String::from_utf8_lossy(self.record.as_slice());
+        let fields = self.record.iter().map(String::from_utf8_lossy);
+        let text = fields.collect::<Vec<_>>().join(",");
         text.chars().take(200).collect()
     }
 }
