@@ -12,7 +12,7 @@ use tenfold_store::publish::{Publication, publish, put_object, table_entries};
 use tokio::runtime::Handle;
 
 use crate::Stopped;
-use crate::refresh::Prepared;
+use crate::refresh::{Prepared, lost_race};
 use crate::store::bytes_of::json;
 
 /// Everything that a snapshot will say.
@@ -51,13 +51,9 @@ impl Draft<'_> {
             let mut manifest = self.manifest(state)?;
             match publish(store, &mut manifest, at_ms).await? {
                 Publication::Committed => Ok(manifest),
-                Publication::LostRace { run } => Err(Stopped::LostRace(
-                    Failure::config(format!(
-                        "run {run} published snapshot {} first",
-                        manifest.number
-                    ))
-                    .remedy("refresh again: it builds on that snapshot"),
-                )),
+                Publication::LostRace { run } => {
+                    Err(Stopped::LostRace(lost_race(&run, manifest.number)))
+                }
             }
         })
     }

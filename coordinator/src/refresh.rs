@@ -136,6 +136,7 @@ impl Refresh<'_> {
         }
         let mut work = Work::new(self, executor, progress)?;
         let outcome = work.refresh(prepared, &mut record);
+        let outcome = outcome.map_err(|stopped| self.overtaken(stopped, record.snapshot));
         record.ended_at = (self.now)().0;
         match &outcome {
             Ok(()) => record.status = RunStatus::Succeeded,
@@ -154,6 +155,28 @@ impl Refresh<'_> {
             .block_on(sweep(self.store, &work.tasks, &work.parts, (self.now)().1))?;
         Ok(record)
     }
+}
+
+impl Refresh<'_> {
+    /// A run that another one overtook finds its work swept: that is a lost race, whatever it looks
+    /// like from here.
+    fn overtaken(&self, stopped: Stopped, parent: Option<u64>) -> Stopped {
+        let head = self
+            .runtime
+            .block_on(tenfold_store::publish::head(self.store));
+        match (stopped, head) {
+            (Stopped::Failed(_), Ok(Some(head))) if Some(head.number) != parent => {
+                Stopped::LostRace(lost_race(&head.run, head.number))
+            }
+            (stopped, _) => stopped,
+        }
+    }
+}
+
+/// Another run published first.
+pub(crate) fn lost_race(run: &str, number: u64) -> Failure {
+    Failure::config(format!("run {run} published snapshot {number} first"))
+        .remedy("refresh again: it builds on that snapshot")
 }
 
 /// Files, by (source, location), that were taken in with the same mapping: they are not read again.

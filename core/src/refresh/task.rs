@@ -603,27 +603,30 @@ impl Task {
             LEAST + parts.sum::<u64>().saturating_mul(bytes)
         };
         match self {
-            // Held events, the same by shard, and the segments made of them.
+            // Held events, the segments made of them, and the rows of one shard on their way.
             Task::Absorb(task) => {
                 let input: u64 = task.units.iter().map(|unit| unit.size).sum();
-                LEAST + input.saturating_mul(12).min(256 << 20)
+                LEAST + input.saturating_mul(12).min(160 << 20)
             }
             Task::Merge(task) => {
                 let new = task.pieces.iter().map(|piece| piece.segment.rows);
                 let kept = task.previous.parts().map(|part| part.rows);
-                rows(&mut new.chain(kept), 200)
+                rows(&mut new.chain(kept), 250)
             }
             Task::Fit(task) => {
-                let keys = task.transaction_keys.iter().chain(&task.spend_keys);
-                rows(
-                    &mut keys.chain(&task.holdout_keys).map(|part| part.rows),
-                    100,
-                )
+                // One table of keys at a time.
+                let tables = [&task.transaction_keys, &task.spend_keys, &task.holdout_keys];
+                let rows_of = |parts: &Vec<PartRef>| parts.iter().map(|part| part.rows).sum();
+                rows(&mut tables.map(rows_of).into_iter().max().into_iter(), 100)
             }
             Task::Score(task) => rows(&mut task.values.parts().map(|part| part.rows), 300),
             Task::Gather(task) => rows(&mut task.values.parts().map(|part| part.rows), 150),
             Task::Assign(task) => rows(&mut task.values.parts().map(|part| part.rows), 400),
-            Task::Cuts(task) => rows(&mut task.candidates.iter().map(|part| part.rows), 40),
+            // Compressed rows, of which each shard has a few decoded.
+            Task::Cuts(task) => rows(
+                &mut task.candidates.iter().map(|part| part.bytes + (1 << 20)),
+                1,
+            ),
             Task::Boundaries(task) => rows(&mut task.histograms.iter().map(|part| part.rows), 60),
             Task::Model(_) => LEAST,
         }
