@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
-use std::path::PathBuf;
 
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
-use crate::support::Project;
+use crate::support::{Project, data};
 
 const DECLARATIONS: &str = r#"
 project: cdnow
@@ -31,19 +30,6 @@ clv:
   models: [bg_nbd, pareto_nbd, mbg_nbd]
   holdout: none
 "#;
-
-/// Where the data lies, if it does.
-fn data() -> Option<PathBuf> {
-    let folder = std::env::var_os("TENFOLD_DATA_DIR").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")),
-        PathBuf::from,
-    );
-    if folder.join("cdnow_sample.csv").exists() {
-        return Some(folder);
-    }
-    eprintln!("skipped: {} has no CDNOW data", folder.display());
-    None
-}
 
 /// A refresh of the sample as of the end of its calibration period, with these models.
 fn refreshed(folder: &std::path::Path, models: &str) -> Project {
@@ -86,7 +72,9 @@ fn by_id(text: &str) -> BTreeMap<i64, BTreeMap<String, f64>> {
 
 #[test]
 fn the_published_summary_is_reproduced() {
-    let Some(folder) = data() else { return };
+    let Some(folder) = data("cdnow_sample.csv") else {
+        return;
+    };
     let project = refreshed(&folder, "bg_nbd");
     let summary = fs::read_to_string(folder.join("cdnow_sample_summary_39w.csv")).unwrap();
     let summary = by_id(&summary);
@@ -114,7 +102,9 @@ fn the_published_summary_is_reproduced() {
 
 #[test]
 fn the_parameters_are_those_of_forty_digits() {
-    let Some(folder) = data() else { return };
+    let Some(folder) = data("cdnow_sample.csv") else {
+        return;
+    };
     let project = refreshed(&folder, "bg_nbd, pareto_nbd, mbg_nbd");
     let golden = fs::read_to_string(folder.join("golden_cdnow_sample_39w.json")).unwrap();
     let golden: Value = serde_json::from_str(&golden).unwrap();
@@ -144,7 +134,9 @@ fn the_parameters_are_those_of_forty_digits() {
 
 #[test]
 fn the_deciles_of_bg_nbd_are_those_of_ntile() {
-    let Some(folder) = data() else { return };
+    let Some(folder) = data("cdnow_sample.csv") else {
+        return;
+    };
     let project = refreshed(&folder, "bg_nbd");
     let packed = fs::File::open(folder.join("gold_cdnow_sample_summary_39w.csv.gz")).unwrap();
     let mut text = String::new();
@@ -173,7 +165,9 @@ fn the_deciles_of_bg_nbd_are_those_of_ntile() {
 
 #[test]
 fn pareto_nbd_scores_when_it_comes_first() {
-    let Some(folder) = data() else { return };
+    let Some(folder) = data("cdnow_sample.csv") else {
+        return;
+    };
     let project = refreshed(&folder, "pareto_nbd");
     let golden = fs::read_to_string(folder.join("golden_cdnow_sample_39w.json")).unwrap();
     let golden: Value = serde_json::from_str(&golden).unwrap();

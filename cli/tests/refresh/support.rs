@@ -178,6 +178,19 @@ impl Project {
     }
 }
 
+/// The folder of real data, when it has this file; otherwise it is said that a test skips.
+pub fn data(file: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("TENFOLD_DATA_DIR").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")),
+        PathBuf::from,
+    );
+    if folder.join(file).exists() {
+        return Some(fs::canonicalize(folder).unwrap());
+    }
+    eprintln!("skipped: {} has no {file}", folder.display());
+    None
+}
+
 /// The binary, without anything from the environment that it would listen to.
 pub fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tenfold"));
