@@ -8,6 +8,8 @@ pub mod clv;
 pub mod decile;
 pub mod failure;
 pub mod hash;
+pub mod lease;
+pub mod ledger;
 pub mod money;
 pub mod project;
 pub mod refresh;

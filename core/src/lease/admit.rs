@@ -1,0 +1,125 @@
+//! What a worker is given.
+
+use super::state::{Attempt, AttemptState, Lease, State, Task, TaskState};
+use super::{Effect, Millis, Threads, Token};
+
+impl State {
+    /// Gives a worker what it can take: tasks that wait, oldest batch first, and when there are
+    /// none, second attempts at tasks that take unusually long.
+    pub(super) fn admit(&mut self, worker: &str, now: Millis) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        while let Some((batch, index)) = self.next_for(worker, now) {
+            effects.extend(self.grant(worker, batch, index, now));
+        }
+        effects
+    }
+
+    fn next_for(&self, worker: &str, now: Millis) -> Option<(u64, usize)> {
+        let known = self.workers.get(worker)?;
+        let open = !known.draining && !self.cordoned.contains(worker);
+        if !open || known.leases.len() >= known.slots as usize {
+            return None;
+        }
+        let fits = |task: &Task| {
+            known.leases.is_empty() || known.used.saturating_add(task.new.memory) <= known.memory
+        };
+        let others = self.others_can(worker, now);
+        // A worker that spoilt a task leaves it to others while there are some.
+        let suits = |task: &Task| {
+            fits(task) && !(task.spoilt_on(worker) && others.iter().any(|o| !task.spoilt_on(o)))
+        };
+        let ready = self
+            .ready
+            .iter()
+            .copied()
+            .find(|(batch, index)| self.task(*batch, *index).is_some_and(&suits));
+        ready.or_else(|| {
+            self.straggler(worker, now)
+                .filter(|(b, i)| self.task(*b, *i).is_some_and(&suits))
+        })
+    }
+
+    /// Other workers that take tasks.
+    fn others_can(&self, worker: &str, now: Millis) -> Vec<&str> {
+        self.workers
+            .iter()
+            .filter(|(name, other)| {
+                *name != worker
+                    && !other.draining
+                    && !self.cordoned.contains(*name)
+                    && self.is_live(other, now)
+            })
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+
+    /// A task that runs on another worker alone and takes longer than its step's tasks do.
+    fn straggler(&self, worker: &str, now: Millis) -> Option<(u64, usize)> {
+        let slow = self.leases.values().find(|lease| {
+            let Some(batch) = self.batches.get(&lease.batch) else {
+                return false;
+            };
+            let Some(usual) = batch.median() else {
+                return false;
+            };
+            let limit = (usual.saturating_mul(self.rules.speculate_percent) / 100)
+                .max(self.rules.speculate_after_ms);
+            lease.worker != worker
+                && now.saturating_sub(lease.granted) > limit
+                && batch.tasks[lease.index].live().count() == 1
+        });
+        slow.map(|lease| (lease.batch, lease.index))
+    }
+
+    fn grant(&mut self, worker: &str, batch: u64, index: usize, now: Millis) -> Option<Effect> {
+        let token = Token {
+            epoch: self.epoch,
+            number: self.next_token,
+        };
+        self.next_token += 1;
+        self.ready.remove(&(batch, index));
+        let memory = self.task(batch, index)?.new.memory;
+        let task = self.task_mut(batch, index)?;
+        task.state = TaskState::Running;
+        task.attempts.push(Attempt {
+            token,
+            worker: worker.to_owned(),
+            state: AttemptState::Leased,
+            started: now,
+            ended: None,
+            failure: None,
+        });
+        let known = self.workers.get_mut(worker)?;
+        known.used = known.used.saturating_add(memory);
+        known.leases.insert(token);
+        self.leases.insert(
+            token,
+            Lease {
+                worker: worker.to_owned(),
+                batch,
+                index,
+                memory,
+                granted: now,
+                renewed: now,
+                progress: 0,
+                progressed: now,
+                confirmed: false,
+            },
+        );
+        self.granted(token)
+    }
+
+    /// The grant of a lease, also when it has to be said again.
+    pub(super) fn granted(&self, token: Token) -> Option<Effect> {
+        let lease = self.leases.get(&token)?;
+        let alone = self.batches.get(&lease.batch)?.tasks.len() == 1;
+        Some(Effect::Grant {
+            worker: lease.worker.clone(),
+            token,
+            batch: lease.batch,
+            index: lease.index,
+            threads: if alone { Threads::All } else { Threads::One },
+            lease_ms: self.rules.lease_ms,
+        })
+    }
+}

@@ -1,0 +1,1 @@
+//! The table of transitions, and each rule by itself.

@@ -1,0 +1,313 @@
+//! What the entries of a ledger say together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::record::{Ending, Entry, Origin, Record, RunRequest};
+use super::run::{Refusal, RunEvent, RunState, next};
+use crate::snapshot::ObjectRef;
+
+/// Runs that have ended and are remembered, with their idempotency keys.
+const ENDED_KEPT: usize = 10_000;
+
+/// What a ledger says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ledger {
+    /// Number of the last entry; 0 when there is none.
+    pub last: u64,
+    /// The office: the number of its entry, its holder and the holder's address.
+    pub office: Option<(u64, String, String)>,
+    /// Runs by identity, which is the order of their submissions but for scheduled ones.
+    pub runs: BTreeMap<String, Run>,
+    /// Runs by idempotency key.
+    pub keys: BTreeMap<String, String>,
+    /// Runs that are not over, in the order in which they are served.
+    pub queue: Vec<String>,
+    /// Schedules by name.
+    pub schedules: BTreeMap<String, Schedule>,
+    /// Workers that get no new tasks.
+    pub cordoned: BTreeSet<String>,
+    /// Runs that are over, oldest first.
+    ended: Vec<String>,
+}
+
+/// What is known of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Its identity.
+    pub run: String,
+    /// Its idempotency key.
+    pub key: String,
+    /// Hash of the request as it was sent.
+    pub payload: String,
+    /// What it is to do.
+    pub request: RunRequest,
+    /// Who asked.
+    pub origin: Origin,
+    /// Where it is.
+    pub state: RunState,
+    /// 1 at first, one more with each retry.
+    pub tries: u32,
+    /// When it was submitted, milliseconds since 1970 UTC.
+    pub submitted_ms: i64,
+    /// When this try began.
+    pub started_ms: Option<i64>,
+    /// When it ended.
+    pub ended_ms: Option<i64>,
+    /// Who wanted it stopped, and why.
+    pub cancel: Option<(String, String)>,
+    /// The snapshot that it is publishing: number and manifest.
+    pub publishing: Option<(u64, ObjectRef)>,
+    /// How it ended.
+    pub ending: Option<Ending>,
+}
+
+/// What is known of a schedule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// Its specification in YAML.
+    pub spec: String,
+    /// When it was applied or resumed, milliseconds since 1970 UTC: earlier firings are not made up
+    /// for.
+    pub since_ms: i64,
+    /// Why it is paused, if it is.
+    pub paused: Option<String>,
+    /// Runs that failed one after the other.
+    pub failures: u32,
+    /// Firings that started no run.
+    pub skipped: u64,
+    /// The last local time that was considered.
+    pub last_nominal: Option<String>,
+    /// The run of the last firing that started one.
+    pub last_run: Option<String>,
+    /// Firings that wait, in order.
+    pub buffered: Vec<String>,
+}
+
+impl Ledger {
+    /// Whether a record may follow, without adding it.
+    ///
+    /// # Errors
+    /// With the reason when it may not.
+    pub fn check(&self, record: &Record) -> Result<(), Refusal> {
+        let (run, event) = match record {
+            Record::Submitted { run, key, .. } => {
+                let new = !self.runs.contains_key(run) && !self.keys.contains_key(key);
+                return new.then_some(()).ok_or(Refusal::Nonsense);
+            }
+            Record::Started { run } => (run, RunEvent::Start),
+            Record::CancelRequested { run, .. } => (run, RunEvent::Cancel),
+            Record::Publishing { run, .. } => (run, RunEvent::Publish),
+            Record::Ended { run, ending } => (run, RunEvent::End(ending.state)),
+            Record::Retried { run, .. } => (run, RunEvent::Retry),
+            Record::SchedulePaused { schedule, .. }
+            | Record::ScheduleResumed { schedule }
+            | Record::ScheduleDeleted { schedule }
+            | Record::ScheduleAdvanced { schedule, .. } => {
+                let known = self.schedules.contains_key(schedule);
+                return known.then_some(()).ok_or(Refusal::Nonsense);
+            }
+            Record::Office { .. }
+            | Record::ScheduleApplied { .. }
+            | Record::WorkerCordoned { .. }
+            | Record::WorkerUncordoned { .. } => return Ok(()),
+        };
+        let run = self.runs.get(run).ok_or(Refusal::Nonsense)?;
+        next(run.state, event).map(|_| ())
+    }
+
+    /// Adds an entry. One that may not follow changes nothing: every reader of the ledger leaves it
+    /// out alike.
+    pub fn apply(&mut self, entry: &Entry) {
+        self.last = entry.seq;
+        if let Record::Office {
+            coordinator,
+            address,
+            ..
+        } = &entry.record
+        {
+            self.office = Some((entry.seq, coordinator.clone(), address.clone()));
+            return;
+        }
+        let in_office = self.office.as_ref().map(|office| office.0);
+        if in_office != Some(entry.epoch) || self.check(&entry.record).is_err() {
+            return;
+        }
+        match &entry.record {
+            Record::Submitted { .. } => self.submitted(entry),
+            Record::Started { run }
+            | Record::CancelRequested { run, .. }
+            | Record::Publishing { run, .. }
+            | Record::Ended { run, .. }
+            | Record::Retried { run, .. } => self.run_changes(run, entry),
+            record => self.others(record, entry.at_ms),
+        }
+    }
+
+    fn submitted(&mut self, entry: &Entry) {
+        let Record::Submitted {
+            run,
+            key,
+            payload,
+            request,
+            origin,
+        } = &entry.record
+        else {
+            return;
+        };
+        if let Origin::Schedule { schedule, nominal } = origin
+            && let Some(schedule) = self.schedules.get_mut(schedule)
+        {
+            schedule.last_nominal = Some(match schedule.last_nominal.take() {
+                // A buffered firing starts after later ones were looked at.
+                Some(last) if last > *nominal => last,
+                _ => nominal.clone(),
+            });
+            schedule.last_run = Some(run.clone());
+            schedule.buffered.retain(|waiting| waiting != nominal);
+        }
+        self.keys.insert(key.clone(), run.clone());
+        self.queue.push(run.clone());
+        let new = Run {
+            run: run.clone(),
+            key: key.clone(),
+            payload: payload.clone(),
+            request: request.clone(),
+            origin: origin.clone(),
+            state: RunState::Queued,
+            tries: 1,
+            submitted_ms: entry.at_ms,
+            started_ms: None,
+            ended_ms: None,
+            cancel: None,
+            publishing: None,
+            ending: None,
+        };
+        self.runs.insert(run.clone(), new);
+    }
+
+    fn run_changes(&mut self, id: &str, entry: &Entry) {
+        let Some(run) = self.runs.get_mut(id) else {
+            return;
+        };
+        let event = match &entry.record {
+            Record::Started { .. } => RunEvent::Start,
+            Record::CancelRequested { reason, by, .. } => {
+                run.cancel = Some((by.clone(), reason.clone()));
+                RunEvent::Cancel
+            }
+            Record::Publishing {
+                number, manifest, ..
+            } => {
+                run.publishing = Some((*number, manifest.clone()));
+                RunEvent::Publish
+            }
+            Record::Ended { ending, .. } => {
+                run.ending = Some(Ending::clone(ending));
+                RunEvent::End(ending.state)
+            }
+            _ => RunEvent::Retry,
+        };
+        let Ok(state) = next(run.state, event) else {
+            return;
+        };
+        run.state = state;
+        match event {
+            RunEvent::Start => {
+                run.started_ms.get_or_insert(entry.at_ms);
+            }
+            RunEvent::Retry => {
+                run.tries += 1;
+                run.started_ms = None;
+                run.ended_ms = None;
+                run.publishing = None;
+                run.ending = None;
+                self.ended.retain(|ended| ended != id);
+                self.queue.push(id.to_owned());
+            }
+            _ if state.is_final() => {
+                run.ended_ms = Some(entry.at_ms);
+                self.over(id, state);
+            }
+            _ => {}
+        }
+    }
+
+    /// A run is over: its schedule counts it, and the oldest ended runs are forgotten.
+    fn over(&mut self, id: &str, state: RunState) {
+        self.queue.retain(|queued| queued != id);
+        self.ended.push(id.to_owned());
+        if let Some(Run {
+            origin: Origin::Schedule { schedule, .. },
+            ..
+        }) = self.runs.get(id)
+            && let Some(schedule) = self.schedules.get_mut(schedule)
+        {
+            match state {
+                RunState::Succeeded | RunState::Partial => schedule.failures = 0,
+                RunState::Failed | RunState::TimedOut => schedule.failures += 1,
+                _ => {}
+            }
+        }
+        if self.ended.len() > ENDED_KEPT {
+            let oldest = self.ended.remove(0);
+            if let Some(run) = self.runs.remove(&oldest) {
+                self.keys.remove(&run.key);
+            }
+        }
+    }
+
+    fn others(&mut self, record: &Record, at_ms: i64) {
+        match record {
+            Record::ScheduleApplied { schedule, spec } => match self.schedules.get_mut(schedule) {
+                Some(there) => {
+                    there.spec.clone_from(spec);
+                    there.since_ms = at_ms;
+                }
+                None => {
+                    self.schedules.insert(schedule.clone(), fresh(spec, at_ms));
+                }
+            },
+            Record::ScheduleDeleted { schedule } => drop(self.schedules.remove(schedule)),
+            Record::SchedulePaused { schedule, reason } => {
+                self.schedule(schedule, |s| s.paused = Some(reason.clone()));
+            }
+            Record::ScheduleResumed { schedule } => self.schedule(schedule, |s| {
+                s.paused = None;
+                s.failures = 0;
+                s.since_ms = at_ms;
+            }),
+            Record::ScheduleAdvanced {
+                schedule,
+                nominal,
+                skipped,
+                buffered,
+            } => self.schedule(schedule, |s| {
+                s.last_nominal = Some(nominal.clone());
+                s.skipped += skipped;
+                s.buffered.clone_from(buffered);
+            }),
+            Record::WorkerCordoned { worker } => drop(self.cordoned.insert(worker.clone())),
+            Record::WorkerUncordoned { worker } => drop(self.cordoned.remove(worker)),
+            _ => {}
+        }
+    }
+
+    fn schedule(&mut self, name: &str, change: impl FnOnce(&mut Schedule)) {
+        if let Some(schedule) = self.schedules.get_mut(name) {
+            change(schedule);
+        }
+    }
+}
+
+fn fresh(spec: &str, at_ms: i64) -> Schedule {
+    Schedule {
+        spec: spec.to_owned(),
+        since_ms: at_ms,
+        paused: None,
+        failures: 0,
+        skipped: 0,
+        last_nominal: None,
+        last_run: None,
+        buffered: Vec::new(),
+    }
+}
