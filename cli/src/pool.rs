@@ -1,13 +1,15 @@
 //! Runs tasks on threads of this process, as many at a time as threads and memory allow.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tenfold_coordinator::Executor;
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::task::{Task, TaskOutput};
 use tenfold_worker::TaskContext;
+use tenfold_worker::link::run_caught;
 
 /// A pool of threads with a budget of memory.
 pub struct Pool {
@@ -28,7 +30,19 @@ struct State {
 }
 
 impl Executor for Pool {
-    fn execute(
+    fn execute<'a>(
+        &'a self,
+        tasks: &'a [Task],
+        finished: &'a (dyn Fn() + Sync),
+    ) -> BoxFuture<'a, Result<Vec<TaskOutput>, Failure>> {
+        // The threads are this executor's own; the runtime's are left to requests.
+        let run = move || self.execute_all(tasks, finished);
+        async move { tokio::task::block_in_place(run) }.boxed()
+    }
+}
+
+impl Pool {
+    fn execute_all(
         &self,
         tasks: &[Task],
         finished: &(dyn Fn() + Sync),
@@ -52,9 +66,7 @@ impl Executor for Pool {
             None => Ok(state.answers.into_iter().flatten().collect()),
         }
     }
-}
 
-impl Pool {
     fn work(
         &self,
         tasks: &[Task],
@@ -101,7 +113,7 @@ impl Pool {
         }
     }
 
-    /// Runs one task. A panic is a mistake of ours, and no reason to take the others along.
+    /// Runs one task.
     fn run(&self, task: &Task, tasks: usize) -> Result<TaskOutput, Failure> {
         // A task that runs alone may use all threads itself.
         let threads = if tasks == 1 { self.threads } else { 1 };
@@ -109,16 +121,7 @@ impl Pool {
             threads,
             ..self.context.clone()
         };
-        let run = AssertUnwindSafe(|| tenfold_worker::run(task, &context));
-        catch_unwind(run).unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            let step = task.step();
-            Err(Failure::bug(format!(
-                "a task of step {step} panicked: {}",
-                text.unwrap_or("?")
-            )))
-        })
+        run_caught(task, &context)
     }
 }
 

@@ -2,15 +2,22 @@
 //! says is the business of the tasks, which an [`Executor`] runs somewhere.
 
 mod account;
+pub mod book;
+pub mod cluster;
 pub mod listing;
 mod publish;
 pub mod quarantine;
 pub mod refresh;
 pub mod run;
+pub mod seams;
+pub mod serve;
 pub mod store;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::task::{Task, TaskOutput};
+use tenfold_core::snapshot::Manifest;
 
 /// Why a refresh published nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,11 +50,30 @@ pub trait Executor: Sync {
     ///
     /// # Errors
     /// With the first failure; tasks that have not started then are left.
-    fn execute(
-        &self,
-        tasks: &[Task],
-        finished: &(dyn Fn() + Sync),
-    ) -> Result<Vec<TaskOutput>, Failure>;
+    fn execute<'a>(
+        &'a self,
+        tasks: &'a [Task],
+        finished: &'a (dyn Fn() + Sync),
+    ) -> BoxFuture<'a, Result<Vec<TaskOutput>, Failure>>;
+}
+
+/// Is asked before a snapshot is published.
+pub trait Gate: Sync {
+    /// Everything is computed and in the store; the manifest would be created next. The manifest
+    /// lacks the versions of its tables, which publication fills in.
+    ///
+    /// # Errors
+    /// When this run must not publish: nothing of it becomes visible then.
+    fn publishing<'a>(&'a self, manifest: &'a Manifest) -> BoxFuture<'a, Result<(), Failure>>;
+}
+
+/// Lets every run publish: for a process that answers to nobody else.
+pub struct OpenGate;
+
+impl Gate for OpenGate {
+    fn publishing<'a>(&'a self, _: &'a Manifest) -> BoxFuture<'a, Result<(), Failure>> {
+        std::future::ready(Ok(())).boxed()
+    }
 }
 
 /// Is told how a refresh goes on.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::SchemaRef;
-use futures::{StreamExt, TryStreamExt};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
@@ -363,11 +364,12 @@ async fn read_footers(
 ) -> Result<(), Failure> {
     let new =
         |file: &&mut ListedFile| !known.contains(&(mapping.source.clone(), file.location.clone()));
-    let footers: Vec<Footer> = futures::stream::iter(files.iter_mut().filter(new))
-        .map(|file| async move {
-            let schema = read_footer(file, places).await?;
-            Ok::<_, Failure>((file.location.clone(), schema, file.keys.clone()))
-        })
+    let reading: Vec<BoxFuture<'_, Result<Footer, Failure>>> = files
+        .iter_mut()
+        .filter(new)
+        .map(|file| footer(file, places).boxed())
+        .collect();
+    let footers: Vec<Footer> = futures::stream::iter(reading)
         .buffered(FOOTERS_AT_ONCE)
         .try_collect()
         .await?;
@@ -384,6 +386,11 @@ async fn read_footers(
     }
     notes.extend(differences(&mapping.source, &schemas));
     Ok(())
+}
+
+async fn footer(file: &mut ListedFile, places: &Places<'_>) -> Result<Footer, Failure> {
+    let schema = read_footer(file, places).await?;
+    Ok((file.location.clone(), schema, file.keys.clone()))
 }
 
 async fn read_footer(file: &mut ListedFile, places: &Places<'_>) -> Result<SchemaRef, Failure> {

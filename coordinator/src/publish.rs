@@ -9,11 +9,10 @@ use tenfold_core::snapshot::{Manifest, ObjectRef, RunSummary, snapshot_hash};
 use tenfold_store::object::Store;
 use tenfold_store::part::STATE;
 use tenfold_store::publish::{Publication, publish, put_object, table_entries};
-use tokio::runtime::Handle;
 
-use crate::Stopped;
 use crate::refresh::{Prepared, lost_race};
 use crate::store::bytes_of::json;
+use crate::{Gate, Stopped};
 
 /// Everything that a snapshot will say.
 pub struct Draft<'a> {
@@ -43,19 +42,18 @@ pub struct Draft<'a> {
 
 impl Draft<'_> {
     /// Publishes the snapshot.
-    pub fn publish(self, store: &Store, runtime: &Handle) -> Result<Manifest, Stopped> {
+    pub async fn publish(self, store: &Store, gate: &dyn Gate) -> Result<Manifest, Stopped> {
         let at_ms = self.published.1;
-        runtime.block_on(async {
-            let directory = format!("{STATE}/index");
-            let state = put_object(store, &directory, json(&self.state)?).await?;
-            let mut manifest = self.manifest(state)?;
-            match publish(store, &mut manifest, at_ms).await? {
-                Publication::Committed => Ok(manifest),
-                Publication::LostRace { run } => {
-                    Err(Stopped::LostRace(lost_race(&run, manifest.number)))
-                }
+        let directory = format!("{STATE}/index");
+        let state = put_object(store, &directory, json(&self.state)?).await?;
+        let mut manifest = self.manifest(state)?;
+        gate.publishing(&manifest).await?;
+        match publish(store, &mut manifest, at_ms).await? {
+            Publication::Committed => Ok(manifest),
+            Publication::LostRace { run } => {
+                Err(Stopped::LostRace(lost_race(&run, manifest.number)))
             }
-        })
+        }
     }
 
     fn manifest(self, state: ObjectRef) -> Result<Manifest, Failure> {

@@ -20,14 +20,12 @@ use tenfold_core::snapshot::RunSummary;
 use tenfold_store::object::Store;
 use tenfold_store::publish::sweep;
 use tenfold_store::record;
-use tokio::runtime::Handle;
-use ulid::Ulid;
 
 use crate::account::{absorbed_rows, check_balance, count_merged, next_state, warnings};
 use crate::listing::{Places, Understanding, list};
 use crate::quarantine::by_reason;
 use crate::run::{self, RunRecord, RunStatus};
-use crate::{Executor, Progress, Stopped, publish, store};
+use crate::{Executor, Gate, Progress, Stopped, publish, store};
 
 /// What a refresh needs to know and to use.
 pub struct Refresh<'a> {
@@ -45,10 +43,14 @@ pub struct Refresh<'a> {
     pub understanding: Understanding<'a>,
     /// Whether rows in quarantine are tried again.
     pub retry: bool,
+    /// Identity of the run, a ULID.
+    pub run: String,
+    /// Refuse unless the plan has this hash.
+    pub plan_hash: Option<&'a str>,
+    /// Is asked before publication.
+    pub gate: &'a dyn Gate,
     /// The current time, RFC 3339 in UTC and in milliseconds since 1970.
-    pub now: &'a dyn Fn() -> (String, i64),
-    /// Runs the requests to the store.
-    pub runtime: &'a Handle,
+    pub now: &'a (dyn Fn() -> (String, i64) + Sync),
 }
 
 /// A plan with what it builds on.
@@ -66,37 +68,35 @@ impl Refresh<'_> {
     ///
     /// # Errors
     /// When a source cannot be listed or does not fit its mapping, or the plan is refused.
-    pub fn prepare(&self) -> Result<Prepared, Failure> {
-        self.runtime.block_on(async {
-            let record = store::look(self.store, self.shards).await?;
-            let head = store::head(self.store).await?;
-            let fingerprint = fingerprint(self.project, record.shards)?;
-            let known = known(head.as_ref(), &fingerprint);
-            let found = list(self.project, &self.places, &known, self.understanding).await?;
-            let retry = match (&head, self.retry) {
-                (Some(head), true) => crate::quarantine::retry(
-                    &crate::quarantine::read(self.store, &head.state.quarantine).await?,
-                )?,
-                _ => QuarantineRetry::default(),
-            };
-            let mut planned = decide(
-                self.project,
-                self.as_of,
-                record.shards,
-                head.as_ref(),
-                &found.listing,
-                &retry,
-            )?;
-            planned.notes.extend(found.notes);
-            let plan_hash = planned
-                .plan
-                .hash()
-                .map_err(|e| Failure::bug(e.to_string()))?;
-            Ok(Prepared {
-                planned,
-                plan_hash,
-                head,
-            })
+    pub async fn prepare(&self) -> Result<Prepared, Failure> {
+        let record = store::look(self.store, self.shards).await?;
+        let head = store::head(self.store).await?;
+        let fingerprint = fingerprint(self.project, record.shards)?;
+        let known = known(head.as_ref(), &fingerprint);
+        let found = list(self.project, &self.places, &known, self.understanding).await?;
+        let retry = match (&head, self.retry) {
+            (Some(head), true) => crate::quarantine::retry(
+                &crate::quarantine::read(self.store, &head.state.quarantine).await?,
+            )?,
+            _ => QuarantineRetry::default(),
+        };
+        let mut planned = decide(
+            self.project,
+            self.as_of,
+            record.shards,
+            head.as_ref(),
+            &found.listing,
+            &retry,
+        )?;
+        planned.notes.extend(found.notes);
+        let plan_hash = planned
+            .plan
+            .hash()
+            .map_err(|e| Failure::bug(e.to_string()))?;
+        Ok(Prepared {
+            planned,
+            plan_hash,
+            head,
         })
     }
 
@@ -104,17 +104,17 @@ impl Refresh<'_> {
     ///
     /// # Errors
     /// When the plan is refused, a task fails, or the snapshot cannot be published.
-    pub fn run(
+    pub async fn run(
         &self,
         executor: &dyn Executor,
         progress: &dyn Progress,
     ) -> Result<RunRecord, Stopped> {
         let (started_at, _) = (self.now)();
-        self.runtime
-            .block_on(store::make(self.store, self.shards))?;
-        let prepared = self.prepare()?;
+        store::make(self.store, self.shards).await?;
+        let prepared = self.prepare().await?;
+        self.refuse_moved(&prepared.plan_hash)?;
         let mut record = RunRecord {
-            run: Ulid::new().to_string(),
+            run: self.run.clone(),
             status: RunStatus::NothingNew,
             as_of: self.as_of,
             plan_hash: prepared.plan_hash.clone(),
@@ -134,9 +134,11 @@ impl Refresh<'_> {
             record.summary.files_reused = prepared.planned.reused_files;
             return Ok(record);
         }
-        let mut work = Work::new(self, executor, progress)?;
-        let outcome = work.refresh(prepared, &mut record);
-        let outcome = outcome.map_err(|stopped| self.overtaken(stopped, record.snapshot));
+        let mut work = Work::new(self, executor, progress).await?;
+        let mut outcome = work.refresh(prepared, &mut record).await;
+        if let Err(stopped) = outcome {
+            outcome = Err(self.overtaken(stopped, record.snapshot).await);
+        }
         record.ended_at = (self.now)().0;
         match &outcome {
             Ok(()) => record.status = RunStatus::Succeeded,
@@ -148,22 +150,30 @@ impl Refresh<'_> {
                 record.failure = Some(stopped.failure().clone());
             }
         }
-        let kept = self.runtime.block_on(run::keep(self.store, &record));
+        let kept = run::keep(self.store, &record).await;
         outcome?;
         kept?;
-        self.runtime
-            .block_on(sweep(self.store, &work.tasks, &work.parts, (self.now)().1))?;
+        sweep(self.store, &work.tasks, &work.parts, (self.now)().1).await?;
         Ok(record)
     }
 }
 
 impl Refresh<'_> {
+    /// Stops when a certain plan was asked for and the inputs or the head moved since.
+    fn refuse_moved(&self, plan_hash: &str) -> Result<(), Failure> {
+        match self.plan_hash {
+            Some(wanted) if wanted != plan_hash => Err(Failure::config(format!(
+                "the plan has hash {plan_hash} now, not {wanted}: inputs, declarations or the newest snapshot changed"
+            ))
+            .remedy("look at the plan again with `tenfold plan`, and submit that one")),
+            _ => Ok(()),
+        }
+    }
+
     /// A run that another one overtook finds its work swept: that is a lost race, whatever it looks
     /// like from here.
-    fn overtaken(&self, stopped: Stopped, parent: Option<u64>) -> Stopped {
-        let head = self
-            .runtime
-            .block_on(tenfold_store::publish::head(self.store));
+    async fn overtaken(&self, stopped: Stopped, parent: Option<u64>) -> Stopped {
+        let head = tenfold_store::publish::head(self.store).await;
         match (stopped, head) {
             (Stopped::Failed(_), Ok(Some(head))) if Some(head.number) != parent => {
                 Stopped::LostRace(lost_race(&head.run, head.number))
@@ -211,14 +221,12 @@ struct Tables {
 }
 
 impl<'a> Work<'a> {
-    fn new(
+    async fn new(
         refresh: &'a Refresh<'a>,
         executor: &'a dyn Executor,
         progress: &'a dyn Progress,
     ) -> Result<Self, Failure> {
-        let recorded = refresh
-            .runtime
-            .block_on(record::recorded_tasks(refresh.store))?;
+        let recorded = record::recorded_tasks(refresh.store).await?;
         Ok(Self {
             refresh,
             executor,
@@ -231,19 +239,19 @@ impl<'a> Work<'a> {
         })
     }
 
-    fn refresh(&mut self, prepared: Prepared, record: &mut RunRecord) -> Result<(), Stopped> {
+    async fn refresh(&mut self, prepared: Prepared, record: &mut RunRecord) -> Result<(), Stopped> {
         let plan = &prepared.planned.plan;
         let head = prepared.head.as_ref().filter(|_| !plan.from_scratch);
         self.summary.files_reused = prepared.planned.reused_files;
-        let absorbed = self.absorb(plan)?;
+        let absorbed = self.absorb(plan).await?;
         let mut rows = absorbed_rows(plan, &absorbed);
         self.refuse_too_many(&rows)?;
         let previous = head.map_or(&[][..], |head| head.state.state.as_slice());
-        let merged = self.merge(plan, &absorbed, previous)?;
+        let merged = self.merge(plan, &absorbed, previous).await?;
         count_merged(&mut rows, &merged);
         check_balance(&rows)?;
         self.summary.rows = rows;
-        let tables = self.tables(plan, &merged)?;
+        let tables = self.tables(plan, &merged).await?;
         record
             .warnings
             .extend(warnings(&merged, tables.fits.as_ref()));
@@ -263,7 +271,9 @@ impl<'a> Work<'a> {
             customers: merged.iter().map(|output| output.customers).sum(),
         };
         self.progress.step("publish", 1, 0);
-        let published = manifest.publish(self.refresh.store, self.refresh.runtime)?;
+        let published = manifest
+            .publish(self.refresh.store, self.refresh.gate)
+            .await?;
         self.progress.task_done();
         self.progress.step_done();
         record.snapshot = Some(published.number);
@@ -272,16 +282,17 @@ impl<'a> Work<'a> {
     }
 
     /// Runs the tasks of a step, apart from those whose answer an earlier run left.
-    fn step(&mut self, name: &'static str, tasks: Vec<Task>) -> Result<Vec<TaskOutput>, Failure> {
+    async fn step(
+        &mut self,
+        name: &'static str,
+        tasks: Vec<Task>,
+    ) -> Result<Vec<TaskOutput>, Failure> {
         let mut answers: BTreeMap<usize, TaskOutput> = BTreeMap::new();
         let mut left = Vec::new();
         for (place, task) in tasks.into_iter().enumerate() {
             let id = task.id().map_err(|error| Failure::bug(error.to_string()))?;
             let adopted = match self.recorded.contains(&id) {
-                true => self
-                    .refresh
-                    .runtime
-                    .block_on(record::adopt(self.refresh.store, &id))?,
+                true => record::adopt(self.refresh.store, &id).await?,
                 false => None,
             };
             self.tasks.insert(id);
@@ -297,7 +308,8 @@ impl<'a> Work<'a> {
         let (places, tasks): (Vec<usize>, Vec<Task>) = left.into_iter().unzip();
         let outputs = self
             .executor
-            .execute(&tasks, &|| self.progress.task_done())?;
+            .execute(&tasks, &|| self.progress.task_done())
+            .await?;
         self.progress.step_done();
         answers.extend(places.into_iter().zip(outputs));
         let answers: Vec<TaskOutput> = answers.into_values().collect();
@@ -306,10 +318,14 @@ impl<'a> Work<'a> {
         Ok(answers)
     }
 
-    fn absorb(&mut self, plan: &Plan) -> Result<Vec<(String, AbsorbOutput)>, Failure> {
+    async fn absorb(&mut self, plan: &Plan) -> Result<Vec<(String, AbsorbOutput)>, Failure> {
         let tasks = plan.absorb.iter().cloned().map(Task::Absorb).collect();
         let sources = plan.absorb.iter().map(|task| task.mapping.source.clone());
-        let outputs = self.step("absorb", tasks)?.into_iter().map(absorb_output);
+        let outputs = self
+            .step("absorb", tasks)
+            .await?
+            .into_iter()
+            .map(absorb_output);
         let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
         self.refused = outputs
             .iter()
@@ -351,20 +367,22 @@ impl<'a> Work<'a> {
         ))
     }
 
-    fn merge(
+    async fn merge(
         &mut self,
         plan: &Plan,
         absorbed: &[(String, AbsorbOutput)],
         previous: &[ShardState],
     ) -> Result<Vec<MergeOutput>, Failure> {
-        let outputs = self.step("merge", steps::merge_tasks(plan, absorbed, previous))?;
+        let outputs = self
+            .step("merge", steps::merge_tasks(plan, absorbed, previous))
+            .await?;
         outputs.into_iter().map(merge_output).collect()
     }
 
     /// From the state to the tables: fit, score, cut, assign, model.
-    fn tables(&mut self, plan: &Plan, merged: &[MergeOutput]) -> Result<Tables, Failure> {
+    async fn tables(&mut self, plan: &Plan, merged: &[MergeOutput]) -> Result<Tables, Failure> {
         let fits = match steps::fit_task(plan, merged) {
-            Some(task) => Some(fit_output(self.one("fit", task)?)?),
+            Some(task) => Some(fit_output(self.one("fit", task).await?)?),
             None => None,
         };
         let mut values = steps::shard_values(merged);
@@ -375,14 +393,17 @@ impl<'a> Work<'a> {
                 ),
             );
         }
-        let scored = self.score(plan, fits.as_ref(), &mut values)?;
-        let (cuts, groups) = self.cut(plan, &scored, &values)?;
+        let scored = self.score(plan, fits.as_ref(), &mut values).await?;
+        let (cuts, groups) = self.cut(plan, &scored, &values).await?;
         let assigned: Vec<AssignOutput> = self
-            .step("assign", steps::assign_tasks(plan, &values, &cuts))?
+            .step("assign", steps::assign_tasks(plan, &values, &cuts))
+            .await?
             .into_iter()
             .map(assign_output)
             .collect::<Result<_, _>>()?;
-        let model = self.one("model", steps::model_task(plan, merged, &assigned))?;
+        let model = self
+            .one("model", steps::model_task(plan, merged, &assigned))
+            .await?;
         let mut parts: Vec<TablePart> = assigned
             .into_iter()
             .flat_map(|output| output.tables)
@@ -396,13 +417,15 @@ impl<'a> Work<'a> {
         })
     }
 
-    fn score(
+    async fn score(
         &mut self,
         plan: &Plan,
         fits: Option<&Fits>,
         values: &mut [ShardValues],
     ) -> Result<Vec<ScoreOutput>, Failure> {
-        let outputs = self.step("score", steps::score_tasks(plan, fits, values))?;
+        let outputs = self
+            .step("score", steps::score_tasks(plan, fits, values))
+            .await?;
         let scored: Vec<ScoreOutput> = outputs
             .into_iter()
             .map(score_output)
@@ -413,17 +436,22 @@ impl<'a> Work<'a> {
         Ok(scored)
     }
 
-    fn cut(
+    async fn cut(
         &mut self,
         plan: &Plan,
         scored: &[ScoreOutput],
         values: &[ShardValues],
     ) -> Result<(PartRef, Vec<GroupSummary>), Failure> {
-        let boundaries = match self.one("cells", steps::boundaries_task(plan, scored))? {
+        let boundaries = match self
+            .one("cells", steps::boundaries_task(plan, scored))
+            .await?
+        {
             TaskOutput::Boundaries(output) => output.boundaries,
             _ => return Err(mixed_up()),
         };
-        let gathered = self.step("gather", steps::gather_tasks(plan, values, &boundaries))?;
+        let gathered = self
+            .step("gather", steps::gather_tasks(plan, values, &boundaries))
+            .await?;
         let mut candidates = Vec::new();
         for output in gathered {
             match output {
@@ -431,14 +459,20 @@ impl<'a> Work<'a> {
                 _ => return Err(mixed_up()),
             }
         }
-        match self.one("cut", steps::cuts_task(plan, &boundaries, candidates))? {
+        match self
+            .one("cut", steps::cuts_task(plan, &boundaries, candidates))
+            .await?
+        {
             TaskOutput::Cuts(output) => Ok((output.cuts, output.groups)),
             _ => Err(mixed_up()),
         }
     }
 
-    fn one(&mut self, name: &'static str, task: Task) -> Result<TaskOutput, Failure> {
-        self.step(name, vec![task])?.pop().ok_or_else(mixed_up)
+    async fn one(&mut self, name: &'static str, task: Task) -> Result<TaskOutput, Failure> {
+        self.step(name, vec![task])
+            .await?
+            .pop()
+            .ok_or_else(mixed_up)
     }
 }
 

@@ -8,3 +8,4 @@ pub mod parquet_file;
 pub mod part;
 pub mod publish;
 pub mod record;
+pub mod settle;

@@ -254,6 +254,18 @@ impl Store {
         Ok(found)
     }
 
+    /// Lists the objects below a prefix whose paths follow `after`, in no order.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn list_after(&self, prefix: &str, after: &str) -> Result<Vec<ObjectMeta>, Failure> {
+        self.objects
+            .list_with_offset(Some(&self.path(prefix)), &self.path(after))
+            .try_collect()
+            .await
+            .map_err(|error| failure("list", &self.locate(prefix), &error))
+    }
+
     /// The path of a listed object, relative to this store's root.
     pub fn relative(&self, location: &Path) -> String {
         match location.prefix_match(&self.root) {

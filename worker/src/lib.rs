@@ -8,6 +8,7 @@ mod cut;
 mod expression;
 mod fit;
 mod keys;
+pub mod link;
 mod merge;
 mod model;
 mod populations;
@@ -17,6 +18,7 @@ mod score;
 mod values;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::task::{Task, TaskOutput};
@@ -40,11 +42,14 @@ pub struct TaskContext {
     pub runtime: Handle,
     /// Threads that one task may use.
     pub threads: usize,
+    /// Grows with each request to a store: a task that gets on makes some.
+    pub progress: Arc<AtomicU64>,
 }
 
 impl TaskContext {
     /// Waits for a request to the store. Tasks run on threads of their own, outside the runtime.
     pub(crate) fn wait<T>(&self, request: impl Future<Output = T>) -> T {
+        self.progress.fetch_add(1, Ordering::Relaxed);
         self.runtime.block_on(request)
     }
 }

@@ -1,11 +1,13 @@
 //! `tenfold plan`: what a refresh would do.
 
 use serde::Serialize;
+use tenfold_coordinator::OpenGate;
 use tenfold_coordinator::listing::{Places, Understanding};
 use tenfold_coordinator::refresh::{Prepared, Refresh};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::plan::Plan;
+use ulid::Ulid;
 
 use super::print;
 use crate::args::{AsOf, Global};
@@ -19,7 +21,6 @@ pub fn refresh_of<'a>(
     as_of: Day,
     shards: Option<u32>,
     retry: bool,
-    machine: &'a Machine,
 ) -> Refresh<'a> {
     Refresh {
         project: &opened.project,
@@ -36,8 +37,10 @@ pub fn refresh_of<'a>(
             rules_out: &tenfold_worker::rules_out,
         },
         retry,
+        run: Ulid::new().to_string(),
+        plan_hash: None,
+        gate: &OpenGate,
         now: &now,
-        runtime: machine.runtime.handle(),
     }
 }
 
@@ -65,7 +68,8 @@ struct Reads {
 pub fn run(as_of: &AsOf, global: &Global, machine: &Machine) -> Result<(), Failure> {
     let opened = project::open(global, machine)?;
     let day = project::as_of(as_of.as_of.as_deref(), &opened.project.time_zone)?;
-    let prepared = refresh_of(&opened, day, as_of.shards, false, machine).prepare()?;
+    let refresh = refresh_of(&opened, day, as_of.shards, false);
+    let prepared = machine.runtime.block_on(refresh.prepare())?;
     let shown = shown(prepared);
     let number = |n: u64| n.to_string();
     let table = TextTable {

@@ -1,5 +1,7 @@
 //! `tenfold refresh`: take in what is new, compute, publish.
 
+use std::sync::Arc;
+
 use tenfold_coordinator::run::{RunRecord, RunStatus};
 use tenfold_core::refresh::counts::Counts;
 use tenfold_worker::TaskContext;
@@ -20,6 +22,7 @@ pub fn executor(opened: &Opened, machine: &Machine) -> Pool {
             inputs: opened.inputs.clone(),
             runtime: machine.runtime.handle().clone(),
             threads: 1,
+            progress: Arc::default(),
         },
         threads: machine.threads,
         memory: machine.memory,
@@ -29,9 +32,11 @@ pub fn executor(opened: &Opened, machine: &Machine) -> Pool {
 pub fn run(as_of: &AsOf, retry: bool, global: &Global, machine: &Machine) -> Result<(), Stopped> {
     let opened = project::open(global, machine)?;
     let day = project::as_of(as_of.as_of.as_deref(), &opened.project.time_zone)?;
-    let refresh = refresh_of(&opened, day, as_of.shards, retry, machine);
-    let record = refresh
-        .run(&executor(&opened, machine), &Shown::new())
+    let refresh = refresh_of(&opened, day, as_of.shards, retry);
+    let (executor, shown) = (executor(&opened, machine), Shown::new());
+    let record = machine
+        .runtime
+        .block_on(refresh.run(&executor, &shown))
         .map_err(stopped)?;
     for line in summary_lines(&record) {
         eprintln!("{line}");

@@ -45,9 +45,11 @@ pub fn run(directory: &Path, global: &Global, machine: &Machine) -> Result<(), F
             night.files.len()
         );
         let as_of = project::as_of(Some(&night.as_of), &opened.project.time_zone)?;
-        let refresh = refresh_of(&opened, as_of, Some(SHARDS), false, machine);
-        let record = refresh
-            .run(&executor(&opened, machine), &Shown::new())
+        let refresh = refresh_of(&opened, as_of, Some(SHARDS), false);
+        let (executor, shown) = (executor(&opened, machine), Shown::new());
+        let record = machine
+            .runtime
+            .block_on(refresh.run(&executor, &shown))
             .map_err(|stopped| stopped.failure().clone())?;
         for line in summary_lines(&record) {
             eprintln!("{line}");

@@ -1,0 +1,140 @@
+//! What is known of runs beyond the ledger: steps, tasks and what happened. It is kept in memory
+//! while a coordinator serves, and told to whoever watches.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use tenfold_core::failure::Failure;
+use tenfold_core::lease::TaskView;
+
+use super::lock;
+
+/// Runs whose story is kept.
+const RUNS_KEPT: usize = 200;
+/// Things that happened to one run and are kept.
+const EVENTS_KEPT: usize = 10_000;
+
+/// What is known of runs beyond the ledger.
+#[derive(Default)]
+pub(crate) struct LiveRuns {
+    runs: Mutex<BTreeMap<String, LiveRun>>,
+}
+
+/// One run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LiveRun {
+    pub steps: Vec<LiveStep>,
+    pub events: Vec<Event>,
+    /// Things that happened before those that are kept.
+    pub forgotten: usize,
+}
+
+/// A step of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct LiveStep {
+    pub step: &'static str,
+    pub try_number: u32,
+    pub tasks: usize,
+    pub reused: usize,
+    pub started_ms: i64,
+    pub ended_ms: Option<i64>,
+    /// The batch that it was leased as, when tasks had to run.
+    pub batch: Option<u64>,
+    /// Its tasks once they are over.
+    pub over: Vec<TaskView>,
+}
+
+/// Something that happened to a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub at_ms: i64,
+    pub level: Level,
+    pub message: String,
+    pub step: String,
+    pub worker: String,
+}
+
+/// How much an event matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    Info,
+    Warning,
+    Error,
+}
+
+impl Level {
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Info => "info",
+            Level::Warning => "warning",
+            Level::Error => "error",
+        }
+    }
+}
+
+impl Event {
+    /// Something that concerns the run as a whole.
+    pub fn of_run(at_ms: i64, level: Level, message: impl Into<String>) -> Self {
+        Self {
+            at_ms,
+            level,
+            message: message.into(),
+            step: String::new(),
+            worker: String::new(),
+        }
+    }
+}
+
+impl LiveRuns {
+    /// What is known of a run.
+    pub fn get(&self, run: &str) -> LiveRun {
+        lock(&self.runs).get(run).cloned().unwrap_or_default()
+    }
+
+    /// The events of a run from a place on, counted from its first event.
+    pub fn events_from(&self, run: &str, from: usize) -> (usize, Vec<Event>) {
+        let runs = lock(&self.runs);
+        let Some(live) = runs.get(run) else {
+            return (from, Vec::new());
+        };
+        let skip = from.saturating_sub(live.forgotten).min(live.events.len());
+        let next = live.forgotten + live.events.len();
+        (next, live.events[skip..].to_vec())
+    }
+
+    /// Notes that something happened.
+    pub fn happened(&self, run: &str, event: Event) {
+        self.change(run, |live| {
+            live.events.push(event);
+            if live.events.len() > EVENTS_KEPT {
+                let over = live.events.len() - EVENTS_KEPT;
+                live.events.drain(..over);
+                live.forgotten += over;
+            }
+        });
+    }
+
+    /// Notes why something did not succeed.
+    pub fn failed(&self, run: &str, at_ms: i64, failure: &Failure) {
+        let event = Event::of_run(at_ms, Level::Error, failure.to_string());
+        self.happened(run, event);
+    }
+
+    /// Changes what is known of a run.
+    pub fn change(&self, run: &str, change: impl FnOnce(&mut LiveRun)) {
+        let mut runs = lock(&self.runs);
+        change(runs.entry(run.to_owned()).or_default());
+        while runs.len() > RUNS_KEPT {
+            runs.pop_first();
+        }
+    }
+
+    /// Changes the step at work.
+    pub fn change_step(&self, run: &str, change: impl FnOnce(&mut LiveStep)) {
+        self.change(run, |live| {
+            if let Some(step) = live.steps.last_mut() {
+                change(step);
+            }
+        });
+    }
+}

@@ -1,0 +1,584 @@
+//! Answers people and programs: the `Operator` service.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt, TryStreamExt};
+use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_core::hash::sha256_json;
+use tenfold_core::ledger::{Ledger, Origin, Record, Refusal, Run, RunRequest, RunState};
+use tenfold_proto as proto;
+use tenfold_proto::operator_server::Operator;
+use tenfold_store::publish;
+use tonic::{Code, Request, Response, Status};
+
+use super::Cluster;
+use super::render::{number, snapshot, time};
+use crate::book::NotAdded;
+
+/// Runs that a list shows unless more are asked for.
+const LIST: usize = 50;
+/// Manifests that are read at a time.
+const MANIFESTS_AT_ONCE: usize = 16;
+
+/// Who makes a call, as authentication found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Their name.
+    pub name: String,
+}
+
+/// The `Operator` service of a coordinator.
+#[derive(Clone)]
+pub struct OperatorService {
+    cluster: Arc<Cluster>,
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+type Streamed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+impl OperatorService {
+    /// The service of a coordinator.
+    pub fn new(cluster: Arc<Cluster>) -> Self {
+        Self { cluster }
+    }
+
+    fn shown(&self, run: &str) -> Answer<proto::Run> {
+        let ledger = self.cluster.ledger();
+        let run = find(&ledger, run)?;
+        Ok(Response::new(self.cluster.shown_run(&ledger, run)))
+    }
+}
+
+#[tonic::async_trait]
+impl Operator for OperatorService {
+    type WatchRunStream = Streamed<proto::Run>;
+    type RunEventsStream = Streamed<proto::RunEvent>;
+
+    async fn submit_run(
+        &self,
+        request: Request<proto::SubmitRunRequest>,
+    ) -> Answer<proto::SubmitRunResponse> {
+        let name = caller(&request);
+        let request = request.into_inner();
+        let origin = Origin::Operator { name };
+        let submission = Submission::new(&self.cluster, request, origin).await?;
+        let (run, deduplicated) = self.cluster.submit(submission).await.map_err(not_added)?;
+        Ok(Response::new(proto::SubmitRunResponse {
+            run: Some(self.shown(&run)?.into_inner()),
+            deduplicated,
+        }))
+    }
+
+    async fn plan(&self, request: Request<proto::PlanRequest>) -> Answer<proto::PlanResponse> {
+        let request = request.into_inner();
+        let planned = self.cluster.plan(&request).await.map_err(refused)?;
+        Ok(Response::new(planned))
+    }
+
+    async fn get_run(&self, request: Request<proto::GetRunRequest>) -> Answer<proto::Run> {
+        self.shown(&request.into_inner().run)
+    }
+
+    async fn list_runs(
+        &self,
+        request: Request<proto::ListRunsRequest>,
+    ) -> Answer<proto::ListRunsResponse> {
+        let request = request.into_inner();
+        let ledger = self.cluster.ledger();
+        let limit = match request.limit {
+            0 => LIST,
+            limit => limit as usize,
+        };
+        let mut runs: Vec<&Run> = ledger.runs.values().collect();
+        runs.sort_by(|a, b| (b.submitted_ms, &b.run).cmp(&(a.submitted_ms, &a.run)));
+        let runs = runs
+            .into_iter()
+            .map(|run| self.cluster.shown_run(&ledger, run))
+            .filter(|run| request.states.is_empty() || request.states.contains(&run.state))
+            .filter(|run| request.schedule.is_empty() || request.schedule == run.schedule)
+            .filter(|run| request.since.is_empty() || run.submitted_at >= request.since)
+            .take(limit)
+            .collect();
+        Ok(Response::new(proto::ListRunsResponse { runs }))
+    }
+
+    async fn watch_run(
+        &self,
+        request: Request<proto::GetRunRequest>,
+    ) -> Answer<Self::WatchRunStream> {
+        let cluster = self.cluster.clone();
+        let run = find(&cluster.ledger(), &request.into_inner().run)?
+            .run
+            .clone();
+        let changes = cluster.watch();
+        let first: Option<proto::Run> = None;
+        let stream = futures::stream::try_unfold(
+            (cluster, changes, first, false),
+            move |(cluster, mut changes, mut last, over)| {
+                let run = run.clone();
+                async move {
+                    if over {
+                        return Ok(None);
+                    }
+                    loop {
+                        changes.borrow_and_update();
+                        let ledger = cluster.ledger();
+                        let shown = cluster.shown_run(&ledger, find(&ledger, &run)?);
+                        if last.as_ref() != Some(&shown) {
+                            last = Some(shown.clone());
+                            let over = find(&ledger, &run)?.state.is_final();
+                            return Ok(Some((shown, (cluster, changes, last, over))));
+                        }
+                        let deposed = cluster.is_deposed();
+                        if deposed || changes.changed().await.is_err() {
+                            return Err(Status::unavailable("this coordinator is not in office"));
+                        }
+                    }
+                }
+            },
+        );
+        Ok(Response::new(stream.boxed()))
+    }
+
+    async fn run_events(
+        &self,
+        request: Request<proto::RunEventsRequest>,
+    ) -> Answer<Self::RunEventsStream> {
+        let request = request.into_inner();
+        let cluster = self.cluster.clone();
+        let run = find(&cluster.ledger(), &request.run)?.run.clone();
+        let changes = cluster.watch();
+        let follow = request.follow;
+        let stream = futures::stream::try_unfold(
+            (cluster, changes, 0, false),
+            move |(cluster, mut changes, from, over)| {
+                let run = run.clone();
+                async move {
+                    if over {
+                        return Ok::<_, Status>(None);
+                    }
+                    loop {
+                        changes.borrow_and_update();
+                        let ended = find(&cluster.ledger(), &run)?.state.is_final();
+                        let (next, events) = cluster.live.events_from(&run, from);
+                        let over = ended || !follow;
+                        if !events.is_empty() || over {
+                            let shown = events.into_iter().map(|event| shown_event(&run, event));
+                            let shown: Vec<_> = shown.map(Ok).collect();
+                            let state = (cluster, changes, next, over);
+                            return Ok(Some((futures::stream::iter(shown), state)));
+                        }
+                        if cluster.is_deposed() || changes.changed().await.is_err() {
+                            return Err(Status::unavailable("this coordinator is not in office"));
+                        }
+                    }
+                }
+            },
+        );
+        Ok(Response::new(stream.try_flatten().boxed()))
+    }
+
+    async fn cancel_run(&self, request: Request<proto::CancelRunRequest>) -> Answer<proto::Run> {
+        let by = caller(&request);
+        let request = request.into_inner();
+        let run = find(&self.cluster.ledger(), &request.run)?.run.clone();
+        let record = Record::CancelRequested {
+            run: run.clone(),
+            reason: request.reason,
+            by,
+        };
+        self.cluster
+            .add(record)
+            .await
+            .map_err(|error| run_refused(&run, error))?;
+        self.shown(&run)
+    }
+
+    async fn retry_run(&self, request: Request<proto::RetryRunRequest>) -> Answer<proto::Run> {
+        let by = caller(&request);
+        let run = find(&self.cluster.ledger(), &request.into_inner().run)?
+            .run
+            .clone();
+        let record = Record::Retried {
+            run: run.clone(),
+            by,
+        };
+        self.cluster
+            .add(record)
+            .await
+            .map_err(|error| run_refused(&run, error))?;
+        self.shown(&run)
+    }
+
+    async fn list_tasks(
+        &self,
+        request: Request<proto::ListTasksRequest>,
+    ) -> Answer<proto::ListTasksResponse> {
+        let request = request.into_inner();
+        let run = find(&self.cluster.ledger(), &request.run)?.run.clone();
+        Ok(Response::new(proto::ListTasksResponse {
+            tasks: self.cluster.shown_tasks(&run, request.failed_only),
+        }))
+    }
+
+    async fn list_snapshots(
+        &self,
+        request: Request<proto::ListSnapshotsRequest>,
+    ) -> Answer<proto::ListSnapshotsResponse> {
+        let limit = match request.into_inner().limit {
+            0 => LIST,
+            limit => limit as usize,
+        };
+        let store = &self.cluster.store;
+        let mut numbers = publish::snapshots(store).await.map_err(refused)?;
+        numbers.reverse();
+        numbers.truncate(limit);
+        let manifests: Vec<_> = futures::stream::iter(numbers)
+            .map(|number| publish::read_manifest(store, number))
+            .buffered(MANIFESTS_AT_ONCE)
+            .try_collect()
+            .await
+            .map_err(refused)?;
+        Ok(Response::new(proto::ListSnapshotsResponse {
+            snapshots: manifests.iter().flatten().map(snapshot).collect(),
+        }))
+    }
+
+    async fn list_workers(
+        &self,
+        _: Request<proto::ListWorkersRequest>,
+    ) -> Answer<proto::ListWorkersResponse> {
+        let workers = self.cluster.desk.workers();
+        let workers = workers
+            .iter()
+            .map(|worker| self.cluster.shown_worker(worker));
+        Ok(Response::new(proto::ListWorkersResponse {
+            workers: workers.collect(),
+        }))
+    }
+
+    async fn drain_worker(&self, request: Request<proto::WorkerRequest>) -> Answer<proto::Worker> {
+        self.cordon(&request.into_inner().worker, true).await
+    }
+
+    async fn uncordon_worker(
+        &self,
+        request: Request<proto::WorkerRequest>,
+    ) -> Answer<proto::Worker> {
+        self.cordon(&request.into_inner().worker, false).await
+    }
+
+    async fn cluster_status(
+        &self,
+        _: Request<proto::ClusterStatusRequest>,
+    ) -> Answer<proto::ClusterStatusResponse> {
+        let cluster = &self.cluster;
+        let ledger = cluster.ledger();
+        let workers = cluster.desk.workers();
+        let live = || workers.iter().filter(|worker| !worker.lost);
+        let running = ledger.queue.first().filter(|run| {
+            let run = ledger.runs.get(*run);
+            run.is_some_and(|run| run.state != RunState::Queued)
+        });
+        let head = publish::head(&cluster.store).await.map_err(refused)?;
+        Ok(Response::new(proto::ClusterStatusResponse {
+            coordinator: cluster.settings.coordinator.clone(),
+            version: cluster.settings.version.clone(),
+            epoch: cluster.epoch(),
+            in_office: !cluster.is_deposed(),
+            store: cluster.store.location().to_owned(),
+            project: cluster.settings.project.clone(),
+            ledger: ledger.last,
+            runs_queued: number(ledger.queue.len() - usize::from(running.is_some())),
+            running: running.cloned().unwrap_or_default(),
+            tasks_queued: number(cluster.desk.queued()),
+            tasks_running: number(live().map(|worker| worker.leases).sum()),
+            workers: number(live().count()),
+            slots: live().map(|worker| worker.slots).sum(),
+            schedules: number(ledger.schedules.len()),
+            snapshot: head.as_ref().map(snapshot),
+            started_at: time(cluster.started_ms),
+            now: time(cluster.clock.now_ms()),
+        }))
+    }
+}
+
+impl OperatorService {
+    async fn cordon(&self, worker: &str, cordoned: bool) -> Answer<proto::Worker> {
+        let workers = self.cluster.desk.workers();
+        let names = workers.iter().map(|worker| worker.worker.as_str());
+        let worker = one_of(names, worker, "worker", "tenfold worker ls")?.to_owned();
+        let record = match cordoned {
+            true => Record::WorkerCordoned {
+                worker: worker.clone(),
+            },
+            false => Record::WorkerUncordoned {
+                worker: worker.clone(),
+            },
+        };
+        self.cluster.add(record).await.map_err(not_added)?;
+        self.cluster.desk.cordon(&worker, cordoned);
+        let workers = self.cluster.desk.workers();
+        let shown = workers.iter().find(|shown| shown.worker == worker);
+        let shown = shown.ok_or_else(|| missing("worker", &worker, "tenfold worker ls"))?;
+        Ok(Response::new(self.cluster.shown_worker(shown)))
+    }
+}
+
+/// A run that is asked for.
+pub(crate) struct Submission {
+    pub key: String,
+    pub payload: String,
+    pub request: RunRequest,
+    pub origin: Origin,
+}
+
+impl Submission {
+    async fn new(
+        cluster: &Cluster,
+        request: proto::SubmitRunRequest,
+        origin: Origin,
+    ) -> Result<Self, Status> {
+        let key = match request.idempotency_key.as_str() {
+            "" => cluster.ids.nonce(),
+            key => key.to_owned(),
+        };
+        let asked = (
+            &request.as_of,
+            &request.plan_hash,
+            request.retry_quarantine,
+            request.timeout_seconds,
+            &request.labels,
+        );
+        let payload = sha256_json(&asked).map_err(|error| refused(bug(error)))?;
+        let now_ms = cluster.clock.now_ms();
+        let opened = cluster.projects.open().await.map_err(refused)?;
+        let request = RunRequest {
+            as_of: opened.as_of(&request.as_of, now_ms).map_err(refused)?,
+            plan_hash: request.plan_hash,
+            retry_quarantine: request.retry_quarantine,
+            timeout_seconds: request.timeout_seconds,
+            labels: request.labels,
+        };
+        Ok(Self {
+            key,
+            payload,
+            request,
+            origin,
+        })
+    }
+}
+
+impl Cluster {
+    /// Makes a run, or finds the one that its key made before; a failed one is tried again in
+    /// place. Gives the run and whether it was there.
+    pub(crate) async fn submit(&self, wanted: Submission) -> Result<(String, bool), NotAdded> {
+        let run = self.ids.run(self.clock.now_ms());
+        let mut there = None;
+        let by = match &wanted.origin {
+            Origin::Operator { name } => name.clone(),
+            _ => String::new(),
+        };
+        let key = wanted.key.clone();
+        let added = self
+            .add_if(|ledger| {
+                let Some(known) = ledger
+                    .keys
+                    .get(&wanted.key)
+                    .and_then(|id| ledger.runs.get(id))
+                else {
+                    return Ok(Record::Submitted {
+                        run: run.clone(),
+                        key: wanted.key,
+                        payload: wanted.payload,
+                        request: wanted.request,
+                        origin: wanted.origin,
+                    });
+                };
+                there = Some(known.run.clone());
+                if known.payload != wanted.payload {
+                    return Err(NotAdded::Failed(other_payload(&key, &known.run)));
+                }
+                match known.state {
+                    RunState::Cancelled => Err(NotAdded::Failed(cancelled_key(&key, &known.run))),
+                    RunState::Failed | RunState::TimedOut => Ok(Record::Retried {
+                        run: known.run.clone(),
+                        by,
+                    }),
+                    // Nothing to add: the run that is there is the answer.
+                    _ => Err(NotAdded::Refused(Refusal::Live(known.state))),
+                }
+            })
+            .await;
+        match (added, there) {
+            (Ok(()), None) => Ok((run, false)),
+            (Ok(()) | Err(NotAdded::Refused(Refusal::Live(_))), Some(there)) => Ok((there, true)),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    async fn plan(&self, request: &proto::PlanRequest) -> Result<proto::PlanResponse, Failure> {
+        let opened = self.projects.open().await?;
+        let as_of = opened.as_of(&request.as_of, self.clock.now_ms())?;
+        let prepared = self
+            .prepare(&opened, as_of, request.retry_quarantine)
+            .await?;
+        let plan = &prepared.planned.plan;
+        let reads = prepared.planned.reads.iter();
+        Ok(proto::PlanResponse {
+            plan_hash: prepared.plan_hash.clone(),
+            as_of: plan.as_of.to_string(),
+            parent: plan.parent.as_ref().map_or(0, |parent| parent.number),
+            nothing_new: prepared.planned.nothing_new,
+            from_scratch: plan.from_scratch,
+            reads: reads
+                .map(|(source, (files, bytes))| proto::PlanReads {
+                    source: source.clone(),
+                    files: *files,
+                    bytes: *bytes,
+                })
+                .collect(),
+            reused_files: prepared.planned.reused_files,
+            shards: plan.shards,
+            notes: prepared.planned.notes.clone(),
+        })
+    }
+}
+
+fn shown_event(run: &str, event: super::live::Event) -> proto::RunEvent {
+    proto::RunEvent {
+        at: time(event.at_ms),
+        run: run.to_owned(),
+        level: event.level.name().to_owned(),
+        message: event.message,
+        step: event.step,
+        worker: event.worker,
+    }
+}
+
+fn caller<T>(request: &Request<T>) -> String {
+    let caller = request.extensions().get::<Caller>();
+    caller.map_or_else(|| "local".to_owned(), |caller| caller.name.clone())
+}
+
+/// The run that a text names: its identity, the beginning of it, or `@latest`.
+fn find<'a>(ledger: &'a Ledger, named: &str) -> Result<&'a Run, Status> {
+    if named == "@latest" {
+        let latest = ledger
+            .runs
+            .values()
+            .max_by_key(|run| (run.submitted_ms, &run.run));
+        return latest.ok_or_else(|| missing("run", named, "tenfold run ls"));
+    }
+    let named = named.to_ascii_uppercase();
+    let id = one_of(
+        ledger.runs.keys().map(String::as_str),
+        &named,
+        "run",
+        "tenfold run ls",
+    )?;
+    ledger
+        .runs
+        .get(id)
+        .ok_or_else(|| missing("run", id, "tenfold run ls"))
+}
+
+/// The one name that begins with a text.
+fn one_of<'a>(
+    names: impl Iterator<Item = &'a str>,
+    wanted: &str,
+    kind: &str,
+    list: &str,
+) -> Result<&'a str, Status> {
+    let mut found: Vec<&str> = Vec::new();
+    for name in names {
+        if name == wanted {
+            return Ok(name);
+        }
+        if !wanted.is_empty() && name.starts_with(wanted) {
+            found.push(name);
+        }
+    }
+    match found[..] {
+        [one] => Ok(one),
+        [] => Err(missing(kind, wanted, list)),
+        _ => {
+            let failure = Failure::config(format!("{} {kind}s begin with {wanted}", found.len()))
+                .remedy(format!("give more of the name; list them with `{list}`"));
+            Err(proto::status(Code::InvalidArgument, &failure))
+        }
+    }
+}
+
+fn missing(kind: &str, named: &str, list: &str) -> Status {
+    let failure = Failure::config(format!("there is no {kind} {named}"))
+        .remedy(format!("list them with `{list}`"));
+    proto::status(Code::NotFound, &failure)
+}
+
+fn other_payload(key: &str, run: &str) -> Failure {
+    Failure::config(format!(
+        "idempotency key {key:?} made run {run}, which asks for something else"
+    ))
+    .remedy("use another key for another request")
+}
+
+fn cancelled_key(key: &str, run: &str) -> Failure {
+    Failure::config(format!(
+        "idempotency key {key:?} made run {run}, which was cancelled"
+    ))
+    .remedy("use another key to run it after all")
+}
+
+fn bug(error: impl std::fmt::Display) -> Failure {
+    Failure::bug(error.to_string())
+}
+
+/// A failure as a refused call.
+pub(crate) fn refused(failure: Failure) -> Status {
+    let code = match failure.class {
+        FailureClass::UserData | FailureClass::UserConfig => Code::FailedPrecondition,
+        FailureClass::Dependency | FailureClass::Infra => Code::Unavailable,
+        FailureClass::RateLimit => Code::ResourceExhausted,
+        FailureClass::Bug => Code::Internal,
+    };
+    proto::status(code, &failure)
+}
+
+/// A record that was not added, as a refused call.
+fn not_added(error: NotAdded) -> Status {
+    match error {
+        NotAdded::Failed(failure) if failure.class == FailureClass::UserConfig => {
+            proto::status(Code::AlreadyExists, &failure)
+        }
+        NotAdded::Failed(failure) => refused(failure),
+        NotAdded::Refused(refusal) => refused(bug(format!("the ledger refused it: {refusal:?}"))),
+        NotAdded::Deposed { by, address } => {
+            let failure = Failure::new(
+                FailureClass::Infra,
+                format!("this coordinator is not in office: {by} at {address} is"),
+            )
+            .remedy("ask that one; nothing was changed");
+            proto::status(Code::Unavailable, &failure)
+        }
+    }
+}
+
+/// A change to a run that was not made.
+fn run_refused(run: &str, error: NotAdded) -> Status {
+    let NotAdded::Refused(refusal) = error else {
+        return not_added(error);
+    };
+    let failure = match refusal {
+        Refusal::Over(state) => Failure::config(format!("run {run} is over: {state}"))
+            .remedy("only runs that failed or timed out can be tried again; submit a new one"),
+        Refusal::TooLate => Failure::config(format!("run {run} is being published"))
+            .remedy("wait for it: `tenfold run wait`; a publication cannot be taken back"),
+        Refusal::Stopping => Failure::config(format!("run {run} is being cancelled")),
+        Refusal::Live(state) => Failure::config(format!("run {run} has not ended: {state}"))
+            .remedy("wait for it: `tenfold run wait`"),
+        Refusal::Nonsense => Failure::bug(format!("run {run} cannot do that now")),
+    };
+    proto::status(Code::Aborted, &failure)
+}

@@ -1,0 +1,329 @@
+//! Serves the queue of the ledger: one run at a time, from its start to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tenfold_core::calendar::Day;
+use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_core::hash::sha256_hex;
+use tenfold_core::ledger::{Ending, Record, Run, RunState};
+use tenfold_core::snapshot::{Manifest, ObjectRef};
+use tenfold_store::publish::{self, Publication, get_object};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::Cluster;
+use super::executor::OnWorkers;
+use super::live::{Event, Level};
+use super::settings::OpenProject;
+use crate::book::NotAdded;
+use crate::refresh::{Prepared, Refresh, lost_race};
+use crate::run::{RunRecord, RunStatus};
+use crate::{Gate, OpenGate, Stopped};
+
+/// How long to wait before a store that failed is asked again.
+const STORE_PAUSE: Duration = Duration::from_secs(2);
+/// Where manifests lie that are about to be published.
+const MANIFESTS: &str = "_coordinator/manifests";
+
+/// Serves runs until this coordinator is deposed.
+pub async fn serve(cluster: Arc<Cluster>) {
+    let mut changes = cluster.watch();
+    while !cluster.is_deposed() {
+        changes.borrow_and_update();
+        let ledger = cluster.ledger();
+        let first = ledger.queue.first().and_then(|run| ledger.runs.get(run));
+        let Some(run) = first.cloned() else {
+            // The sender lives in `cluster`, so an error cannot come.
+            let _ = changes.changed().await;
+            continue;
+        };
+        if let Err(NotAdded::Failed(failure)) = one(&cluster, &run).await {
+            let at_ms = cluster.clock.now_ms();
+            cluster.live.failed(&run.run, at_ms, &failure);
+            sleep(STORE_PAUSE).await;
+        }
+    }
+}
+
+/// Brings a run to its end.
+async fn one(cluster: &Arc<Cluster>, run: &Run) -> Result<(), NotAdded> {
+    let ending = match (run.state, &run.publishing) {
+        (RunState::Publishing, Some((_, manifest))) => {
+            finish_publication(cluster, manifest).await?
+        }
+        (RunState::Cancelling, _) => cancelled(run),
+        _ => {
+            let record = Record::Started {
+                run: run.run.clone(),
+            };
+            match cluster.add(record).await {
+                // It was cancelled in the meantime: the next look at the queue shows it.
+                Err(NotAdded::Refused(_)) => return Ok(()),
+                added => added?,
+            }
+            match attempt(cluster, run).await? {
+                Some(ending) => ending,
+                None => return Ok(()),
+            }
+        }
+    };
+    end(cluster, run, ending).await
+}
+
+async fn end(cluster: &Arc<Cluster>, run: &Run, ending: Ending) -> Result<(), NotAdded> {
+    let at_ms = cluster.clock.now_ms();
+    match &ending.failure {
+        Some(failure) => cluster.live.failed(&run.run, at_ms, failure),
+        None => {
+            let message = format!("{}", ending.state);
+            let event = Event::of_run(at_ms, Level::Info, message);
+            cluster.live.happened(&run.run, event);
+        }
+    }
+    let id = run.run.clone();
+    let added = cluster
+        .add_if(|ledger| {
+            // Somebody was told that the run stops, just when it failed or found nothing new.
+            let stopping = ledger
+                .runs
+                .get(&id)
+                .filter(|now| now.state == RunState::Cancelling);
+            let ending = match stopping {
+                Some(now) if ending.state != RunState::Cancelled => cancelled(now),
+                _ => ending,
+            };
+            Ok(Record::Ended {
+                run: id.clone(),
+                ending: Box::new(ending),
+            })
+        })
+        .await;
+    cluster.changed();
+    added
+}
+
+fn cancelled(run: &Run) -> Ending {
+    let why = match &run.cancel {
+        Some((by, reason)) if reason.is_empty() => format!("cancelled by {by}"),
+        Some((by, reason)) => format!("cancelled by {by}: {reason}"),
+        None => "cancelled".to_owned(),
+    };
+    Ending::without(RunState::Cancelled, Some(Failure::config(why)))
+}
+
+/// One attempt at a run, until it ends, is cancelled, takes too long, or another coordinator is in
+/// office. `None` when it is not this coordinator's any more, or its publication is unsettled and
+/// has to be looked at again.
+async fn attempt(cluster: &Arc<Cluster>, run: &Run) -> Result<Option<Ending>, NotAdded> {
+    let stop_at = (run.request.timeout_seconds > 0)
+        .then(|| Instant::now() + Duration::from_secs(run.request.timeout_seconds));
+    let outcome = tokio::select! {
+        outcome = refresh(cluster, run) => outcome,
+        () = cancel_requested(cluster, &run.run) => return Ok(Some(cancelled_now(cluster, run))),
+        () = cluster.until_deposed() => return Ok(None),
+        () = expired(cluster, &run.run, stop_at) => return Ok(Some(timed_out(run))),
+    };
+    let state = cluster.ledger().runs.get(&run.run).map(|run| run.state);
+    match outcome {
+        Ok(record) => Ok(Some(succeeded(record))),
+        // The publication began: what became of it is read from its slot, not from this error.
+        Err(_) if state == Some(RunState::Publishing) => Ok(None),
+        Err(stopped) => {
+            let failure = stopped.failure().clone();
+            Ok(Some(Ending::without(RunState::Failed, Some(failure))))
+        }
+    }
+}
+
+fn cancelled_now(cluster: &Cluster, run: &Run) -> Ending {
+    let ledger = cluster.ledger();
+    cancelled(ledger.runs.get(&run.run).unwrap_or(run))
+}
+
+fn timed_out(run: &Run) -> Ending {
+    let seconds = run.request.timeout_seconds;
+    let failure = Failure::config(format!("the run took longer than {seconds} s"))
+        .remedy("retry it: finished tasks are kept; or submit it with a longer timeout");
+    Ending::without(RunState::TimedOut, Some(failure))
+}
+
+fn succeeded(record: RunRecord) -> Ending {
+    Ending {
+        state: RunState::Succeeded,
+        snapshot: record.snapshot,
+        snapshot_hash: record.snapshot_hash,
+        plan_hash: record.plan_hash,
+        nothing_new: record.status == RunStatus::NothingNew,
+        summary: record.summary,
+        warnings: record.warnings,
+        failure: None,
+    }
+}
+
+/// Waits until somebody wants a run stopped. Once it publishes, nobody can.
+async fn cancel_requested(cluster: &Cluster, run: &str) {
+    let mut changes = cluster.watch();
+    loop {
+        let ledger = cluster.ledger();
+        let state = ledger.runs.get(run).map(|run| run.state);
+        if state == Some(RunState::Cancelling) {
+            return;
+        }
+        let _ = changes.changed().await;
+    }
+}
+
+/// Waits until a run took too long; never ends once it publishes.
+async fn expired(cluster: &Cluster, run: &str, stop_at: Option<Instant>) {
+    match stop_at {
+        Some(stop_at) => sleep_until(stop_at).await,
+        None => return std::future::pending().await,
+    }
+    let publishing = cluster
+        .ledger()
+        .runs
+        .get(run)
+        .is_some_and(|run| run.state == RunState::Publishing);
+    if publishing {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn refresh(cluster: &Arc<Cluster>, run: &Run) -> Result<RunRecord, Stopped> {
+    let opened = cluster.projects.open().await?;
+    let clock = cluster.clock.clone();
+    let now = move || {
+        let ms = clock.now_ms();
+        (super::render::time(ms), ms)
+    };
+    let on_workers = OnWorkers {
+        cluster: cluster.clone(),
+        run: run.run.clone(),
+        try_number: run.tries,
+    };
+    let gate = LedgerGate {
+        cluster: cluster.clone(),
+        run: run.run.clone(),
+    };
+    let plan_hash = &run.request.plan_hash;
+    let refresh = Refresh {
+        project: &opened.project,
+        as_of: run.request.as_of,
+        places: opened.places(),
+        store: &cluster.store,
+        shards: cluster.settings.shards,
+        understanding: cluster.projects.understanding(),
+        retry: run.request.retry_quarantine,
+        run: run.run.clone(),
+        plan_hash: (!plan_hash.is_empty()).then_some(plan_hash.as_str()),
+        gate: &gate,
+        now: &now,
+    };
+    refresh.run(&on_workers, &on_workers).await
+}
+
+impl Cluster {
+    /// What a refresh would do.
+    pub(crate) async fn prepare(
+        &self,
+        opened: &OpenProject,
+        as_of: Day,
+        retry: bool,
+    ) -> Result<Prepared, Failure> {
+        let clock = self.clock.clone();
+        let now = move || (super::render::time(clock.now_ms()), clock.now_ms());
+        let refresh = Refresh {
+            project: &opened.project,
+            as_of,
+            places: opened.places(),
+            store: &self.store,
+            shards: self.settings.shards,
+            understanding: self.projects.understanding(),
+            retry,
+            run: String::new(),
+            plan_hash: None,
+            gate: &OpenGate,
+            now: &now,
+        };
+        refresh.prepare().await
+    }
+}
+
+/// Lets a run publish once the ledger says that it does: after that it cannot be cancelled, and if
+/// this coordinator dies, the next one brings the very same manifest to its slot.
+struct LedgerGate {
+    cluster: Arc<Cluster>,
+    run: String,
+}
+
+impl Gate for LedgerGate {
+    fn publishing<'a>(&'a self, manifest: &'a Manifest) -> BoxFuture<'a, Result<(), Failure>> {
+        async move {
+            let manifest_ref = keep_manifest(&self.cluster, manifest).await?;
+            let record = Record::Publishing {
+                run: self.run.clone(),
+                number: manifest.number,
+                manifest: manifest_ref,
+            };
+            self.cluster.add(record).await.map_err(not_publishing)
+        }
+        .boxed()
+    }
+}
+
+fn not_publishing(refused: NotAdded) -> Failure {
+    match refused {
+        NotAdded::Failed(failure) => failure,
+        NotAdded::Refused(_) => Failure::config("the run was cancelled before it published"),
+        NotAdded::Deposed { by, .. } => Failure::new(
+            FailureClass::Infra,
+            format!("coordinator {by} is in office now and goes on with the run"),
+        ),
+    }
+}
+
+async fn keep_manifest(cluster: &Cluster, manifest: &Manifest) -> Result<ObjectRef, Failure> {
+    let bytes = serde_json::to_vec(manifest).map_err(|e| Failure::bug(e.to_string()))?;
+    let sha256 = sha256_hex(&bytes);
+    let kept = ObjectRef {
+        path: format!("{MANIFESTS}/{sha256}.json"),
+        sha256,
+        bytes: bytes.len() as u64,
+    };
+    cluster.store.put(&kept.path, Bytes::from(bytes)).await?;
+    Ok(kept)
+}
+
+/// Brings a manifest to its slot that a coordinator was publishing when it was lost.
+async fn finish_publication(cluster: &Cluster, kept: &ObjectRef) -> Result<Ending, Failure> {
+    let bytes = get_object(&cluster.store, kept).await?;
+    let mut manifest: Manifest = serde_json::from_slice(&bytes)
+        .map_err(|error| Failure::dependency(format!("cannot read {}: {error}", kept.path)))?;
+    let there = publish::read_manifest(&cluster.store, manifest.number).await?;
+    let publication = match there {
+        Some(there) if there.run == manifest.run => Publication::Committed,
+        Some(there) => Publication::LostRace { run: there.run },
+        None => {
+            let at_ms = cluster.clock.now_ms();
+            publish::publish(&cluster.store, &mut manifest, at_ms).await?
+        }
+    };
+    Ok(match publication {
+        Publication::Committed => Ending {
+            state: RunState::Succeeded,
+            snapshot: Some(manifest.number),
+            snapshot_hash: Some(manifest.snapshot_hash),
+            plan_hash: manifest.plan_hash,
+            nothing_new: false,
+            summary: manifest.summary,
+            warnings: manifest.warnings,
+            failure: None,
+        },
+        Publication::LostRace { run } => {
+            Ending::without(RunState::Failed, Some(lost_race(&run, manifest.number)))
+        }
+    })
+}
