@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::output::Format;
+use crate::service::client::Remote;
+use crate::service::coordinator::Listen;
 
 /// Customer lifetime value and exact deciles, every night, as one published snapshot.
 #[derive(Debug, Parser)]
@@ -81,6 +83,26 @@ pub enum Command {
     /// Rows that were refused
     #[command(subcommand)]
     Quarantine(Quarantine),
+    /// Coordinate refreshes: keep runs and schedules, lease tasks to workers, answer operators
+    Coordinator(Listen),
+    /// Run tasks of a coordinator
+    Worker(WorkerProcess),
+    /// Run a coordinator and workers in one process
+    Up {
+        /// Workers
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
+        workers: u32,
+        #[command(flatten)]
+        listen: Listen,
+    },
+    /// Ask a coordinator for a refresh
+    Submit(Submit),
+    /// Runs of a coordinator
+    #[command(subcommand)]
+    Run(Run),
+    /// The coordinator and what it has to work with
+    #[command(subcommand)]
+    Cluster(Cluster),
     /// Query a snapshot
     Sql {
         /// The query, such as "SELECT * FROM customer_value LIMIT 10"
@@ -163,4 +185,207 @@ pub enum Quarantine {
     Ls,
     /// Read the refused rows again, after their files or the mapping were mended, and publish
     Retry(AsOf),
+}
+
+/// `tenfold worker`, which runs tasks, and its verbs, which look at workers.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct WorkerProcess {
+    #[command(subcommand)]
+    pub verb: Option<Worker>,
+    /// Name for people; that of the host when left out
+    #[arg(long, env = "TENFOLD_WORKER_NAME")]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Worker {
+    /// List workers
+    Ls {
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Describe a worker
+    Get {
+        /// Worker, or the beginning of its name
+        worker: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Give a worker no new tasks; what it runs, it finishes
+    Drain {
+        /// Worker, or the beginning of its name
+        worker: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Give a drained worker tasks again
+    Uncordon {
+        /// Worker, or the beginning of its name
+        worker: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+}
+
+/// A refresh that is asked for.
+#[derive(Debug, Args)]
+pub struct Submit {
+    /// Look back from the midnight that begins this day; today's when left out
+    #[arg(long, value_name = "DATE", default_value = "")]
+    pub as_of: String,
+    /// The same key with the same request is the same run
+    #[arg(long, value_name = "KEY", default_value = "")]
+    pub idempotency_key: String,
+    /// Refuse unless the plan has this hash
+    #[arg(long, value_name = "HASH", default_value = "")]
+    pub plan: String,
+    /// Read refused rows again
+    #[arg(long)]
+    pub retry_quarantine: bool,
+    /// The run itself gives up after so long, such as 90s, 30m or 2h
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    pub run_timeout: Option<u64>,
+    /// Words to keep with the run
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    pub labels: Vec<(String, String)>,
+    #[command(flatten)]
+    pub waiting: Waiting,
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// Whether to wait for a run, and how.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Waiting {
+    /// Wait until the run has ended
+    #[arg(long)]
+    pub wait: bool,
+    /// Wait, and show how it goes on
+    #[arg(long, conflicts_with = "wait")]
+    pub watch: bool,
+    /// Wait, and print what happens
+    #[arg(long, conflicts_with_all = ["wait", "watch"])]
+    pub follow: bool,
+    /// Stop waiting after so long, such as 90s, 30m or 2h; the run goes on
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    pub timeout: Option<u64>,
+    /// A partial run is a success
+    #[arg(long)]
+    pub allow_partial: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Run {
+    /// List runs, newest first
+    Ls {
+        /// Only runs in this state; may be given several times
+        #[arg(long = "state", value_name = "STATE")]
+        states: Vec<String>,
+        /// Only runs of this schedule
+        #[arg(long, default_value = "")]
+        schedule: String,
+        /// At most so many
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Show a run
+    Get(OneRun),
+    /// Show a run with its steps, what went wrong and what to do
+    Describe(OneRun),
+    /// Show how a run goes on until it has ended
+    Watch {
+        #[command(flatten)]
+        run: OneRun,
+        /// Stop after so long; the run goes on
+        #[arg(long, value_name = "TIME", value_parser = seconds)]
+        timeout: Option<u64>,
+        /// A partial run is a success
+        #[arg(long)]
+        allow_partial: bool,
+    },
+    /// Wait until runs have ended, however they end
+    Wait {
+        /// Runs: identity, its beginning, or @latest
+        #[arg(required = true)]
+        runs: Vec<String>,
+        /// Stop waiting after so long; the runs go on
+        #[arg(long, value_name = "TIME", value_parser = seconds)]
+        timeout: Option<u64>,
+        /// A partial run is a success
+        #[arg(long)]
+        allow_partial: bool,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Print what happened to a run
+    Logs {
+        #[command(flatten)]
+        run: OneRun,
+        /// Go on until it has ended
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// List the tasks of a run and the attempts at them
+    Tasks {
+        #[command(flatten)]
+        run: OneRun,
+        /// Only tasks with an attempt that failed
+        #[arg(long)]
+        failed: bool,
+    },
+    /// Stop a run; it publishes nothing
+    Cancel {
+        #[command(flatten)]
+        run: OneRun,
+        /// Why, for those who look later
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Try a failed run again in place; finished tasks are kept
+    Retry {
+        #[command(flatten)]
+        run: OneRun,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
+}
+
+/// Which run.
+#[derive(Debug, Args)]
+pub struct OneRun {
+    /// Identity of the run, its beginning, or @latest
+    pub run: String,
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Cluster {
+    /// Show the coordinator in office, the queue and the workers
+    Status {
+        #[command(flatten)]
+        remote: Remote,
+    },
+}
+
+/// Reads a length of time such as `90s`, `30m`, `2h` or a number of seconds.
+fn seconds(text: &str) -> Result<u64, String> {
+    let units = [("h", 3600), ("m", 60), ("s", 1), ("", 1)];
+    let parsed = units.iter().find_map(|(unit, factor)| {
+        let number: u64 = text.strip_suffix(unit)?.trim().parse().ok()?;
+        number.checked_mul(*factor)
+    });
+    parsed
+        .filter(|seconds| *seconds > 0)
+        .ok_or_else(|| "write a length of time such as 90s, 30m or 2h".to_owned())
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
 }

@@ -3,11 +3,13 @@
 mod args;
 mod commands;
 mod demo;
+mod log;
 mod machine;
 mod output;
 mod pool;
 mod progress;
 mod project;
+mod service;
 
 use std::process::ExitCode;
 
@@ -22,6 +24,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    log::begin();
     match commands::run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(stopped) => {

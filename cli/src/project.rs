@@ -27,11 +27,11 @@ pub struct Opened {
 }
 
 /// Reads the declarations of a project.
-pub fn read(global: &Global, machine: &Machine) -> Result<String, Failure> {
+pub async fn read(global: &Global) -> Result<String, Failure> {
     let base = base(global);
     let remedy = format!("make a project with `tenfold init`, or say with -p where {FILE} is");
     if base.contains("://") {
-        let bytes = machine.runtime.block_on(Store::open(&base)?.get(FILE));
+        let bytes = Store::open(&base)?.get(FILE).await;
         let bytes = bytes.map_err(|failure| failure.remedy(remedy))?;
         return String::from_utf8(bytes.to_vec())
             .map_err(|_| Failure::config(format!("{base}/{FILE} is not UTF-8")));
@@ -64,7 +64,12 @@ pub fn checked(text: &str, file: &str) -> Result<Project, Failure> {
 
 /// Opens a project and its store.
 pub fn open(global: &Global, machine: &Machine) -> Result<Opened, Failure> {
-    let text = read(global, machine)?;
+    machine.runtime.block_on(open_project(global))
+}
+
+/// Opens a project and its store.
+pub async fn open_project(global: &Global) -> Result<Opened, Failure> {
+    let text = read(global).await?;
     let base = base(global);
     let project = checked(&text, &format!("{base}/{FILE}"))?;
     let store = open_store(global)?;

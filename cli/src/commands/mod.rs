@@ -8,6 +8,7 @@ mod params;
 mod plan;
 mod quarantine;
 mod refresh;
+mod remote;
 mod sample;
 mod snapshot;
 mod sql;
@@ -18,10 +19,12 @@ use tenfold_core::snapshot::Manifest;
 use tenfold_store::object::Store;
 use tenfold_store::publish;
 
-use crate::args::{Arguments, At, Command, Customer, Decile, Global, Params, Quarantine, Snapshot};
+use crate::args::{
+    Arguments, At, Cluster, Command, Customer, Decile, Global, Params, Quarantine, Snapshot,
+};
 use crate::machine::Machine;
 use crate::output::{Format, TextTable, to_stdout, write_value};
-use crate::{demo, project};
+use crate::{demo, project, service};
 
 pub use moves::moves;
 pub use plan::refresh_of;
@@ -32,7 +35,8 @@ pub use sql::answer;
 pub struct Stopped {
     /// The reason.
     pub failure: Failure,
-    /// 1 failed, 3 not found, 4 conflict.
+    /// 1 failed, 3 not found, 4 conflict, 5 not allowed, 6 not reachable, 7 timeout, 8 partial,
+    /// 9 cancelled, 130 detached.
     pub code: u8,
 }
 
@@ -81,13 +85,29 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
         Command::Quarantine(Quarantine::Retry(as_of)) => {
             quarantine::retry(&as_of, &global, &machine)?;
         }
+        Command::Coordinator(listen) => service::coordinator::run(&listen, &global, &machine)?,
+        Command::Worker(worker) => match worker.verb {
+            Some(verb) => remote::worker(&verb, &global, &machine)?,
+            None => {
+                let name = worker.name.as_deref();
+                service::worker::run(name, &worker.remote, &global, &machine)?;
+            }
+        },
+        Command::Up { workers, listen } => {
+            service::up::run(workers as usize, &listen, &global, &machine)?;
+        }
+        Command::Submit(submit) => remote::submit(&submit, &global, &machine)?,
+        Command::Run(verb) => remote::run(&verb, &global, &machine)?,
+        Command::Cluster(Cluster::Status { remote: to }) => {
+            remote::status(&to, &global, &machine)?;
+        }
         Command::Sql { query, at } => sql::run(&query, at, &global, &machine)?,
     }
     Ok(())
 }
 
 fn lint(global: &Global, machine: &Machine) -> Result<(), Failure> {
-    let text = project::read(global, machine)?;
+    let text = machine.runtime.block_on(project::read(global))?;
     let file = format!("{}/{}", global.project.trim_end_matches('/'), project::FILE);
     project::checked(&text, &file)?;
     eprintln!("{file} is fine");

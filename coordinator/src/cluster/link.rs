@@ -39,7 +39,6 @@ struct Inner {
     batches: BTreeMap<u64, Batch>,
     next_batch: u64,
     mail: BTreeMap<String, Mail>,
-    counts: AttemptCounts,
 }
 
 /// What a worker is told with its next answer.
@@ -70,15 +69,6 @@ pub(crate) enum Told {
     Failed(Failure),
 }
 
-/// Attempts by outcome since the coordinator began.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct AttemptCounts {
-    pub succeeded: u64,
-    pub failed: u64,
-    pub lost: u64,
-    pub fenced: u64,
-}
-
 impl Desk {
     pub fn new(settings: &Settings, epoch: u64, begun: Instant) -> Self {
         let state = State::new(settings.rules.clone(), epoch, settings.version.clone());
@@ -88,7 +78,6 @@ impl Desk {
                 batches: BTreeMap::new(),
                 next_batch: 1,
                 mail: BTreeMap::new(),
-                counts: AttemptCounts::default(),
             }),
             changed: Notify::new(),
             begun,
@@ -273,11 +262,6 @@ impl Desk {
         lock(&self.inner).state.as_ref().map_or(0, State::queued)
     }
 
-    /// Attempts by outcome.
-    pub fn counts(&self) -> AttemptCounts {
-        lock(&self.inner).counts
-    }
-
     /// How long ago a moment of the desk's clock was, in milliseconds.
     pub fn ago(&self, at: Millis) -> u64 {
         self.now().saturating_sub(at)
@@ -333,12 +317,12 @@ impl Inner {
                 let mail = self.mail.entry(worker).or_default();
                 mail.revoked.push(token.to_string());
             }
-            Effect::Fenced { .. } => self.counts.fenced += 1,
+            // The worker is told that its answer is settled; it changes nothing.
+            Effect::Fenced { .. } => {}
             Effect::Refused { worker, reason } => {
                 self.mail.entry(worker).or_default().refused = Some(reason);
             }
             Effect::Accepted { batch, index, .. } => {
-                self.counts.succeeded += 1;
                 if let (Some(batch), Some(output)) = (self.batches.get(&batch), output.take()) {
                     // Nobody listens any more when the run was cancelled meanwhile.
                     let _ = batch.tell.unbounded_send(Told::Answer { index, output });
@@ -348,13 +332,9 @@ impl Inner {
                 batch,
                 index,
                 worker,
-                lost,
                 failure,
+                ..
             } => {
-                match lost {
-                    true => self.counts.lost += 1,
-                    false => self.counts.failed += 1,
-                }
                 if let Some(batch) = self.batches.get(&batch) {
                     let _ = batch.tell.unbounded_send(Told::Spoilt {
                         index,

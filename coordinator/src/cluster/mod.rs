@@ -30,7 +30,7 @@ use live::LiveRuns;
 
 pub use operator::{Caller, OperatorService};
 pub(crate) use render::time;
-pub use settings::{Projects, Settings};
+pub use settings::{OpenProject, Projects, Settings};
 
 /// How often a coordinator looks whether another one took office.
 const LOOK_AROUND: Duration = Duration::from_secs(5);

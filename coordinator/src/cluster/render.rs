@@ -87,7 +87,10 @@ impl Cluster {
             step: step.step.to_owned(),
             tasks: number(step.tasks),
             reused: number(step.reused),
-            done: number(step.reused + count(TaskState::Succeeded)),
+            done: number(match step.ended_ms {
+                Some(_) => step.tasks,
+                None => step.reused + count(TaskState::Succeeded),
+            }),
             running: number(count(TaskState::Running)),
             failed_attempts: number(failed),
             started_at: time(step.started_ms),

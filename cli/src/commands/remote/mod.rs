@@ -1,0 +1,14 @@
+//! Commands that ask a coordinator.
+
+mod ask;
+mod cluster;
+mod run;
+mod shown;
+mod submit;
+mod wait;
+mod worker;
+
+pub use cluster::status;
+pub use run::run;
+pub use submit::submit;
+pub use worker::worker;

@@ -1,0 +1,331 @@
+//! `tenfold coordinator`: keeps the ledger, leases tasks, answers operators.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tenfold_coordinator::book::Book;
+use tenfold_coordinator::cluster::{Cluster, OpenProject, Projects, Settings};
+use tenfold_coordinator::listing::Understanding;
+use tenfold_coordinator::seams::System;
+use tenfold_coordinator::serve::access::Access;
+use tenfold_coordinator::serve::{Audit, Listening, Tls, check_exposure, serve};
+use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_core::lease::Rules;
+use tenfold_store::object::Store;
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+use ulid::Ulid;
+
+use super::client::{Remote, read};
+use super::signals::{stop_requested, stopped};
+use super::worker::version;
+use crate::args::Global;
+use crate::machine::Machine;
+use crate::project::{self, lookup};
+
+/// How a coordinator listens.
+#[derive(Debug, Clone, Args)]
+pub struct Listen {
+    /// Address to listen on; beyond 127.0.0.1 it needs TLS and authentication
+    #[arg(long, env = "TENFOLD_LISTEN", default_value = "127.0.0.1:7400")]
+    pub listen: SocketAddr,
+    /// Address as workers and a standby reach it; the one it listens on when left out
+    #[arg(long, env = "TENFOLD_ADVERTISE", value_name = "URL")]
+    pub advertise: Option<String>,
+    /// Certificate, PEM
+    #[arg(
+        long,
+        env = "TENFOLD_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    pub tls_cert: Option<PathBuf>,
+    /// Key of the certificate, PEM
+    #[arg(
+        long,
+        env = "TENFOLD_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    pub tls_key: Option<PathBuf>,
+    /// Authority whose client certificates are believed, PEM
+    #[arg(
+        long,
+        env = "TENFOLD_CLIENT_CA",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    pub client_ca: Option<PathBuf>,
+    /// Authority of the other coordinators' certificates, for a standby; that of the clients when
+    /// left out
+    #[arg(long, env = "TENFOLD_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// File of tokens: lines of name, role and SHA-256
+    #[arg(long, env = "TENFOLD_TOKENS", value_name = "FILE")]
+    pub tokens: Option<PathBuf>,
+    /// Seconds until a worker that does not report is given up
+    #[arg(long, env = "TENFOLD_LEASE_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub lease_seconds: u64,
+    /// Number of shards of a store that is new: a power of two (64 when left out)
+    #[arg(long, env = "TENFOLD_SHARDS")]
+    pub shards: Option<u32>,
+}
+
+/// The project that the command line names, read anew for each run.
+struct NamedProject {
+    global: Global,
+}
+
+impl Projects for NamedProject {
+    fn open(&self) -> BoxFuture<'_, Result<OpenProject, Failure>> {
+        async move {
+            let opened = project::open_project(&self.global).await?;
+            Ok(OpenProject {
+                project: opened.project,
+                base: opened.base,
+                inputs: opened.inputs,
+                lookup,
+            })
+        }
+        .boxed()
+    }
+
+    fn understanding(&self) -> Understanding<'_> {
+        Understanding {
+            check: &tenfold_worker::check_mapping,
+            rules_out: &tenfold_worker::rules_out,
+        }
+    }
+}
+
+/// Runs until the process is told to stop.
+///
+/// # Errors
+/// When it may not listen so, or the store or the ledger cannot be used.
+pub fn run(listen: &Listen, global: &Global, machine: &Machine) -> Result<(), Failure> {
+    let store = project::open_store(global)?;
+    machine.runtime.block_on(async {
+        let stop = stop_requested()?;
+        Coordinator::new(listen, global, store)?
+            .serve(stop, None)
+            .await
+    })
+}
+
+/// A coordinator of this process.
+pub struct Coordinator {
+    listen: Listen,
+    global: Global,
+    store: Store,
+    access: Arc<Access>,
+    identity: String,
+}
+
+/// How often a standby asks whether the coordinator in office is there.
+const PROBE: Duration = Duration::from_secs(2);
+/// Questions without an answer after which a standby takes over.
+const PROBES: u32 = 3;
+
+impl Coordinator {
+    /// Checks how it is to be reached.
+    ///
+    /// # Errors
+    /// When it may not listen so, or its files cannot be read.
+    pub fn new(listen: &Listen, global: &Global, store: Store) -> Result<Self, Failure> {
+        let authenticates = listen.tokens.is_some() || listen.client_ca.is_some();
+        check_exposure(listen.listen, listen.tls_cert.is_some(), authenticates)?;
+        let access = match &listen.tokens {
+            Some(file) => {
+                let text = String::from_utf8_lossy(&read(file)?).into_owned();
+                Access::from_tokens(&text, &file.display().to_string())?
+            }
+            None if authenticates => Access::default(),
+            None => Access::open(),
+        };
+        Ok(Self {
+            listen: listen.clone(),
+            global: global.clone(),
+            store,
+            access: Arc::new(access),
+            identity: format!(
+                "coordinator-{}",
+                Ulid::new().to_string().to_ascii_lowercase()
+            ),
+        })
+    }
+
+    /// Serves until told to stop: as the standby of the coordinator in office while there is one,
+    /// in office from then on. `ready` is told the address once calls are answered.
+    ///
+    /// # Errors
+    /// When the store or the ledger cannot be used, or the address cannot be listened on.
+    pub async fn serve(
+        &self,
+        stop: watch::Receiver<bool>,
+        ready: Option<oneshot::Sender<SocketAddr>>,
+    ) -> Result<(), Failure> {
+        let mut ready = ready;
+        loop {
+            let book =
+                Book::open(self.store.clone(), None, Arc::new(System), Arc::new(System)).await?;
+            tokio::select! {
+                () = self.stand_by(&book) => {}
+                () = stopped(stop.clone()) => return Ok(()),
+            }
+            self.in_office(book, stop.clone(), ready.take()).await?;
+            if *stop.borrow() {
+                tracing::info!("coordinator stops");
+                return Ok(());
+            }
+            tracing::warn!("another coordinator took office: this one stands by");
+        }
+    }
+
+    /// Waits while the coordinator in office answers.
+    async fn stand_by(&self, book: &Book) {
+        let Some((_, holder, address)) = &book.ledger().office else {
+            return;
+        };
+        let mut missed = 0;
+        let mut said = false;
+        while missed < PROBES {
+            match self.answers(address).await {
+                true => {
+                    missed = 0;
+                    if !std::mem::replace(&mut said, true) {
+                        tracing::info!(%holder, %address, "standing by");
+                    }
+                    tokio::time::sleep(PROBE).await;
+                }
+                // The one that listened here before is gone: this process took its place.
+                false if *address == self.own_address(self.listen.listen) => return,
+                false => {
+                    missed += 1;
+                    tokio::time::sleep(PROBE / 4).await;
+                }
+            }
+        }
+        tracing::warn!(%holder, %address, "the coordinator in office does not answer");
+    }
+
+    fn own_address(&self, bound: SocketAddr) -> String {
+        let scheme = match self.listen.tls_cert {
+            Some(_) => "https",
+            None => "http",
+        };
+        let own = format!("{scheme}://{bound}");
+        self.listen.advertise.clone().unwrap_or(own)
+    }
+
+    async fn in_office(
+        &self,
+        mut book: Book,
+        stop: watch::Receiver<bool>,
+        ready: Option<oneshot::Sender<SocketAddr>>,
+    ) -> Result<(), Failure> {
+        let listener = TcpListener::bind(self.listen.listen)
+            .await
+            .map_err(|error| {
+                Failure::new(
+                    FailureClass::Infra,
+                    format!("cannot listen on {}: {error}", self.listen.listen),
+                )
+                .remedy("stop what listens there, or give another --listen")
+            })?;
+        let bound = listener.local_addr().unwrap_or(self.listen.listen);
+        let address = self.own_address(bound);
+        let epoch = book
+            .take_office(&self.identity, &address, &version())
+            .await?;
+        let cluster = Cluster::new(
+            self.settings(&address),
+            self.store.clone(),
+            Arc::new(NamedProject {
+                global: self.global.clone(),
+            }),
+            Arc::new(System),
+            Arc::new(System),
+            book,
+        )?;
+        tracing::info!(%address, epoch, store = %self.store.location(), "in office");
+        let listening = Listening {
+            listener,
+            tls: self.tls()?,
+            access: self.access.clone(),
+        };
+        let audit = Arc::new(Audit::new(
+            self.store.clone(),
+            Arc::new(System),
+            Arc::new(System),
+        ));
+        if let Some(ready) = ready {
+            // Nobody waits for it when the process is stopping already.
+            let _ = ready.send(bound);
+        }
+        let deposed = cluster.clone();
+        let until = async move {
+            tokio::select! {
+                () = stopped(stop) => {}
+                () = deposed.until_deposed() => {}
+            }
+        };
+        let server = serve(cluster.clone(), listening, audit, until);
+        tokio::select! {
+            served = server => served,
+            () = cluster.run() => Ok(()),
+        }
+    }
+
+    /// Whether the coordinator at an address answers. A process that is stopped or gone does not.
+    async fn answers(&self, address: &str) -> bool {
+        let remote = Remote {
+            addresses: vec![address.to_owned()],
+            ca: self.listen.ca.clone().or(self.listen.client_ca.clone()),
+            ..Remote::default()
+        };
+        let Some(channel) = remote
+            .channels()
+            .ok()
+            .and_then(|mut channels| channels.pop())
+        else {
+            return false;
+        };
+        let mut health = HealthClient::new(channel);
+        let asking = health.check(HealthCheckRequest::default());
+        matches!(tokio::time::timeout(PROBE, asking).await, Ok(Ok(_)))
+    }
+
+    fn settings(&self, address: &str) -> Settings {
+        let lease_ms = self.listen.lease_seconds * 1000;
+        Settings {
+            coordinator: self.identity.clone(),
+            address: address.to_owned(),
+            version: version(),
+            project: self.global.project.clone(),
+            shards: self.listen.shards,
+            rules: Rules {
+                lease_ms,
+                heartbeat_ms: (lease_ms * 3 / 10).max(100),
+                ..Rules::default()
+            },
+        }
+    }
+
+    fn tls(&self) -> Result<Option<Tls>, Failure> {
+        let (Some(certificate), Some(key)) = (&self.listen.tls_cert, &self.listen.tls_key) else {
+            return Ok(None);
+        };
+        Ok(Some(Tls {
+            certificate: read(certificate)?,
+            key: read(key)?,
+            client_ca: self.listen.client_ca.as_deref().map(read).transpose()?,
+        }))
+    }
+}

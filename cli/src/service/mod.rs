@@ -1,0 +1,7 @@
+//! The long-running processes: coordinator, worker, and both in one.
+
+pub mod client;
+pub mod coordinator;
+pub mod signals;
+pub mod up;
+pub mod worker;
