@@ -39,6 +39,10 @@ struct Inner {
     batches: BTreeMap<u64, Batch>,
     next_batch: u64,
     mail: BTreeMap<String, Mail>,
+    /// The newest call of each worker. Earlier ones have nobody who listens, and what they reported
+    /// is not so any more.
+    newest: BTreeMap<String, u64>,
+    calls: u64,
 }
 
 /// What a worker is told with its next answer.
@@ -78,6 +82,8 @@ impl Desk {
                 batches: BTreeMap::new(),
                 next_batch: 1,
                 mail: BTreeMap::new(),
+                newest: BTreeMap::new(),
+                calls: 0,
             }),
             changed: Notify::new(),
             begun,
@@ -97,31 +103,50 @@ impl Desk {
     /// # Errors
     /// When the request is malformed, or the worker is of another version.
     pub async fn work(&self, request: WorkRequest) -> Result<WorkResponse, Failure> {
-        let worker = request.worker.clone();
         let wait = Duration::from_millis(request.wait_ms.into()).min(WAIT_MAX);
         let until = Instant::now() + wait;
+        let call = self.begin(&request.worker);
         let report = self.take_in(request)?;
         loop {
             // Made before looking, so that nothing that happens in between is missed.
             let changed = self.changed.notified();
-            let mail = self.look(&worker, report.clone());
+            let Some(mail) = self.look(&call, &report) else {
+                return Ok(self.answer(Mail::default()));
+            };
             if let Some(refused) = mail.refused {
                 return Err(refused);
             }
             let idle = mail.grants.is_empty() && mail.revoked.is_empty() && mail.settled.is_empty();
             if !idle || Instant::now() >= until {
-                return Ok(WorkResponse {
-                    epoch: self.epoch,
-                    grants: mail.grants,
-                    revoked: mail.revoked,
-                    settled: mail.settled,
-                    heartbeat_ms: self.heartbeat_ms,
-                });
+                return Ok(self.answer(mail));
             }
             tokio::select! {
                 () = changed => {}
                 () = tokio::time::sleep_until(until) => {}
             }
+        }
+    }
+
+    fn answer(&self, mail: Mail) -> WorkResponse {
+        WorkResponse {
+            epoch: self.epoch,
+            grants: mail.grants,
+            revoked: mail.revoked,
+            settled: mail.settled,
+            heartbeat_ms: self.heartbeat_ms,
+        }
+    }
+
+    /// A worker calls: its earlier calls count for nothing from here on.
+    fn begin(&self, worker: &str) -> Call<'_> {
+        let mut inner = lock(&self.inner);
+        inner.calls += 1;
+        let number = inner.calls;
+        inner.newest.insert(worker.to_owned(), number);
+        Call {
+            desk: self,
+            worker: worker.to_owned(),
+            number,
         }
     }
 
@@ -168,11 +193,15 @@ impl Desk {
         })
     }
 
-    /// Lets a worker's report count, and takes what there is for it.
-    fn look(&self, worker: &str, report: Report) -> Mail {
+    /// Lets a worker's report count, and takes what there is for it. `None` when the worker has
+    /// called again since: it has left this call, and reports something else.
+    fn look(&self, call: &Call<'_>, report: &Report) -> Option<Mail> {
         let mut inner = lock(&self.inner);
-        inner.transition(Event::Report(report), None, self.now());
-        inner.mail.remove(worker).unwrap_or_default()
+        if inner.newest.get(&call.worker) != Some(&call.number) {
+            return None;
+        }
+        inner.transition(Event::Report(report.clone()), None, self.now());
+        Some(inner.mail.remove(&call.worker).unwrap_or_default())
     }
 
     /// Puts tasks up for workers. What becomes of them is told over the channel, until
@@ -265,6 +294,22 @@ impl Desk {
     /// How long ago a moment of the desk's clock was, in milliseconds.
     pub fn ago(&self, at: Millis) -> u64 {
         self.now().saturating_sub(at)
+    }
+}
+
+/// A call of a worker that is being answered.
+struct Call<'a> {
+    desk: &'a Desk,
+    worker: String,
+    number: u64,
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        let mut inner = lock(&self.desk.inner);
+        if inner.newest.get(&self.worker) == Some(&self.number) {
+            inner.newest.remove(&self.worker);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::state::{Attempt, AttemptState, Batch, Lease, State, Task, TaskState, Worker};
-use super::{Effect, Event, Held, Millis, NewTask, Report, Token};
+use super::{Effect, Event, Millis, NewTask, Report, Token};
 use crate::failure::{Failure, FailureClass};
 
 /// What an event at a moment makes of the state, and what is to be done. Total: there is an answer
@@ -102,7 +102,7 @@ impl State {
         let name = report.worker.clone();
         let mut effects = self.wake(now);
         self.introduce(&report, now);
-        effects.extend(self.renew(&name, &report.held, now));
+        effects.extend(self.renew(&report, now));
         effects.extend(self.admit(&name, now));
         effects
     }
@@ -126,13 +126,15 @@ impl State {
         worker.last_report = now;
     }
 
-    /// Renews the leases that a worker names. One that it never named was lost on its way there and
-    /// is said again; one that it named before and does not any more is lost with its task.
-    fn renew(&mut self, worker: &str, held: &[Held], now: Millis) -> Vec<Effect> {
+    /// Renews the leases that a worker names. One that it never named was lost on its way there: it
+    /// is said again, or taken back from a worker that begins nothing any more. One that it named
+    /// before and does not any more is lost with its task.
+    fn renew(&mut self, report: &Report, now: Millis) -> Vec<Effect> {
+        let Report { worker, held, .. } = report;
         let mut effects = Vec::new();
         for held in held {
             match self.leases.get_mut(&held.token) {
-                Some(lease) if lease.worker == worker => {
+                Some(lease) if lease.worker == *worker => {
                     lease.renewed = now;
                     lease.confirmed = true;
                     if held.progress != lease.progress {
@@ -143,7 +145,7 @@ impl State {
                     self.runs(batch, index, held.token);
                 }
                 _ => effects.push(Effect::Revoke {
-                    worker: worker.to_owned(),
+                    worker: worker.clone(),
                     token: held.token,
                 }),
             }
@@ -159,10 +161,25 @@ impl State {
         for token in unnamed {
             match self.leases.get(&token).is_some_and(|lease| lease.confirmed) {
                 true => effects.extend(self.lose(token, now)),
+                false if report.draining => self.take_back(token, now),
                 false => effects.extend(self.granted(token)),
             }
         }
         effects
+    }
+
+    /// Ends a lease that its worker never heard of: the task waits for another one.
+    fn take_back(&mut self, token: Token, now: Millis) {
+        let Some(lease) = self.end_lease(token, AttemptState::Cancelled, None, now) else {
+            return;
+        };
+        let Lease { batch, index, .. } = lease;
+        let open = self
+            .task(batch, index)
+            .is_some_and(|task| task.state == TaskState::Running && task.live().next().is_none());
+        if open {
+            self.set_ready(batch, index, now, now);
+        }
     }
 
     fn runs(&mut self, batch: u64, index: usize, token: Token) {
