@@ -54,7 +54,7 @@ async fn one(cluster: &Arc<Cluster>, run: &Run) -> Result<(), NotAdded> {
         (RunState::Publishing, Some((_, manifest))) => {
             finish_publication(cluster, manifest).await?
         }
-        (RunState::Cancelling, _) => cancelled(run),
+        (RunState::Cancelling, _) => run.cancelled(),
         _ => {
             let record = Record::Started {
                 run: run.run.clone(),
@@ -92,7 +92,7 @@ async fn end(cluster: &Arc<Cluster>, run: &Run, ending: Ending) -> Result<(), No
                 .get(&id)
                 .filter(|now| now.state == RunState::Cancelling);
             let ending = match stopping {
-                Some(now) if ending.state != RunState::Cancelled => cancelled(now),
+                Some(now) if ending.state != RunState::Cancelled => now.cancelled(),
                 _ => ending,
             };
             Ok(Record::Ended {
@@ -103,15 +103,6 @@ async fn end(cluster: &Arc<Cluster>, run: &Run, ending: Ending) -> Result<(), No
         .await;
     cluster.changed();
     added
-}
-
-fn cancelled(run: &Run) -> Ending {
-    let why = match &run.cancel {
-        Some((by, reason)) if reason.is_empty() => format!("cancelled by {by}"),
-        Some((by, reason)) => format!("cancelled by {by}: {reason}"),
-        None => "cancelled".to_owned(),
-    };
-    Ending::without(RunState::Cancelled, Some(Failure::config(why)))
 }
 
 /// One attempt at a run, until it ends, is cancelled, takes too long, or another coordinator is in
@@ -140,7 +131,7 @@ async fn attempt(cluster: &Arc<Cluster>, run: &Run) -> Result<Option<Ending>, No
 
 fn cancelled_now(cluster: &Cluster, run: &Run) -> Ending {
     let ledger = cluster.ledger();
-    cancelled(ledger.runs.get(&run.run).unwrap_or(run))
+    ledger.runs.get(&run.run).unwrap_or(run).cancelled()
 }
 
 fn timed_out(run: &Run) -> Ending {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::record::{Ending, Entry, Origin, Record, RunRequest};
 use super::run::{Refusal, RunEvent, RunState, next};
+use crate::failure::Failure;
 use crate::snapshot::ObjectRef;
 
 /// Runs that have ended and are remembered, with their idempotency keys.
@@ -59,6 +60,18 @@ pub struct Run {
     pub publishing: Option<(u64, ObjectRef)>,
     /// How it ended.
     pub ending: Option<Ending>,
+}
+
+impl Run {
+    /// How a run ends that somebody wanted stopped.
+    pub fn cancelled(&self) -> Ending {
+        let why = match &self.cancel {
+            Some((by, reason)) if reason.is_empty() => format!("cancelled by {by}"),
+            Some((by, reason)) => format!("cancelled by {by}: {reason}"),
+            None => "cancelled".to_owned(),
+        };
+        Ending::without(RunState::Cancelled, Some(Failure::config(why)))
+    }
 }
 
 /// What is known of a schedule.
@@ -226,6 +239,9 @@ impl Ledger {
             }
             _ if state.is_final() => {
                 run.ended_ms = Some(entry.at_ms);
+                if event == RunEvent::Cancel {
+                    run.ending = Some(run.cancelled());
+                }
                 self.over(id, state);
             }
             _ => {}

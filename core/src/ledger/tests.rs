@@ -127,6 +127,24 @@ fn of_schedule(nominal: &str) -> Origin {
 }
 
 #[test]
+fn a_run_that_is_cancelled_before_it_began_says_by_whom() {
+    let mut book = Book::new();
+    book.submit("r1", operator());
+    let ledger = book.write(Record::CancelRequested {
+        run: "r1".to_owned(),
+        reason: "a mistake".to_owned(),
+        by: "ann".to_owned(),
+    });
+    let run = &ledger.runs["r1"];
+    assert_eq!(run.state, RunState::Cancelled);
+    let ending = run.ending.as_ref().unwrap();
+    assert_eq!(
+        ending.failure.as_ref().unwrap().message,
+        "cancelled by ann: a mistake"
+    );
+}
+
+#[test]
 fn runs_are_served_in_the_order_of_their_entries() {
     let mut book = Book::new();
     book.submit("r2", operator());
