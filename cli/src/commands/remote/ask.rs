@@ -36,7 +36,7 @@ impl Asking {
         for operator in &self.operators {
             match call(operator.clone()).await {
                 Ok(answer) => return Ok(answer.into_inner()),
-                Err(status) if status.code() == Code::Unavailable => last = Some(status),
+                Err(status) if unanswered(&status) => last = Some(status),
                 Err(status) => return Err(self.stopped(&status)),
             }
         }
@@ -48,10 +48,10 @@ impl Asking {
     pub fn stopped(&self, status: &Status) -> Stopped {
         let mut failure = failure(status);
         let code = match status.code() {
+            _ if unanswered(status) => 6,
             Code::NotFound => 3,
             Code::AlreadyExists | Code::Aborted => 4,
             Code::Unauthenticated | Code::PermissionDenied => 5,
-            Code::Unavailable => 6,
             Code::DeadlineExceeded => 7,
             _ => 1,
         };
@@ -65,6 +65,16 @@ impl Asking {
             .remedy("check that it runs (`tenfold coordinator` or `tenfold up`) and that --address or TENFOLD_ADDR names it");
         }
         Stopped { failure, code }
+    }
+}
+
+/// Whether nobody in office answered: nobody is there, or a process that was stopped let the call
+/// run out of time, which the transport calls cancelled.
+fn unanswered(status: &Status) -> bool {
+    match status.code() {
+        Code::Unavailable => true,
+        Code::Cancelled | Code::DeadlineExceeded => status.details().is_empty(),
+        _ => false,
     }
 }
 
