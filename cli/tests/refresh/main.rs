@@ -10,10 +10,13 @@
 mod airline;
 mod bad_input;
 mod cdnow;
+mod cluster;
 mod conservation;
 mod determinism;
 mod examples;
 mod killed;
+mod operators;
+mod processes;
 mod quarantine;
 mod support;
 mod surface;

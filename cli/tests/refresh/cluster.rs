@@ -1,0 +1,197 @@
+//! Refreshes by a coordinator and workers: whatever dies, each run publishes once, and what it
+//! publishes is what one process alone would have published.
+
+use std::time::Duration;
+
+use crate::processes::{Cluster, Process, address, coordinator};
+use crate::support::{Draw, Project, SHOP, csv, sales};
+
+const AS_OF: &str = "2024-06-01";
+
+fn shop() -> Project {
+    let project = Project::new(SHOP);
+    project.write("sales/1.csv", csv(&sales(1, 1200, 150)));
+    project
+}
+
+/// What one process publishes.
+fn expected() -> String {
+    let project = shop();
+    let run = project.tenfold(&["refresh", "--as-of", AS_OF, "--shards", "8", "-o", "json"]);
+    assert_eq!(run.json()["status"], "succeeded");
+    project.snapshot_hash()
+}
+
+/// The run published the first snapshot, once, with the right content.
+fn published_once(cluster: &Cluster, run: &str) {
+    assert_eq!(cluster.project.snapshot_hash(), expected());
+    let manifest = cluster.project.manifest();
+    assert_eq!(manifest["number"], 1);
+    assert_eq!(manifest["run"], run);
+}
+
+#[test]
+fn workers_publish_what_one_process_publishes() {
+    let cluster = Cluster::new(shop());
+    let _workers = [cluster.worker("a"), cluster.worker("b")];
+    let run = cluster.submit(AS_OF);
+    let ended = cluster.succeeded(&run);
+    assert_eq!(ended["snapshot"], 1);
+    assert_eq!(ended["snapshot_hash"], expected());
+    published_once(&cluster, &run);
+}
+
+#[test]
+fn a_run_outlives_a_killed_worker() {
+    let cluster = Cluster::new(shop());
+    let mut lost = cluster.worker("lost");
+    let run = cluster.submit(AS_OF);
+    cluster.following(&run).says("absorb");
+    lost.signal("-STOP");
+    lost.kill();
+    let _other = cluster.worker("other");
+    cluster.succeeded(&run);
+    published_once(&cluster, &run);
+    let tasks = cluster.ask(&["run", "tasks", &run, "-o", "json"]).json();
+    let tasks = tasks["items"].as_array().unwrap();
+    let attempts = tasks
+        .iter()
+        .flat_map(|task| task["attempts"].as_array().unwrap());
+    let won = attempts
+        .filter(|attempt| attempt["state"] == "succeeded")
+        .count();
+    assert_eq!(won, tasks.len(), "each task was answered once");
+}
+
+#[test]
+fn a_worker_that_comes_back_after_its_lease_changes_nothing() {
+    let cluster = Cluster::new(shop());
+    let paused = cluster.worker("paused");
+    let run = cluster.submit(AS_OF);
+    cluster.following(&run).says("absorb");
+    paused.signal("-STOP");
+    let _other = cluster.worker("other");
+    cluster.succeeded(&run);
+    paused.signal("-CONT");
+    published_once(&cluster, &run);
+    // It is a worker like any other again.
+    let second = cluster.submit("2024-06-02");
+    cluster.succeeded(&second);
+    assert_eq!(cluster.project.manifest()["number"], 2);
+}
+
+#[test]
+fn a_run_outlives_a_killed_coordinator() {
+    let mut cluster = Cluster::new(shop());
+    let _worker = cluster.worker("a");
+    let run = cluster.submit(AS_OF);
+    cluster.following(&run).says("absorb");
+    cluster.coordinator.kill();
+    cluster.restart();
+    cluster.succeeded(&run);
+    published_once(&cluster, &run);
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_a_kill() {
+    let mut cluster = Cluster::new(shop());
+    let first = cluster.submit(AS_OF);
+    let second = cluster.submit("2024-06-02");
+    let cancelled = cluster.ask(&["run", "cancel", &second, "--reason", "a mistake"]);
+    assert_eq!(cancelled.code, Some(0), "{}", cancelled.stderr);
+    cluster.coordinator.kill();
+    cluster.restart();
+    let _worker = cluster.worker("a");
+    cluster.succeeded(&first);
+    let second = cluster.ask(&["run", "get", &second, "-o", "json"]).json();
+    assert_eq!(second["state"], "cancelled");
+    assert_eq!(
+        second["problem"]["message"],
+        "cancelled by local: a mistake"
+    );
+    assert_eq!(cluster.project.manifest()["number"], 1);
+}
+
+/// Two coordinators of one store, and a worker that knows both. The second one stands by.
+fn with_standby() -> (Cluster, Process, Process) {
+    let cluster = Cluster::new(shop());
+    // A port that was free a moment ago: the standby listens on it only once it is in office.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = free.local_addr().unwrap().to_string();
+    drop(free);
+    let mut standby = coordinator(&cluster.project, &listen);
+    standby.says("standing by");
+    let both = format!("{},http://{listen}", cluster.address);
+    let worker = cluster.worker_of("a", &both);
+    (cluster, standby, worker)
+}
+
+#[test]
+fn a_standby_takes_over_when_the_coordinator_is_killed() {
+    let (mut cluster, mut standby, _worker) = with_standby();
+    let run = cluster.submit(AS_OF);
+    cluster.following(&run).says("absorb");
+    cluster.coordinator.kill();
+    cluster.address = address(&mut standby);
+    cluster.succeeded(&run);
+    published_once(&cluster, &run);
+}
+
+#[test]
+fn a_coordinator_that_was_paused_is_deposed() {
+    let (mut cluster, mut standby, _worker) = with_standby();
+    let run = cluster.submit(AS_OF);
+    cluster.following(&run).says("absorb");
+    cluster.coordinator.signal("-STOP");
+    cluster.address = address(&mut standby);
+    cluster.succeeded(&run);
+    cluster.coordinator.signal("-CONT");
+    cluster.coordinator.says("another coordinator took office");
+    cluster.coordinator.says("standing by");
+    published_once(&cluster, &run);
+}
+
+#[test]
+fn a_drained_worker_finishes_what_it_runs() {
+    let cluster = Cluster::new(shop());
+    let mut drained = cluster.worker("drained");
+    let run = cluster.submit(AS_OF);
+    cluster.following(&run).says("absorb");
+    drained.signal("-TERM");
+    assert_eq!(drained.ends(), Some(0));
+    let _other = cluster.worker("other");
+    cluster.succeeded(&run);
+    let tasks = cluster
+        .ask(&["run", "tasks", &run, "--failed", "-o", "json"])
+        .json();
+    assert_eq!(tasks["items"].as_array().unwrap().len(), 0, "{tasks}");
+    published_once(&cluster, &run);
+}
+
+#[test]
+fn killed_and_paused_at_random_a_run_publishes_once() {
+    let mut cluster = Cluster::new(shop());
+    let mut workers = [cluster.worker("a"), cluster.worker("b")];
+    let mut rng = Draw(7);
+    let run = cluster.submit(AS_OF);
+    for _ in 0..8 {
+        // The moment is what is random here: nothing is waited for.
+        std::thread::sleep(Duration::from_millis(rng.below(400)));
+        match rng.below(4) {
+            0 => {
+                cluster.coordinator.kill();
+                cluster.restart();
+            }
+            1 => {
+                let place = usize::try_from(rng.below(2)).unwrap();
+                workers[place].kill();
+                workers[place] = cluster.worker("again");
+            }
+            2 => workers[0].signal("-STOP"),
+            _ => workers[0].signal("-CONT"),
+        }
+    }
+    workers[0] = cluster.worker("last");
+    cluster.succeeded(&run);
+    published_once(&cluster, &run);
+}

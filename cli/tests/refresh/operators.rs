@@ -1,0 +1,147 @@
+//! What operators type, and what they get: identities, conflicts, exit codes, clean output.
+
+use serde_json::Value;
+
+use crate::processes::Cluster;
+use crate::support::{Project, SHOP, binary, csv, sales};
+
+const AS_OF: &str = "2024-06-01";
+
+fn shop() -> Project {
+    let project = Project::new(SHOP);
+    project.write("sales/1.csv", csv(&sales(1, 300, 150)));
+    project
+}
+
+fn submit_with(cluster: &Cluster, key: &str, as_of: &str) -> (Option<i32>, Value, String) {
+    let answer = cluster.ask(&[
+        "submit",
+        "--as-of",
+        as_of,
+        "--idempotency-key",
+        key,
+        "-o",
+        "json",
+    ]);
+    let value = serde_json::from_slice(&answer.stdout).unwrap_or(Value::Null);
+    (answer.code, value, answer.stderr)
+}
+
+#[test]
+fn the_same_key_is_the_same_run() {
+    let cluster = Cluster::new(shop());
+    let (_, first, _) = submit_with(&cluster, "night-1", AS_OF);
+    assert_eq!(first["deduplicated"], false);
+    assert_eq!(first["kind"], "Run");
+    assert_eq!(first["apiVersion"], "tenfold/v1");
+    let (code, again, _) = submit_with(&cluster, "night-1", AS_OF);
+    assert_eq!(code, Some(0));
+    assert_eq!(again["deduplicated"], true);
+    assert_eq!(again["run"], first["run"]);
+    let (code, _, stderr) = submit_with(&cluster, "night-1", "2024-06-02");
+    assert_eq!(code, Some(4));
+    assert!(stderr.contains("asks for something else"), "{stderr}");
+    let run = first["run"].as_str().unwrap();
+    assert_eq!(cluster.ask(&["run", "cancel", run]).code, Some(0));
+    let (code, _, stderr) = submit_with(&cluster, "night-1", AS_OF);
+    assert_eq!(code, Some(4));
+    assert!(stderr.contains("was cancelled"), "{stderr}");
+}
+
+#[test]
+fn a_failed_run_says_what_to_mend_and_is_tried_again_in_place() {
+    let project = shop();
+    project.write("sales/2.csv", "id,customer,day,amount\nbroken");
+    let cluster = Cluster::new(project);
+    let _worker = cluster.worker("a");
+    let (_, run, _) = submit_with(&cluster, "k", AS_OF);
+    let run = run["run"].as_str().unwrap().to_owned();
+    let waited = cluster.ask(&["run", "wait", &run]);
+    assert_eq!(waited.code, Some(1), "{}", waited.stderr);
+    let described = cluster.ask(&["run", "describe", &run]).text();
+    for text in ["FAILED", "Cause", "2.csv", "Try", "tenfold run retry"] {
+        assert!(described.contains(text), "no {text} in:\n{described}");
+    }
+    cluster.project.remove("sales/2.csv");
+    let (code, again, _) = submit_with(&cluster, "k", AS_OF);
+    assert_eq!((code, &again["run"]), (Some(0), &Value::from(run.clone())));
+    let ended = cluster.succeeded(&run);
+    assert_eq!(ended["try"], 2);
+}
+
+#[test]
+fn exit_codes_say_how_it_ended() {
+    let cluster = Cluster::new(shop());
+    // Nothing runs without a worker, so this one waits.
+    let run = cluster.submit(AS_OF);
+    let code = |arguments: &[&str]| cluster.ask(arguments).code;
+    assert_eq!(code(&["run", "get", "01NOSUCHRUN"]), Some(3));
+    assert_eq!(code(&["run", "wait", &run, "--timeout", "1s"]), Some(7));
+    assert_eq!(code(&["run", "retry", &run]), Some(4));
+    assert_eq!(code(&["run", "cancel", &run]), Some(0));
+    assert_eq!(code(&["run", "wait", &run]), Some(9));
+    assert_eq!(code(&["run", "nonsense"]), Some(2));
+    assert_eq!(code(&["submit", "--as-of", "yesterday"]), Some(1));
+    assert_eq!(code(&["worker", "drain", "nobody"]), Some(3));
+    let mut nowhere = binary();
+    nowhere.args(["run", "ls", "--address", "http://127.0.0.1:9"]);
+    assert_eq!(nowhere.output().unwrap().status.code(), Some(6));
+}
+
+#[test]
+fn a_run_is_named_by_its_beginning_or_as_the_latest() {
+    let cluster = Cluster::new(shop());
+    let first = cluster.submit(AS_OF);
+    let second = cluster.submit("2024-06-02");
+    let get = |named: &str| cluster.ask(&["run", "get", named, "-o", "name"]);
+    assert_eq!(get("@latest").text().trim(), second);
+    assert_eq!(get(&first[..20]).text().trim(), first);
+    assert_eq!(get(&first.to_lowercase()).text().trim(), first);
+    let both = get(&first[..3]);
+    assert_eq!(both.code, Some(1));
+    assert!(both.stderr.contains("2 runs begin with"), "{}", both.stderr);
+}
+
+#[test]
+fn standard_output_is_data_alone_however_much_is_logged() {
+    let cluster = Cluster::new(shop());
+    let _worker = cluster.worker("a");
+    let run = cluster.submit(AS_OF);
+    cluster.succeeded(&run);
+    let commands: [&[&str]; 9] = [
+        &["submit", "--as-of", AS_OF, "--wait"],
+        &["run", "ls"],
+        &["run", "get", &run],
+        &["run", "describe", &run],
+        &["run", "watch", &run],
+        &["run", "logs", &run],
+        &["run", "tasks", &run],
+        &["worker", "ls"],
+        &["cluster", "status"],
+    ];
+    for command in commands {
+        let mut traced = cluster.command(command);
+        traced.args(["-o", "json"]).env("TENFOLD_LOG", "trace");
+        let output = traced.output().unwrap();
+        assert!(!output.stderr.is_empty(), "{command:?} logged nothing");
+        let document: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        assert_eq!(document["apiVersion"], "tenfold/v1", "{command:?}");
+    }
+}
+
+#[test]
+fn a_coordinator_beyond_this_machine_needs_tls_and_authentication() {
+    let project = shop();
+    let refused = project.tenfold(&["coordinator", "--listen", "0.0.0.0:0"]);
+    refused.refused(&["0.0.0.0:0", "TLS and authentication"]);
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let cluster = Cluster::new(shop());
+    let other = Project::new(SHOP);
+    let listen = cluster.address.trim_start_matches("http://");
+    let refused = other.tenfold(&["coordinator", "--listen", listen]);
+    refused.refused(&["cannot listen on", listen]);
+}
