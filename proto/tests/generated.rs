@@ -1,5 +1,7 @@
 //! The committed code is what the `.proto` files say.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail there")]
+
 use std::path::Path;
 
 use prost::Message;

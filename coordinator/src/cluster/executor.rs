@@ -69,7 +69,7 @@ impl OnWorkers {
             match enlisted.told.next().await {
                 Some(Told::Answer { index, output }) => {
                     left -= usize::from(answers[index].is_none());
-                    answers[index] = Some(output);
+                    answers[index] = Some(*output);
                     finished();
                     self.cluster.changed();
                 }

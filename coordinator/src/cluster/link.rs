@@ -62,7 +62,10 @@ struct Batch {
 /// What a batch is told.
 pub(crate) enum Told {
     /// A task was answered.
-    Answer { index: usize, output: TaskOutput },
+    Answer {
+        index: usize,
+        output: Box<TaskOutput>,
+    },
     /// An attempt at a task ended without an answer.
     Spoilt {
         index: usize,
@@ -370,6 +373,7 @@ impl Inner {
             Effect::Accepted { batch, index, .. } => {
                 if let (Some(batch), Some(output)) = (self.batches.get(&batch), output.take()) {
                     // Nobody listens any more when the run was cancelled meanwhile.
+                    let output = Box::new(output);
                     let _ = batch.tell.unbounded_send(Told::Answer { index, output });
                 }
             }
