@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::output::Format;
 use crate::service::client::Remote;
 use crate::service::coordinator::Listen;
+use crate::service::http::HttpListen;
 
 /// Customer lifetime value and exact deciles, every night, as one published snapshot.
 #[derive(Debug, Parser)]
@@ -103,6 +104,9 @@ pub enum Command {
     /// The coordinator and what it has to work with
     #[command(subcommand)]
     Cluster(Cluster),
+    /// Tokens that coordinators know their callers by
+    #[command(subcommand)]
+    Token(Token),
     /// Query a snapshot
     Sql {
         /// The query, such as "SELECT * FROM customer_value LIMIT 10"
@@ -198,6 +202,8 @@ pub struct WorkerProcess {
     pub name: Option<String>,
     #[command(flatten)]
     pub remote: Remote,
+    #[command(flatten)]
+    pub http: HttpListen,
 }
 
 #[derive(Debug, Subcommand)]
@@ -371,6 +377,34 @@ pub enum Cluster {
         #[command(flatten)]
         remote: Remote,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Token {
+    /// Make a token and print it, once
+    New {
+        /// Name of its bearer, for audit records
+        name: String,
+        /// What its bearer may do
+        #[arg(long, value_enum)]
+        role: TokenRole,
+        /// The coordinator's file of tokens, to add a line to; it holds no token, only its hash
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
+/// What the bearer of a token may do.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum TokenRole {
+    /// Look
+    Viewer,
+    /// Also submit, cancel and retry runs, and change schedules
+    Operator,
+    /// Also drain workers
+    Admin,
+    /// Run tasks, and nothing else
+    Worker,
 }
 
 /// Reads a length of time such as `90s`, `30m`, `2h` or a number of seconds.

@@ -5,6 +5,7 @@ mod account;
 pub mod book;
 pub mod cluster;
 pub mod listing;
+pub mod metrics;
 mod publish;
 pub mod quarantine;
 pub mod refresh;

@@ -3,6 +3,7 @@
 
 pub mod delta;
 pub mod locations;
+pub mod metered;
 pub mod object;
 pub mod parquet_file;
 pub mod part;

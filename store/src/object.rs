@@ -19,6 +19,8 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
 use tenfold_core::failure::{Failure, FailureClass};
 use url::Url;
 
+use crate::metered::{Metered, Requests};
+
 /// Whether a create-if-absent write was the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Created {
@@ -35,6 +37,7 @@ pub struct Store {
     root: Path,
     location: String,
     directory: Option<PathBuf>,
+    requests: Arc<Requests>,
 }
 
 impl Store {
@@ -45,10 +48,16 @@ impl Store {
     /// # Errors
     /// When the location cannot be understood or opened.
     pub fn open(location: &str) -> Result<Self, Failure> {
-        match Url::parse(location) {
-            Ok(url) if location.contains("://") => Self::open_url(&url),
-            _ => Self::open_directory(FsPath::new(location)),
-        }
+        let opened = match Url::parse(location) {
+            Ok(url) if location.contains("://") => Self::open_url(&url)?,
+            _ => Self::open_directory(FsPath::new(location))?,
+        };
+        Ok(opened.metered())
+    }
+
+    fn metered(mut self) -> Self {
+        self.objects = Arc::new(Metered::new(self.objects, self.requests.clone()));
+        self
     }
 
     /// A store that lives in memory, for tests.
@@ -58,6 +67,7 @@ impl Store {
             root: Path::default(),
             location: "memory:///".to_owned(),
             directory: None,
+            requests: Arc::default(),
         }
     }
 
@@ -77,6 +87,7 @@ impl Store {
             root: Path::default(),
             location: opened.display().to_string(),
             directory: Some(opened),
+            requests: Arc::default(),
         })
     }
 
@@ -123,6 +134,7 @@ impl Store {
             root,
             location: url.as_str().to_owned(),
             directory: None,
+            requests: Arc::default(),
         })
     }
 
@@ -134,6 +146,11 @@ impl Store {
     /// The directory, when the store is one.
     pub fn directory(&self) -> Option<&FsPath> {
         self.directory.as_deref()
+    }
+
+    /// Requests since the store was opened, by all of its copies.
+    pub fn requests(&self) -> &Requests {
+        &self.requests
     }
 
     /// The store underneath, whose paths start at its own root (see [`Store::path`]).

@@ -12,6 +12,7 @@ mod remote;
 mod sample;
 mod snapshot;
 mod sql;
+mod token;
 
 use serde::Serialize;
 use tenfold_core::failure::{Failure, FailureClass};
@@ -20,7 +21,7 @@ use tenfold_store::object::Store;
 use tenfold_store::publish;
 
 use crate::args::{
-    Arguments, At, Cluster, Command, Customer, Decile, Global, Params, Quarantine, Snapshot,
+    Arguments, At, Cluster, Command, Customer, Decile, Global, Params, Quarantine, Snapshot, Token,
 };
 use crate::machine::Machine;
 use crate::output::{Format, TextTable, to_stdout, write_value};
@@ -90,7 +91,7 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
             Some(verb) => remote::worker(&verb, &global, &machine)?,
             None => {
                 let name = worker.name.as_deref();
-                service::worker::run(name, &worker.remote, &global, &machine)?;
+                service::worker::run(name, &worker.remote, &worker.http, &global, &machine)?;
             }
         },
         Command::Up { workers, listen } => {
@@ -100,6 +101,9 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
         Command::Run(verb) => remote::run(&verb, &global, &machine)?,
         Command::Cluster(Cluster::Status { remote: to }) => {
             remote::status(&to, &global, &machine)?;
+        }
+        Command::Token(Token::New { name, role, file }) => {
+            token::new(&name, role, file.as_deref(), &global)?;
         }
         Command::Sql { query, at } => sql::run(&query, at, &global, &machine)?,
     }

@@ -117,8 +117,10 @@ impl Remote {
             (None, Some(file)) => String::from_utf8_lossy(&read(file)?).into_owned(),
             (None, None) => return Ok(WithToken(None)),
         };
-        let value = MetadataValue::try_from(format!("Bearer {}", token.trim()))
+        let mut value = MetadataValue::try_from(format!("Bearer {}", token.trim()))
             .map_err(|_| Failure::config("the token has characters that no token has"))?;
+        // It is neither shown in logs nor kept in the tables of HTTP/2 header compression.
+        value.set_sensitive(true);
         Ok(WithToken(Some(value)))
     }
 

@@ -11,19 +11,21 @@ use futures::future::BoxFuture;
 use tenfold_coordinator::book::Book;
 use tenfold_coordinator::cluster::{Cluster, OpenProject, Projects, Settings};
 use tenfold_coordinator::listing::Understanding;
+use tenfold_coordinator::metrics::{metrics, standby_metrics};
 use tenfold_coordinator::seams::System;
-use tenfold_coordinator::serve::access::Access;
-use tenfold_coordinator::serve::{Audit, Listening, Tls, check_exposure, serve};
+use tenfold_coordinator::serve::{Audit, Listening, check_exposure, serve};
 use tenfold_core::failure::{Failure, FailureClass};
 use tenfold_core::lease::Rules;
 use tenfold_store::object::Store;
 use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use ulid::Ulid;
 
-use super::client::{Remote, read};
+use super::client::Remote;
+use super::credentials::Credentials;
+use super::http::{HttpListen, Probe};
 use super::signals::{stop_requested, stopped};
 use super::worker::version;
 use crate::args::Global;
@@ -70,6 +72,8 @@ pub struct Listen {
     /// File of tokens: lines of name, role and SHA-256
     #[arg(long, env = "TENFOLD_TOKENS", value_name = "FILE")]
     pub tokens: Option<PathBuf>,
+    #[command(flatten)]
+    pub http: HttpListen,
     /// Seconds until a worker that does not report is given up
     #[arg(long, env = "TENFOLD_LEASE_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub lease_seconds: u64,
@@ -113,9 +117,7 @@ pub fn run(listen: &Listen, global: &Global, machine: &Machine) -> Result<(), Fa
     let store = project::open_store(global)?;
     machine.runtime.block_on(async {
         let stop = stop_requested()?;
-        Coordinator::new(listen, global, store)?
-            .serve(stop, None)
-            .await
+        Coordinator::new(listen, global, store)?.serve(stop).await
     })
 }
 
@@ -124,8 +126,62 @@ pub struct Coordinator {
     listen: Listen,
     global: Global,
     store: Store,
-    access: Arc<Access>,
+    credentials: Credentials,
     identity: String,
+    office: watch::Sender<Office>,
+}
+
+/// Where the office is, as a process knows.
+#[derive(Clone)]
+pub enum Office {
+    /// It is not known yet, or nobody's.
+    Vacant,
+    /// Another process is in office; this one stands by.
+    Elsewhere {
+        /// Its address.
+        address: String,
+    },
+    /// This process is in office.
+    Here {
+        /// What it serves.
+        cluster: Arc<Cluster>,
+        /// What it records.
+        audit: Arc<Audit>,
+    },
+}
+
+/// The store confirms every few seconds that a coordinator is in office; one that goes without for
+/// so long is not ready.
+const UNCONFIRMED: Duration = Duration::from_secs(30);
+
+/// What a coordinator tells about itself.
+struct OfficeProbe(watch::Receiver<Office>);
+
+impl Probe for OfficeProbe {
+    fn ready(&self) -> Result<String, String> {
+        match &*self.0.borrow() {
+            Office::Vacant => Err("not in office yet".to_owned()),
+            Office::Elsewhere { address } => Err(format!("standing by for {address}")),
+            Office::Here { cluster, .. } => match cluster.unconfirmed_for() {
+                ago if ago > UNCONFIRMED => Err(format!(
+                    "the store has not answered for {} s",
+                    ago.as_secs()
+                )),
+                _ => Ok("in office".to_owned()),
+            },
+        }
+    }
+
+    fn metrics(&self) -> BoxFuture<'_, Result<String, Failure>> {
+        let office = self.0.borrow().clone();
+        async move {
+            match office {
+                Office::Here { cluster, audit } => metrics(&cluster, &audit).await,
+                Office::Vacant | Office::Elsewhere { .. } => standby_metrics(),
+            }
+        }
+        .boxed()
+    }
 }
 
 /// How often a standby asks whether the coordinator in office is there.
@@ -141,19 +197,12 @@ impl Coordinator {
     pub fn new(listen: &Listen, global: &Global, store: Store) -> Result<Self, Failure> {
         let authenticates = listen.tokens.is_some() || listen.client_ca.is_some();
         check_exposure(listen.listen, listen.tls_cert.is_some(), authenticates)?;
-        let access = match &listen.tokens {
-            Some(file) => {
-                let text = String::from_utf8_lossy(&read(file)?).into_owned();
-                Access::from_tokens(&text, &file.display().to_string())?
-            }
-            None if authenticates => Access::default(),
-            None => Access::open(),
-        };
         Ok(Self {
             listen: listen.clone(),
             global: global.clone(),
             store,
-            access: Arc::new(access),
+            credentials: Credentials::load(listen)?,
+            office: watch::Sender::new(Office::Vacant),
             identity: format!(
                 "coordinator-{}",
                 Ulid::new().to_string().to_ascii_lowercase()
@@ -162,16 +211,19 @@ impl Coordinator {
     }
 
     /// Serves until told to stop: as the standby of the coordinator in office while there is one,
-    /// in office from then on. `ready` is told the address once calls are answered.
+    /// in office from then on.
     ///
     /// # Errors
     /// When the store or the ledger cannot be used, or the address cannot be listened on.
-    pub async fn serve(
-        &self,
-        stop: watch::Receiver<bool>,
-        ready: Option<oneshot::Sender<SocketAddr>>,
-    ) -> Result<(), Failure> {
-        let mut ready = ready;
+    pub async fn serve(&self, stop: watch::Receiver<bool>) -> Result<(), Failure> {
+        let probe = Arc::new(OfficeProbe(self.office()));
+        tokio::select! {
+            served = self.take_turns(stop) => served,
+            failed = self.listen.http.serve(probe) => failed,
+        }
+    }
+
+    async fn take_turns(&self, stop: watch::Receiver<bool>) -> Result<(), Failure> {
         loop {
             let book =
                 Book::open(self.store.clone(), None, Arc::new(System), Arc::new(System)).await?;
@@ -179,13 +231,20 @@ impl Coordinator {
                 () = self.stand_by(&book) => {}
                 () = stopped(stop.clone()) => return Ok(()),
             }
-            self.in_office(book, stop.clone(), ready.take()).await?;
+            let served = self.in_office(book, stop.clone()).await;
+            self.office.send_replace(Office::Vacant);
+            served?;
             if *stop.borrow() {
                 tracing::info!("coordinator stops");
                 return Ok(());
             }
             tracing::warn!("another coordinator took office: this one stands by");
         }
+    }
+
+    /// Where the office is, from moment to moment.
+    pub fn office(&self) -> watch::Receiver<Office> {
+        self.office.subscribe()
     }
 
     /// Waits while the coordinator in office answers.
@@ -201,6 +260,9 @@ impl Coordinator {
                     missed = 0;
                     if !std::mem::replace(&mut said, true) {
                         tracing::info!(%holder, %address, "standing by");
+                        self.office.send_replace(Office::Elsewhere {
+                            address: address.clone(),
+                        });
                     }
                     tokio::time::sleep(PROBE).await;
                 }
@@ -224,12 +286,7 @@ impl Coordinator {
         self.listen.advertise.clone().unwrap_or(own)
     }
 
-    async fn in_office(
-        &self,
-        mut book: Book,
-        stop: watch::Receiver<bool>,
-        ready: Option<oneshot::Sender<SocketAddr>>,
-    ) -> Result<(), Failure> {
+    async fn in_office(&self, mut book: Book, stop: watch::Receiver<bool>) -> Result<(), Failure> {
         let listener = TcpListener::bind(self.listen.listen)
             .await
             .map_err(|error| {
@@ -257,18 +314,18 @@ impl Coordinator {
         tracing::info!(%address, epoch, store = %self.store.location(), "in office");
         let listening = Listening {
             listener,
-            tls: self.tls()?,
-            access: self.access.clone(),
+            tls: self.credentials.tls(),
+            access: self.credentials.access(),
         };
         let audit = Arc::new(Audit::new(
             self.store.clone(),
             Arc::new(System),
             Arc::new(System),
         ));
-        if let Some(ready) = ready {
-            // Nobody waits for it when the process is stopping already.
-            let _ = ready.send(bound);
-        }
+        self.office.send_replace(Office::Here {
+            cluster: cluster.clone(),
+            audit: audit.clone(),
+        });
         let deposed = cluster.clone();
         let until = async move {
             tokio::select! {
@@ -280,6 +337,7 @@ impl Coordinator {
         tokio::select! {
             served = server => served,
             () = cluster.run() => Ok(()),
+            () = self.credentials.keep_fresh() => Ok(()),
         }
     }
 
@@ -316,16 +374,5 @@ impl Coordinator {
                 ..Rules::default()
             },
         }
-    }
-
-    fn tls(&self) -> Result<Option<Tls>, Failure> {
-        let (Some(certificate), Some(key)) = (&self.listen.tls_cert, &self.listen.tls_key) else {
-            return Ok(None);
-        };
-        Ok(Some(Tls {
-            certificate: read(certificate)?,
-            key: read(key)?,
-            client_ca: self.listen.client_ca.as_deref().map(read).transpose()?,
-        }))
     }
 }

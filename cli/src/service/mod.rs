@@ -2,6 +2,8 @@
 
 pub mod client;
 pub mod coordinator;
+pub mod credentials;
+pub mod http;
 pub mod signals;
 pub mod up;
 pub mod worker;

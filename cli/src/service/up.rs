@@ -1,12 +1,15 @@
 //! `tenfold up`: a coordinator and workers in one process, for a laptop.
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tenfold_core::failure::{Failure, FailureClass};
-use tokio::sync::{oneshot, watch};
+use tenfold_proto::{WorkRequest, WorkResponse};
+use tenfold_worker::link::CoordinatorApi;
+use tokio::sync::watch;
 
-use super::client::Remote;
-use super::coordinator::{Coordinator, Listen};
+use super::coordinator::{Coordinator, Listen, Office};
 use super::signals::stop_requested;
-use super::worker::{Share, work};
+use super::worker::{Share, worker};
 use crate::args::Global;
 use crate::machine::Machine;
 use crate::project;
@@ -29,22 +32,17 @@ pub fn run(
     machine.runtime.block_on(async {
         let drain = stop_requested()?;
         let coordinator = Coordinator::new(listen, global, store.clone())?;
-        let (ready, bound) = oneshot::channel();
         let (drained, stop) = watch::channel(false);
-        let serving = coordinator.serve(stop, Some(ready));
+        let serving = coordinator.serve(stop);
         let working = async {
-            let bound = bound
-                .await
-                .map_err(|_| Failure::new(FailureClass::Infra, "the coordinator did not begin"))?;
-            let remote = Remote {
-                addresses: vec![format!("http://{bound}")],
-                ..Remote::default()
-            };
             let mut all = Vec::new();
             for number in 1..=workers {
-                let (links, store, drain) = (remote.worker_links()?, store.clone(), drain.clone());
-                let (share, name) = (&share, format!("worker-{number}"));
-                all.push(async move { work(Some(&name), links, store, share, drain).await });
+                let api = InProcess {
+                    office: coordinator.office(),
+                };
+                let (store, drain) = (store.clone(), drain.clone());
+                let name = format!("worker-{number}");
+                all.push(worker(Some(&name), api, store, &share).work(drain));
             }
             let worked = futures::future::try_join_all(all).await;
             // The coordinator answers until its workers are drained.
@@ -55,4 +53,26 @@ pub fn run(
             .await
             .map(|_| ())
     })
+}
+
+/// The coordinator of the same process: its workers need neither a connection nor a token.
+struct InProcess {
+    office: watch::Receiver<Office>,
+}
+
+impl CoordinatorApi for InProcess {
+    fn work(&self, request: WorkRequest) -> BoxFuture<'_, Result<WorkResponse, Failure>> {
+        let office = self.office.borrow().clone();
+        let elsewhere = || Failure::new(FailureClass::Infra, "the coordinator is not in office");
+        async move {
+            let Office::Here { cluster, .. } = office else {
+                return Err(elsewhere());
+            };
+            tokio::select! {
+                answer = cluster.work(request) => answer,
+                () = cluster.until_deposed() => Err(elsewhere()),
+            }
+        }
+        .boxed()
+    }
 }

@@ -6,18 +6,25 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use prometheus_client::encoding::prometheus_text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use tenfold_coordinator::metrics::register_requests;
 use tenfold_core::failure::Failure;
 use tenfold_proto::{WorkRequest, WorkResponse, failure};
 use tenfold_store::locations::Locations;
 use tenfold_store::object::Store;
 use tenfold_worker::TaskContext;
-use tenfold_worker::link::{CoordinatorApi, OnThreads, Settings, Worker};
+use tenfold_worker::link::{CoordinatorApi, OnThreads, Seen, Settings, Worker};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tonic::{Code, Request};
 use ulid::Ulid;
 
 use super::client::{Remote, WorkerLink};
+use super::http::{HttpListen, Probe};
 use super::signals::stop_requested;
 use crate::args::Global;
 use crate::machine::Machine;
@@ -42,6 +49,7 @@ pub fn version() -> String {
 pub fn run(
     name: Option<&str>,
     remote: &Remote,
+    http: &HttpListen,
     global: &Global,
     machine: &Machine,
 ) -> Result<(), Failure> {
@@ -57,7 +65,15 @@ pub fn run(
             threads: machine.threads,
             memory: machine.memory,
         };
-        work(name, links, store, &share, drain).await?;
+        let worker = worker(name, Links::new(links), store.clone(), &share);
+        let probe = Arc::new(WorkerProbe {
+            seen: worker.seen(),
+            store,
+        });
+        tokio::select! {
+            worked = worker.work(drain) => worked?,
+            failed = http.serve(probe) => failed?,
+        }
         tracing::info!("worker is drained");
         Ok(())
     })
@@ -72,16 +88,12 @@ pub struct Share {
 }
 
 /// A worker of this process.
-///
-/// # Errors
-/// When the coordinator refuses it.
-pub async fn work(
+pub fn worker(
     name: Option<&str>,
-    links: Vec<WorkerLink>,
+    api: impl CoordinatorApi + 'static,
     store: Store,
     share: &Share,
-    drain: watch::Receiver<bool>,
-) -> Result<(), Failure> {
+) -> Worker {
     let settings = Settings {
         worker: identity(name),
         version: version(),
@@ -98,13 +110,50 @@ pub async fn work(
         },
         threads: share.threads,
     };
-    let api = Links {
-        links,
-        current: AtomicUsize::new(0),
-    };
     Worker::new(settings, Arc::new(api), Arc::new(compute))
-        .work(drain)
-        .await
+}
+
+/// What a worker tells about itself.
+struct WorkerProbe {
+    seen: watch::Receiver<Seen>,
+    store: Store,
+}
+
+impl Probe for WorkerProbe {
+    fn ready(&self) -> Result<String, String> {
+        match self.seen.borrow().connected {
+            true => Ok("connected".to_owned()),
+            false => Err("the coordinator does not answer".to_owned()),
+        }
+    }
+
+    fn metrics(&self) -> BoxFuture<'_, Result<String, Failure>> {
+        let seen = *self.seen.borrow();
+        std::future::ready(metrics(&seen, &self.store)).boxed()
+    }
+}
+
+fn metrics(seen: &Seen, store: &Store) -> Result<String, Failure> {
+    let mut registry = Registry::with_prefix("tenfold");
+    let about = "Whether the last report of this worker was answered";
+    let connected = ConstGauge::new(i64::from(seen.connected));
+    registry.register("worker_connected", about, connected);
+    let about = "Tasks that this worker runs";
+    let running = ConstGauge::new(i64::from(seen.running));
+    registry.register("worker_tasks_running", about, running);
+    let ended: Family<[(&str, &str); 1], Counter> = Family::default();
+    for (result, count) in [("succeeded", seen.succeeded), ("failed", seen.failed)] {
+        ended.get_or_create(&[("result", result)]).inc_by(count);
+    }
+    registry.register(
+        "worker_tasks",
+        "Tasks that this worker ended, by result",
+        ended,
+    );
+    register_requests(&mut registry, store);
+    let mut text = String::new();
+    encode(&mut text, &registry).map_err(|error| Failure::bug(format!("metrics: {error}")))?;
+    Ok(text)
 }
 
 /// Who the worker is: its name for people, and an ending that no other process has.
@@ -124,6 +173,15 @@ fn identity(name: Option<&str>) -> String {
 struct Links {
     links: Vec<WorkerLink>,
     current: AtomicUsize,
+}
+
+impl Links {
+    fn new(links: Vec<WorkerLink>) -> Self {
+        Self {
+            links,
+            current: AtomicUsize::new(0),
+        }
+    }
 }
 
 impl CoordinatorApi for Links {

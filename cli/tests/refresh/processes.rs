@@ -68,6 +68,13 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// Kills it; gives everything that it said.
+    pub fn heard(&mut self) -> String {
+        self.kill();
+        self.said.extend(self.lines.iter());
+        self.said.join("\n")
+    }
+
     /// Waits for the process to end by itself.
     pub fn ends(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()

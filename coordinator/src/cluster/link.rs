@@ -3,7 +3,7 @@
 //! who wait.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::channel::mpsc;
@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep};
 
 use super::lock;
 use super::settings::Settings;
+use crate::metrics::{Attempt, Counters};
 
 /// Longest that an answer to a worker waits for work.
 const WAIT_MAX: Duration = Duration::from_secs(20);
@@ -43,6 +44,7 @@ struct Inner {
     /// is not so any more.
     newest: BTreeMap<String, u64>,
     calls: u64,
+    counters: Arc<Counters>,
 }
 
 /// What a worker is told with its next answer.
@@ -77,11 +79,12 @@ pub(crate) enum Told {
 }
 
 impl Desk {
-    pub fn new(settings: &Settings, epoch: u64, begun: Instant) -> Self {
+    pub fn new(settings: &Settings, epoch: u64, begun: Instant, counters: Arc<Counters>) -> Self {
         let state = State::new(settings.rules.clone(), epoch, settings.version.clone());
         Self {
             inner: Mutex::new(Inner {
                 state: Some(state),
+                counters,
                 batches: BTreeMap::new(),
                 next_batch: 1,
                 mail: BTreeMap::new(),
@@ -366,11 +369,12 @@ impl Inner {
                 mail.revoked.push(token.to_string());
             }
             // The worker is told that its answer is settled; it changes nothing.
-            Effect::Fenced { .. } => {}
+            Effect::Fenced { .. } => self.counters.attempt(Attempt::Fenced),
             Effect::Refused { worker, reason } => {
                 self.mail.entry(worker).or_default().refused = Some(reason);
             }
             Effect::Accepted { batch, index, .. } => {
+                self.counters.attempt(Attempt::Succeeded);
                 if let (Some(batch), Some(output)) = (self.batches.get(&batch), output.take()) {
                     // Nobody listens any more when the run was cancelled meanwhile.
                     let output = Box::new(output);
@@ -381,9 +385,13 @@ impl Inner {
                 batch,
                 index,
                 worker,
+                lost,
                 failure,
-                ..
             } => {
+                self.counters.attempt(match lost {
+                    true => Attempt::Lost,
+                    false => Attempt::Failed,
+                });
                 if let Some(batch) = self.batches.get(&batch) {
                     let _ = batch.tell.unbounded_send(Told::Spoilt {
                         index,

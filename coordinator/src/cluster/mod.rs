@@ -6,6 +6,7 @@
 //! store, and everything else here is rebuilt from the two.
 
 mod executor;
+mod limits;
 pub mod link;
 mod live;
 mod operator;
@@ -24,12 +25,13 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::Instant;
 
 use crate::book::{Book, NotAdded};
+use crate::metrics::Counters;
 use crate::seams::{Ids, WallClock};
 use link::Desk;
 use live::LiveRuns;
 
 pub use operator::{Caller, OperatorService};
-pub(crate) use render::time;
+pub(crate) use render::{time, worker_state};
 pub use settings::{OpenProject, Projects, Settings};
 
 /// How often a coordinator looks whether another one took office.
@@ -47,11 +49,14 @@ pub struct Cluster {
     ledger: watch::Sender<Arc<Ledger>>,
     pub(crate) desk: Desk,
     pub(crate) live: LiveRuns,
+    pub(crate) counters: Arc<Counters>,
     /// Grows with each change that somebody may watch.
     changes: watch::Sender<u64>,
     deposed: watch::Sender<bool>,
     epoch: u64,
     pub(crate) started_ms: i64,
+    /// When the ledger in the store was last seen, with this coordinator in office.
+    held_at: Mutex<Instant>,
 }
 
 impl Cluster {
@@ -72,8 +77,10 @@ impl Cluster {
             .ok_or_else(|| Failure::bug("a coordinator serves only in office"))?;
         let ledger = Arc::new(book.ledger().clone());
         let started_ms = clock.now_ms();
+        let counters = Arc::new(Counters::default());
         Ok(Arc::new(Self {
-            desk: Desk::new(&settings, epoch, Instant::now()),
+            desk: Desk::new(&settings, epoch, Instant::now(), counters.clone()),
+            counters,
             settings,
             store,
             projects,
@@ -86,6 +93,7 @@ impl Cluster {
             deposed: watch::Sender::new(false),
             epoch,
             started_ms,
+            held_at: Mutex::new(Instant::now()),
         }))
     }
 
@@ -119,8 +127,10 @@ impl Cluster {
         };
         self.publish_view(&book);
         drop(book);
-        if let Err(NotAdded::Deposed { .. }) = &added {
-            self.deposed.send_replace(true);
+        match &added {
+            Ok(()) => *lock(&self.held_at) = Instant::now(),
+            Err(NotAdded::Deposed { .. }) => drop(self.deposed.send_replace(true)),
+            Err(_) => {}
         }
         added
     }
@@ -139,7 +149,15 @@ impl Cluster {
             self.deposed.send_replace(true);
         }
         seen?;
-        office
+        office?;
+        *lock(&self.held_at) = Instant::now();
+        Ok(())
+    }
+
+    /// How long ago the store last confirmed that this coordinator is in office. What makes it grow
+    /// is a store that does not answer: nothing can be acknowledged then.
+    pub fn unconfirmed_for(&self) -> Duration {
+        lock(&self.held_at).elapsed()
     }
 
     /// Waits until another coordinator is known to be in office.

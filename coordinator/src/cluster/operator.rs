@@ -12,8 +12,8 @@ use tenfold_proto::operator_server::Operator;
 use tenfold_store::publish;
 use tonic::{Code, Request, Response, Status};
 
-use super::Cluster;
 use super::render::{number, snapshot, time};
+use super::{Cluster, limits};
 use crate::book::NotAdded;
 
 /// Runs that a list shows unless more are asked for.
@@ -182,6 +182,7 @@ impl Operator for OperatorService {
     async fn cancel_run(&self, request: Request<proto::CancelRunRequest>) -> Answer<proto::Run> {
         let by = caller(&request);
         let request = request.into_inner();
+        limits::cancel(&request).map_err(invalid)?;
         let run = find(&self.cluster.ledger(), &request.run)?.run.clone();
         let record = Record::CancelRequested {
             run: run.clone(),
@@ -340,6 +341,7 @@ impl Submission {
         request: proto::SubmitRunRequest,
         origin: Origin,
     ) -> Result<Self, Status> {
+        limits::submission(&request).map_err(invalid)?;
         let key = match request.idempotency_key.as_str() {
             "" => cluster.ids.nonce(),
             key => key.to_owned(),
@@ -491,6 +493,7 @@ fn one_of<'a>(
     kind: &str,
     list: &str,
 ) -> Result<&'a str, Status> {
+    limits::name(&format!("the name of a {kind}"), wanted).map_err(invalid)?;
     let mut found: Vec<&str> = Vec::new();
     for name in names {
         if name == wanted {
@@ -529,6 +532,10 @@ fn cancelled_key(key: &str, run: &str) -> Failure {
         "idempotency key {key:?} made run {run}, which was cancelled"
     ))
     .remedy("use another key to run it after all")
+}
+
+fn invalid(failure: Failure) -> Status {
+    proto::status(Code::InvalidArgument, &failure)
 }
 
 fn bug(error: impl std::fmt::Display) -> Failure {

@@ -146,15 +146,9 @@ impl Cluster {
     }
 
     pub(crate) fn shown_worker(&self, worker: &WorkerView) -> proto::Worker {
-        let state = match worker {
-            WorkerView { lost: true, .. } => "lost",
-            WorkerView { draining: true, .. } => "draining",
-            WorkerView { cordoned: true, .. } => "cordoned",
-            _ => "live",
-        };
         proto::Worker {
             worker: worker.worker.clone(),
-            state: state.to_owned(),
+            state: worker_state(worker).to_owned(),
             version: worker.version.clone(),
             slots: worker.slots,
             running: number(worker.leases),
@@ -168,6 +162,16 @@ impl Cluster {
     fn desk_time(&self, at: u64) -> String {
         let ago = i64::try_from(self.desk.ago(at)).unwrap_or(0);
         time(self.clock.now_ms() - ago)
+    }
+}
+
+/// The word for what a worker is doing.
+pub(crate) fn worker_state(worker: &WorkerView) -> &'static str {
+    match worker {
+        WorkerView { lost: true, .. } => "lost",
+        WorkerView { draining: true, .. } => "draining",
+        WorkerView { cordoned: true, .. } => "cordoned",
+        _ => "live",
     }
 }
 

@@ -101,6 +101,13 @@ async fn end(cluster: &Arc<Cluster>, run: &Run, ending: Ending) -> Result<(), No
             })
         })
         .await;
+    let ledger = cluster.ledger();
+    if added.is_ok()
+        && let Some(run) = ledger.runs.get(&run.run)
+        && let Some(ending) = &run.ending
+    {
+        cluster.counters.run_ended(run, ending, at_ms);
+    }
     cluster.changed();
     added
 }

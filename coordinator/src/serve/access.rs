@@ -1,21 +1,25 @@
 //! Who may do what: one table of methods and roles, and one place that asks it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use rustls_pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{Failure, FailureClass};
 use tenfold_proto::status;
+use tokio::sync::watch;
 use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
-use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use super::audit::{Audit, Outcome};
+use super::audit::{Audit, Refused as RefusedCall};
+use super::calls::{Calls, holding};
+use super::incoming::Peer;
 use crate::cluster::Caller;
 
 /// What a caller may do. Each of the first three may do what those before it may.
@@ -70,9 +74,8 @@ pub enum Needs {
 }
 
 /// Every method of the server. One that is not here is refused.
-pub const METHODS: [(&str, Needs); 17] = [
+pub const METHODS: &[(&str, Needs)] = &[
     ("/grpc.health.v1.Health/Check", Needs::Nothing),
-    ("/grpc.health.v1.Health/List", Needs::Nothing),
     ("/grpc.health.v1.Health/Watch", Needs::Nothing),
     (
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
@@ -108,11 +111,6 @@ pub const METHODS: [(&str, Needs); 17] = [
         "/tenfold.v1.Operator/ClusterStatus",
         Needs::Look(Role::Viewer),
     ),
-    ("/tenfold.v1.WorkerLink/Work", Needs::Look(Role::Worker)),
-];
-
-/// Methods of administrators.
-pub const ADMIN_METHODS: [(&str, Needs); 2] = [
     (
         "/tenfold.v1.Operator/DrainWorker",
         Needs::Change(Role::Admin),
@@ -121,11 +119,12 @@ pub const ADMIN_METHODS: [(&str, Needs); 2] = [
         "/tenfold.v1.Operator/UncordonWorker",
         Needs::Change(Role::Admin),
     ),
+    ("/tenfold.v1.WorkerLink/Work", Needs::Look(Role::Worker)),
 ];
 
 /// What a method needs; `None` when there is no such method.
 pub fn needs(method: &str) -> Option<Needs> {
-    let mut rows = METHODS.iter().chain(&ADMIN_METHODS);
+    let mut rows = METHODS.iter();
     rows.find(|(name, _)| *name == method)
         .map(|(_, needs)| *needs)
 }
@@ -170,7 +169,7 @@ impl Access {
             let (hash, who) = known.ok_or_else(|| {
                 Failure::config(format!("{file}, line {}: this is no token", number + 1)).remedy(
                     "write: name, role (viewer, operator, admin, worker) and SHA-256 in \
-                     hexadecimal; `tenfold token new` makes such a line",
+                     hexadecimal; `tenfold token new NAME --role ROLE` makes such a line",
                 )
             })?;
             tokens.insert(hash, who);
@@ -218,7 +217,8 @@ impl Access {
                 None => Err(Refused::bad_token()),
             };
         }
-        Ok(certificate(request))
+        let peer = request.extensions().get::<Peer>();
+        Ok(peer.and_then(|peer| peer.identity.clone()))
     }
 }
 
@@ -241,12 +241,8 @@ fn parse_hash(text: &str) -> Option<[u8; 32]> {
 
 /// The role of a client certificate: it has the DNS name `<role>.tenfold`. TLS has checked that
 /// the server's client authority signed it.
-fn certificate(request: &Request<Body>) -> Option<(String, Role)> {
-    let info = request
-        .extensions()
-        .get::<TlsConnectInfo<TcpConnectInfo>>()?;
-    let certificates = info.peer_certs()?;
-    let certificate = webpki::EndEntityCert::try_from(certificates.first()?).ok()?;
+pub(super) fn role_of(certificate: &CertificateDer<'_>) -> Option<(String, Role)> {
+    let certificate = webpki::EndEntityCert::try_from(certificate).ok()?;
     Role::ALL.into_iter().find_map(|role| {
         let name = format!("{}.tenfold", role.name());
         let subject = rustls_pki_types::ServerName::try_from(name.as_str()).ok()?;
@@ -291,6 +287,15 @@ impl Refused {
         Self::new(name, Code::PermissionDenied, &failure)
     }
 
+    fn busy(by: String) -> Self {
+        let failure = Failure::new(
+            FailureClass::RateLimit,
+            "the coordinator answers as many calls as it can",
+        )
+        .remedy("try again in a moment; end watches that nobody looks at");
+        Self::new(by, Code::ResourceExhausted, &failure)
+    }
+
     fn new(by: String, code: Code, failure: &Failure) -> Self {
         Self {
             by,
@@ -299,18 +304,41 @@ impl Refused {
     }
 }
 
-/// Asks [`Access`] about each call, and tells [`Audit`] of those that change something or are
-/// refused.
+/// Asks [`Access`] about each call, gives it a place, and tells [`Audit`] of those that change
+/// something or are refused.
 #[derive(Clone)]
 pub struct AccessLayer {
-    access: Arc<Access>,
+    access: watch::Receiver<Arc<Access>>,
     audit: Arc<Audit>,
+    calls: Calls,
 }
 
 impl AccessLayer {
     /// A layer around the services.
-    pub fn new(access: Arc<Access>, audit: Arc<Audit>) -> Self {
-        Self { access, audit }
+    pub fn new(access: watch::Receiver<Arc<Access>>, audit: Arc<Audit>) -> Self {
+        Self {
+            access,
+            audit,
+            calls: Calls::new(),
+        }
+    }
+
+    /// Tells that a call is refused, and gives the answer to it.
+    async fn turn_away(
+        self,
+        refused: Refused,
+        method: &str,
+        from: Option<IpAddr>,
+    ) -> Response<Body> {
+        // A caller can make up any number of methods; they are all one in the records.
+        let method = needs(method).map_or("unknown method", |_| method);
+        let call = RefusedCall {
+            caller: refused.by,
+            method: method.to_owned(),
+            code: refused.status.code() as i32,
+        };
+        self.audit.refused(call, from).await;
+        refused.status.into_http()
     }
 }
 
@@ -348,33 +376,41 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let method = request.uri().path().to_owned();
-        let audit = self.layer.audit.clone();
-        let caller = match self.layer.access.decide(&method, &request) {
-            Ok(caller) => caller,
+        let peer = request.extensions().get::<Peer>();
+        let from = peer.map(|peer| peer.address.ip());
+        let layer = self.layer.clone();
+        let decided = layer.access.borrow().decide(&method, &request);
+        let needs = needs(&method).unwrap_or(Needs::Nothing);
+        let placed = decided.and_then(|caller| match layer.calls.place(needs) {
+            Some(place) => Ok((caller, place)),
+            None => Err(Refused::busy(caller.name)),
+        });
+        let (caller, place) = match placed {
+            Ok(placed) => placed,
             Err(refused) => {
-                let code = refused.status.code();
-                return async move {
-                    audit
-                        .note(&refused.by, &method, Outcome::Refused(code))
-                        .await;
-                    Ok(refused.status.into_http())
-                }
-                .boxed();
+                return async move { Ok(layer.turn_away(refused, &method, from).await) }.boxed();
             }
         };
-        let changes = matches!(needs(&method), Some(Needs::Change(_)));
         let name = caller.name.clone();
         request.extensions_mut().insert(caller);
         // The service that is ready is called; its clone waits for the next call.
         let ready = self.inner.clone();
         let call = std::mem::replace(&mut self.inner, ready).call(request);
-        async move {
+        if !matches!(needs, Needs::Change(_)) {
+            return async move { call.await.map(|answer| holding(answer, place)) }.boxed();
+        }
+        // A change goes on when its caller is gone: it is made and recorded, or not begun.
+        let change = tokio::spawn(async move {
             let answer = call.await;
-            if changes {
-                let code = answer.as_ref().map_or(Code::Unknown, code_of);
-                audit.note(&name, &method, Outcome::Answered(code)).await;
+            let code = answer.as_ref().map_or(Code::Unknown, code_of);
+            layer.audit.answered(&name, from, &method, code).await;
+            answer.map(|answer| holding(answer, place))
+        });
+        async move {
+            match change.await {
+                Ok(answer) => answer,
+                Err(_) => Ok(Status::internal("the call was not finished").into_http()),
             }
-            answer
         }
         .boxed()
     }
@@ -384,4 +420,60 @@ where
 /// far.
 fn code_of(answer: &Response<Body>) -> Code {
     Status::from_header_map(answer.headers()).map_or(Code::Ok, |status| status.code())
+}
+
+/// Makes a token: what its bearer presents, and the line of a file of tokens that lets it in.
+///
+/// # Errors
+/// When the machine has no randomness, or the name would not be one word.
+pub fn new_token(name: &str, role: Role) -> Result<(String, String), Failure> {
+    if name.is_empty() || name.len() > 64 || name.contains(|c: char| c.is_whitespace() || c == '#')
+    {
+        return Err(Failure::config(format!("{name:?} is no name for a token"))
+            .remedy("give one word of at most 64 bytes, such as nightly-airflow"));
+    }
+    let mut random = [0; 32];
+    rustls::crypto::ring::default_provider()
+        .secure_random
+        .fill(&mut random)
+        .map_err(|_| Failure::new(FailureClass::Infra, "this machine has no random numbers"))?;
+    let token = format!("tenfold_{}", hex(&random));
+    let hash = hex(&Sha256::digest(token.as_bytes()));
+    Ok((token, format!("{name} {} {hash}", role.name())))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_token_is_known_by_its_line() {
+        let (token, line) = new_token("nightly", Role::Operator).unwrap();
+        let access = Access::from_tokens(&line, "tokens").unwrap();
+        let known = access.by_token(&token);
+        assert_eq!(known, Some(("nightly".to_owned(), Role::Operator)));
+        assert_eq!(access.by_token("another"), None);
+        assert_ne!(new_token("nightly", Role::Operator).unwrap().0, token);
+        for name in ["", "two words", "a#b"] {
+            assert!(new_token(name, Role::Viewer).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_no_token_is_named() {
+        for line in [
+            "a viewer",
+            "a viewer 00",
+            "a king 00",
+            "just words here now",
+        ] {
+            let text = format!("# who may\n\n{line}\n");
+            let failure = Access::from_tokens(&text, "tokens.txt").unwrap_err();
+            assert!(failure.message.contains("tokens.txt, line 3"), "{failure}");
+        }
+    }
 }

@@ -2,6 +2,9 @@
 
 pub mod access;
 mod audit;
+mod calls;
+mod incoming;
+mod tls;
 mod worker_link;
 
 use std::net::SocketAddr;
@@ -13,12 +16,15 @@ use tenfold_proto::operator_server::OperatorServer;
 use tenfold_proto::worker_link_server::WorkerLinkServer;
 use tenfold_proto::{DESCRIPTORS, MESSAGE_MAX};
 use tokio::net::TcpListener;
-use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tokio::sync::watch;
+pub use tokio_rustls::TlsAcceptor;
+use tonic::transport::Server;
 
 use crate::cluster::{Cluster, OperatorService};
 use access::{Access, AccessLayer};
-pub use audit::Audit;
+pub use audit::{AUDIT, Audit};
+use incoming::incoming;
+pub use tls::Tls;
 use worker_link::LinkService;
 
 /// A call may take so long; streams and waiting workers end earlier or send meanwhile.
@@ -28,24 +34,24 @@ const STREAMS: u32 = 200;
 /// Bytes of headers of a call.
 const HEADERS_MAX: u32 = 16 << 10;
 
+/// Bytes of a request of people and programs.
+const REQUEST_MAX: usize = 1 << 20;
+/// Bytes that a client may send ahead on one call, and on one connection.
+const WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+/// A connection is ended after so long, so that its client shows its certificate again.
+const AGE: Duration = Duration::from_secs(3600);
+/// Calls that are at work then have so long.
+const AGE_GRACE: Duration = Duration::from_secs(60);
+
 /// How a coordinator is reached.
 pub struct Listening {
     /// Where.
     pub listener: TcpListener,
-    /// Certificate and key in PEM, when it speaks TLS.
-    pub tls: Option<Tls>,
-    /// Who may do what.
-    pub access: Arc<Access>,
-}
-
-/// Certificates in PEM.
-pub struct Tls {
-    /// Certificate chain of the server.
-    pub certificate: Vec<u8>,
-    /// Its key.
-    pub key: Vec<u8>,
-    /// Authority whose client certificates are believed.
-    pub client_ca: Option<Vec<u8>>,
+    /// What accepts TLS, when it speaks TLS; the newest counts for each new connection.
+    pub tls: Option<watch::Receiver<TlsAcceptor>>,
+    /// Who may do what; the newest counts for each call.
+    pub access: watch::Receiver<Arc<Access>>,
 }
 
 /// Refuses to be reached by others without TLS and authentication.
@@ -87,50 +93,37 @@ pub async fn serve(
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
         .map_err(|error| Failure::bug(format!("the protocol's descriptors: {error}")))?;
-    let mut server = Server::builder()
+    let server = Server::builder()
         .timeout(TIMEOUT)
         .max_concurrent_streams(STREAMS)
         .concurrency_limit_per_connection(STREAMS as usize)
         .load_shed(true)
-        .tcp_nodelay(true)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_connection_age(AGE)
+        .max_connection_age_grace(AGE_GRACE)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .http2_max_header_list_size(HEADERS_MAX)
-        .http2_max_pending_accept_reset_streams(Some(20));
-    if let Some(tls) = &listening.tls {
-        server = server.tls_config(tls_config(tls)).map_err(unusable)?;
-    }
+        .http2_max_pending_accept_reset_streams(Some(20))
+        .http2_max_local_error_reset_streams(Some(200));
     let operator = OperatorServer::new(OperatorService::new(cluster.clone()))
-        .max_decoding_message_size(MESSAGE_MAX)
+        .max_decoding_message_size(REQUEST_MAX)
         .max_encoding_message_size(MESSAGE_MAX);
     let link = WorkerLinkServer::new(LinkService::new(cluster))
         .max_decoding_message_size(MESSAGE_MAX)
         .max_encoding_message_size(MESSAGE_MAX);
-    server
-        .layer(AccessLayer::new(listening.access, audit))
+    let serving = server
+        .layer(AccessLayer::new(listening.access, audit.clone()))
         .add_service(health_service)
         .add_service(reflection)
         .add_service(operator)
         .add_service(link)
-        .serve_with_incoming_shutdown(TcpIncoming::from(listening.listener), stop)
-        .await
-        .map_err(|error| Failure::new(FailureClass::Infra, format!("the server failed: {error}")))
-}
-
-fn tls_config(tls: &Tls) -> ServerTlsConfig {
-    let config = ServerTlsConfig::new().identity(Identity::from_pem(&tls.certificate, &tls.key));
-    match &tls.client_ca {
-        Some(ca) => config
-            .client_ca_root(Certificate::from_pem(ca))
-            .client_auth_optional(true),
-        None => config,
-    }
-}
-
-fn unusable(error: tonic::transport::Error) -> Failure {
-    let cause = std::error::Error::source(&error);
-    let cause = cause.map_or_else(|| error.to_string(), ToString::to_string);
-    Failure::config(format!("the certificates cannot be used: {cause}")).remedy(
-        "check that --tls-cert, --tls-key and --client-ca are PEM files that belong together",
-    )
+        .serve_with_incoming_shutdown(incoming(listening.listener, listening.tls), stop);
+    let served = tokio::select! {
+        served = serving => served,
+        () = audit.keep_counting() => Ok(()),
+    };
+    audit.finish().await;
+    served.map_err(|error| Failure::new(FailureClass::Infra, format!("the server failed: {error}")))
 }
