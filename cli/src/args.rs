@@ -101,6 +101,9 @@ pub enum Command {
     /// Runs of a coordinator
     #[command(subcommand)]
     Run(Run),
+    /// Snapshots of earlier days, made with the events that are known today
+    #[command(subcommand)]
+    Backfill(Backfill),
     /// The coordinator and what it has to work with
     #[command(subcommand)]
     Cluster(Cluster),
@@ -368,6 +371,71 @@ pub struct OneRun {
     pub run: String,
     #[command(flatten)]
     pub remote: Remote,
+}
+
+/// Which days a backfill makes.
+#[derive(Debug, Args)]
+pub struct BackfillDays {
+    /// First day to look back from
+    #[arg(long, value_name = "DATE")]
+    pub from: String,
+    /// Last day to look back from
+    #[arg(long, value_name = "DATE")]
+    pub to: String,
+    /// Which day is made first
+    #[arg(long, default_value = "asc", value_parser = ["asc", "desc"])]
+    pub order: String,
+    /// Also days that have a snapshot already
+    #[arg(long)]
+    pub again: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Backfill {
+    /// Show which days would be made
+    Plan {
+        #[command(flatten)]
+        days: BackfillDays,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Make a snapshot of each day; none of them becomes the newest
+    Create {
+        #[command(flatten)]
+        days: BackfillDays,
+        /// Refuse unless the plan has this hash
+        #[arg(long, value_name = "HASH", default_value = "")]
+        plan: String,
+        /// Show the plan, and make nothing
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        waiting: Waiting,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// List backfills, newest first
+    Ls {
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Show a backfill day by day
+    Get {
+        /// Identity of the backfill, its beginning, or @latest
+        backfill: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Make no further days
+    Cancel {
+        /// Identity of the backfill, its beginning, or @latest
+        backfill: String,
+        /// Why, for those who look later
+        #[arg(long, default_value = "")]
+        reason: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -20,6 +20,8 @@ pub struct Draft<'a> {
     pub prepared: &'a Prepared,
     /// The run.
     pub run: &'a str,
+    /// The backfill that it is part of.
+    pub backfill: Option<String>,
     /// When: RFC 3339 in UTC, and milliseconds since 1970.
     pub published: (String, i64),
     /// What the run did.
@@ -60,7 +62,7 @@ impl Draft<'_> {
         let bug = |error: serde_json::Error| Failure::bug(error.to_string());
         let plan = &self.prepared.planned.plan;
         let parent = plan.parent.as_ref().map(|parent| parent.number);
-        let tables = table_entries(self.parts, |table| format!("tables/{table}"))?;
+        let tables = table_entries(self.parts, |table| format!("{}/{table}", plan.tables))?;
         let hash = snapshot_hash(
             &tables,
             self.fits.as_ref(),
@@ -71,8 +73,9 @@ impl Draft<'_> {
         .map_err(bug)?;
         Ok(Manifest {
             format: Manifest::FORMAT,
-            number: parent.unwrap_or(0) + 1,
+            number: self.prepared.number,
             parent,
+            backfill: self.backfill,
             run: self.run.to_owned(),
             plan_hash: self.prepared.plan_hash.clone(),
             code_version: CODE_VERSION,

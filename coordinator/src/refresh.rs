@@ -8,7 +8,7 @@ use tenfold_core::project::{Project, Quarantine};
 use tenfold_core::refresh::counts::CountsBySource;
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::plan::{
-    Head, Plan, Planned, QuarantineRetry, fingerprint, plan as decide,
+    Head, Plan, Planned, QuarantineRetry, fingerprint, plan as decide, plan_backfill,
 };
 use tenfold_core::refresh::state::ShardState;
 use tenfold_core::refresh::steps;
@@ -45,6 +45,8 @@ pub struct Refresh<'a> {
     pub retry: bool,
     /// Identity of the run, a ULID.
     pub run: String,
+    /// The backfill that it is part of: an earlier day is made again, and nothing is read.
+    pub backfill: Option<String>,
     /// Refuse unless the plan has this hash.
     pub plan_hash: Option<&'a str>,
     /// Is asked before publication.
@@ -61,6 +63,8 @@ pub struct Prepared {
     pub plan_hash: String,
     /// The head that it builds on.
     pub head: Option<Head>,
+    /// The number that it will have.
+    pub number: u64,
 }
 
 impl Refresh<'_> {
@@ -70,25 +74,11 @@ impl Refresh<'_> {
     /// When a source cannot be listed or does not fit its mapping, or the plan is refused.
     pub async fn prepare(&self) -> Result<Prepared, Failure> {
         let record = store::look(self.store, self.shards).await?;
-        let head = store::head(self.store).await?;
-        let fingerprint = fingerprint(self.project, record.shards)?;
-        let known = known(head.as_ref(), &fingerprint);
-        let found = list(self.project, &self.places, &known, self.understanding).await?;
-        let retry = match (&head, self.retry) {
-            (Some(head), true) => crate::quarantine::retry(
-                &crate::quarantine::read(self.store, &head.state.quarantine).await?,
-            )?,
-            _ => QuarantineRetry::default(),
+        let (head, last) = store::newest(self.store).await?;
+        let planned = match self.backfill {
+            Some(_) => plan_backfill(self.project, self.as_of, record.shards, head.as_ref())?,
+            None => self.plan(record.shards, head.as_ref()).await?,
         };
-        let mut planned = decide(
-            self.project,
-            self.as_of,
-            record.shards,
-            head.as_ref(),
-            &found.listing,
-            &retry,
-        )?;
-        planned.notes.extend(found.notes);
         let plan_hash = planned
             .plan
             .hash()
@@ -97,7 +87,31 @@ impl Refresh<'_> {
             planned,
             plan_hash,
             head,
+            number: last + 1,
         })
+    }
+
+    /// Lists the sources and decides about their files.
+    async fn plan(&self, shards: u32, head: Option<&Head>) -> Result<Planned, Failure> {
+        let fingerprint = fingerprint(self.project, shards)?;
+        let known = known(head, &fingerprint);
+        let found = list(self.project, &self.places, &known, self.understanding).await?;
+        let retry = match (head, self.retry) {
+            (Some(head), true) => crate::quarantine::retry(
+                &crate::quarantine::read(self.store, &head.state.quarantine).await?,
+            )?,
+            _ => QuarantineRetry::default(),
+        };
+        let mut planned = decide(
+            self.project,
+            self.as_of,
+            shards,
+            head,
+            &found.listing,
+            &retry,
+        )?;
+        planned.notes.extend(found.notes);
+        Ok(planned)
     }
 
     /// Plans, runs and publishes, and keeps a record of it.
@@ -260,6 +274,7 @@ impl<'a> Work<'a> {
         let manifest = publish::Draft {
             prepared: &prepared,
             run: &record.run,
+            backfill: self.refresh.backfill.clone(),
             published: (self.refresh.now)(),
             summary: self.summary.clone(),
             warnings: record.warnings.clone(),

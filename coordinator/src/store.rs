@@ -77,18 +77,21 @@ fn check(shards: u32) -> Result<(), Failure> {
     }
 }
 
-/// The newest snapshot with the state that it left.
+/// The newest snapshot that is no backfill, with the state that it left, and the highest number
+/// that is taken.
 ///
 /// # Errors
 /// When the store does not answer or the state is damaged.
-pub async fn head(store: &Store) -> Result<Option<Head>, Failure> {
-    match publish::head(store).await? {
+pub async fn newest(store: &Store) -> Result<(Option<Head>, u64), Failure> {
+    let newest = publish::newest(store).await?;
+    let head = match newest.head {
         Some(manifest) => {
             let state = state(store, &manifest).await?;
-            Ok(Some(Head { manifest, state }))
+            Some(Head { manifest, state })
         }
-        None => Ok(None),
-    }
+        None => None,
+    };
+    Ok((head, newest.last))
 }
 
 /// The index of the state that a snapshot left.

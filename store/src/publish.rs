@@ -62,22 +62,49 @@ pub async fn read_manifest(store: &Store, number: u64) -> Result<Option<Manifest
     Ok(Some(manifest))
 }
 
-/// The newest snapshot. A listing says where to begin; from there each next number is looked up,
-/// so that a listing that lags hides nothing.
+/// The end of a store's snapshots.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Newest {
+    /// The newest snapshot that is no backfill: what readers see and the next night builds on.
+    pub head: Option<Manifest>,
+    /// The highest number that is taken, by whatever snapshot.
+    pub last: u64,
+}
+
+/// The newest snapshot that is no backfill.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn head(store: &Store) -> Result<Option<Manifest>, Failure> {
-    let mut number = snapshots(store).await?.last().copied().unwrap_or(0);
+    Ok(newest(store).await?.head)
+}
+
+/// The newest snapshot and the highest number. A listing says where to begin; from there each next
+/// number is looked up, so that a listing that lags hides nothing.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn newest(store: &Store) -> Result<Newest, Failure> {
+    let mut last = snapshots(store).await?.last().copied().unwrap_or(0);
     let mut found = None;
-    if number > 0 {
-        found = read_manifest(store, number).await?;
+    if last > 0 {
+        found = read_manifest(store, last).await?;
     }
-    while let Some(next) = read_manifest(store, number + 1).await? {
-        number += 1;
+    while let Some(next) = read_manifest(store, last + 1).await? {
+        last += 1;
         found = Some(next);
     }
-    Ok(found)
+    // A backfill names the head of its time as its parent, and nothing that is no backfill was
+    // published since: that would be the highest number.
+    let head = match found {
+        Some(Manifest {
+            backfill: Some(_),
+            parent: Some(parent),
+            ..
+        }) => read_manifest(store, parent).await?,
+        found => found,
+    };
+    Ok(Newest { head, last })
 }
 
 /// The numbers of the published snapshots that a listing shows, ascending.
@@ -168,8 +195,13 @@ pub async fn publish(
     manifest: &mut Manifest,
     at_ms: i64,
 ) -> Result<Publication, Failure> {
-    let current = head(store).await?;
-    if let Some(run) = foreign_head(manifest, current.as_ref()) {
+    let current = newest(store).await?;
+    if let Some(run) = foreign_head(manifest, current.head.as_ref()) {
+        return Ok(Publication::LostRace { run });
+    }
+    if current.last + 1 != manifest.number {
+        let run = read_manifest(store, manifest.number).await?;
+        let run = run.map_or_else(String::new, |there| there.run);
         return Ok(Publication::LostRace { run });
     }
     for (name, table) in &mut manifest.tables {

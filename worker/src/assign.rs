@@ -419,18 +419,13 @@ fn write(
         repeated: &repeated,
         identity: &["customer"],
     };
-    let directory = format!("{}/shard={shard:02}", table_root(table));
+    let directory = format!("{}/{table}/shard={shard:02}", task.tables);
     let part = context.wait(put_parquet(&context.store, &directory, rows, layout))?;
     Ok(TablePart {
         table: table.to_owned(),
         shard: Some(shard),
         part,
     })
-}
-
-/// Where a table lies in the store.
-pub fn table_root(table: &str) -> String {
-    format!("tables/{table}")
 }
 
 /// Reads partial facts.

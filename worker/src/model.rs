@@ -14,7 +14,7 @@ use tenfold_core::refresh::task::{ModelOutput, ModelTask, RankedValue, TablePart
 use tenfold_store::part::{Layout, put_parquet};
 
 use crate::TaskContext;
-use crate::assign::{FactSums, read_facts, table_root};
+use crate::assign::{FactSums, read_facts};
 use crate::ranking::GroupKey;
 use crate::values::{Columns, common_scale, common_type};
 
@@ -36,23 +36,25 @@ pub fn run(task: &ModelTask, context: &TaskContext) -> Result<ModelOutput, Failu
     Ok(ModelOutput {
         tables: vec![
             write(
+                task,
                 "fact_value_by_decile",
                 &fact_value_by_decile(task, &facts)?,
                 context,
             )?,
-            write("dim_date", &dim_date(task)?, context)?,
+            write(task, "dim_date", &dim_date(task)?, context)?,
         ],
     })
 }
 
-fn write(table: &str, rows: &RecordBatch, context: &TaskContext) -> Result<TablePart, Failure> {
+fn write(
+    task: &ModelTask,
+    table: &str,
+    rows: &RecordBatch,
+    context: &TaskContext,
+) -> Result<TablePart, Failure> {
+    let directory = format!("{}/{table}", task.tables);
     let layout = Layout::default();
-    let part = context.wait(put_parquet(
-        &context.store,
-        &table_root(table),
-        rows,
-        layout,
-    ))?;
+    let part = context.wait(put_parquet(&context.store, &directory, rows, layout))?;
     Ok(TablePart {
         table: table.to_owned(),
         shard: None,
@@ -343,6 +345,7 @@ mod tests {
             deciles: Vec::new(),
             facts: Vec::new(),
             first_day,
+            tables: "tables".to_owned(),
         };
         let dates = dim_date(&task).unwrap();
         assert_eq!(dates.num_rows(), 365 + 366);

@@ -99,6 +99,7 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
         }
         Command::Submit(submit) => remote::submit(&submit, &global, &machine)?,
         Command::Run(verb) => remote::run(&verb, &global, &machine)?,
+        Command::Backfill(verb) => remote::backfill(&verb, &global, &machine)?,
         Command::Cluster(Cluster::Status { remote: to }) => {
             remote::status(&to, &global, &machine)?;
         }

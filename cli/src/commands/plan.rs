@@ -38,6 +38,7 @@ pub fn refresh_of<'a>(
         },
         retry,
         run: Ulid::new().to_string(),
+        backfill: None,
         plan_hash: None,
         gate: &OpenGate,
         now: &now,

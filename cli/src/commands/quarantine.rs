@@ -14,7 +14,7 @@ use crate::project;
 pub fn ls(global: &Global, machine: &Machine) -> Result<(), Stopped> {
     let kept = project::open_store(global)?;
     let batches = machine.runtime.block_on(async {
-        let mut parts = match store::head(&kept).await? {
+        let mut parts = match store::newest(&kept).await?.0 {
             Some(head) => head.state.quarantine,
             None => Vec::new(),
         };
@@ -42,7 +42,7 @@ pub fn ls(global: &Global, machine: &Machine) -> Result<(), Stopped> {
 /// Reads the refused rows again and publishes what became of them.
 pub fn retry(as_of: &AsOf, global: &Global, machine: &Machine) -> Result<(), Stopped> {
     let kept = project::open_store(global)?;
-    let head = machine.runtime.block_on(store::head(&kept))?;
+    let (head, _) = machine.runtime.block_on(store::newest(&kept))?;
     let head = head.ok_or_else(|| {
         Stopped::not_found(
             Failure::config("there is no snapshot yet")

@@ -14,6 +14,8 @@ use crate::project;
 struct Listed {
     number: u64,
     as_of: String,
+    /// The backfill that made it: such a snapshot is never the newest one.
+    backfill: Option<String>,
     published_at: String,
     customers: u64,
     run: String,
@@ -28,6 +30,7 @@ pub fn ls(global: &Global, machine: &Machine) -> Result<(), Stopped> {
         listed.push(Listed {
             number,
             as_of: manifest.as_of.to_string(),
+            backfill: manifest.backfill,
             published_at: manifest.published_at,
             customers: manifest.customers,
             run: manifest.run,
@@ -38,16 +41,28 @@ pub fn ls(global: &Global, machine: &Machine) -> Result<(), Stopped> {
         vec![
             one.number.to_string(),
             one.as_of.clone(),
+            match one.backfill {
+                Some(_) => "backfill",
+                None => "night",
+            }
+            .to_owned(),
             one.published_at.clone(),
             one.customers.to_string(),
             one.snapshot_hash[..12].to_owned(),
         ]
     };
-    let headers = ["number", "as_of", "published_at", "customers", "hash"];
+    let headers = [
+        "number",
+        "as_of",
+        "kind",
+        "published_at",
+        "customers",
+        "hash",
+    ];
     let table = TextTable {
         headers: headers.map(str::to_owned).to_vec(),
         rows: listed.iter().map(row).collect(),
-        right_aligned: vec![true, false, false, true, false],
+        right_aligned: vec![true, false, false, false, true, false],
     };
     Ok(print(global.output, &table, &listed)?)
 }

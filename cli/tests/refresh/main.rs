@@ -8,6 +8,7 @@
 )]
 
 mod airline;
+mod backfill;
 mod bad_input;
 mod cdnow;
 mod cluster;

@@ -35,7 +35,12 @@ pub(super) fn submission(request: &SubmitRunRequest) -> Result<(), Failure> {
 
 /// Checks what a run is cancelled with.
 pub(super) fn cancel(request: &CancelRunRequest) -> Result<(), Failure> {
-    within("the reason", &request.reason, REASON)
+    reason(&request.reason)
+}
+
+/// Checks why something is stopped.
+pub(super) fn reason(words: &str) -> Result<(), Failure> {
+    within("the reason", words, REASON)
 }
 
 /// Checks a name that something is looked up by.

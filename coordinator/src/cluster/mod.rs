@@ -5,6 +5,7 @@
 //! they share one [`Cluster`]. Each of them may be killed at any moment: what was acknowledged is in the ledger, what was computed is in the
 //! store, and everything else here is rebuilt from the two.
 
+mod backfills;
 mod executor;
 mod limits;
 pub mod link;
@@ -197,6 +198,7 @@ impl Cluster {
     pub async fn run(self: Arc<Self>) {
         tokio::select! {
             () = runs::serve(self.clone()) => {}
+            () = backfills::serve(self.clone()) => {}
             () = self.desk.look_over() => {}
             () = self.keep_looking_around() => {}
         }

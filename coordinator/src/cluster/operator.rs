@@ -223,6 +223,76 @@ impl Operator for OperatorService {
         }))
     }
 
+    async fn plan_backfill(
+        &self,
+        request: Request<proto::PlanBackfillRequest>,
+    ) -> Answer<proto::BackfillPlan> {
+        let planned = self.cluster.plan_backfill(&request.into_inner()).await;
+        Ok(Response::new(planned.map_err(refused)?.shown()))
+    }
+
+    async fn create_backfill(
+        &self,
+        request: Request<proto::CreateBackfillRequest>,
+    ) -> Answer<proto::Backfill> {
+        let by = caller(&request);
+        let request = request.into_inner();
+        limits::name("the plan hash", &request.plan_hash).map_err(invalid)?;
+        let wanted = request.plan.unwrap_or_default();
+        let planned = self.cluster.plan_backfill(&wanted).await.map_err(refused)?;
+        let shown = planned.shown();
+        if !request.plan_hash.is_empty() && request.plan_hash != shown.plan_hash {
+            return Err(proto::status(Code::Aborted, &moved(&shown.plan_hash)));
+        }
+        if shown.days.iter().all(|day| day.state == "skip") {
+            let failure = Failure::config("every day has a snapshot already")
+                .remedy("--again makes them with today's knowledge");
+            return Err(proto::status(Code::FailedPrecondition, &failure));
+        }
+        let made = self.cluster.create_backfill(&planned, by).await;
+        self.shown_backfill(&made.map_err(not_added)?)
+    }
+
+    async fn get_backfill(
+        &self,
+        request: Request<proto::BackfillRequest>,
+    ) -> Answer<proto::Backfill> {
+        self.shown_backfill(&request.into_inner().backfill)
+    }
+
+    async fn list_backfills(
+        &self,
+        _: Request<proto::ListBackfillsRequest>,
+    ) -> Answer<proto::ListBackfillsResponse> {
+        let ledger = self.cluster.ledger();
+        let backfills = ledger.backfills.values().rev();
+        let backfills = backfills.map(|backfill| self.cluster.shown_backfill(&ledger, backfill));
+        Ok(Response::new(proto::ListBackfillsResponse {
+            backfills: backfills.collect(),
+        }))
+    }
+
+    async fn cancel_backfill(
+        &self,
+        request: Request<proto::CancelBackfillRequest>,
+    ) -> Answer<proto::Backfill> {
+        let by = caller(&request);
+        let request = request.into_inner();
+        limits::reason(&request.reason).map_err(invalid)?;
+        let backfill = self.backfill(&request.backfill)?;
+        self.cluster
+            .cancel_backfill(&backfill, request.reason, by)
+            .await
+            .map_err(|error| match error {
+                NotAdded::Refused(Refusal::Over(state)) => {
+                    let failure = Failure::config(format!("backfill {backfill} is over: {state}"));
+                    proto::status(Code::Aborted, &failure)
+                }
+                error => not_added(error),
+            })?;
+        self.shown_backfill(&backfill)
+    }
+
     async fn list_snapshots(
         &self,
         request: Request<proto::ListSnapshotsRequest>,
@@ -306,6 +376,31 @@ impl Operator for OperatorService {
 }
 
 impl OperatorService {
+    /// The backfill that a text names.
+    fn backfill(&self, named: &str) -> Result<String, Status> {
+        limits::name("the name of a backfill", named).map_err(invalid)?;
+        let ledger = self.cluster.ledger();
+        if named == "@latest" {
+            let latest = ledger.backfills.keys().next_back();
+            return latest
+                .cloned()
+                .ok_or_else(|| missing("backfill", named, "tenfold backfill ls"));
+        }
+        let named = named.to_ascii_uppercase();
+        let names = ledger.backfills.keys().map(String::as_str);
+        Ok(one_of(names, &named, "backfill", "tenfold backfill ls")?.to_owned())
+    }
+
+    fn shown_backfill(&self, named: &str) -> Answer<proto::Backfill> {
+        let id = self.backfill(named)?;
+        let ledger = self.cluster.ledger();
+        let backfill = ledger.backfills.get(&id);
+        let backfill = backfill.ok_or_else(|| missing("backfill", &id, "tenfold backfill ls"))?;
+        Ok(Response::new(
+            self.cluster.shown_backfill(&ledger, backfill),
+        ))
+    }
+
     async fn cordon(&self, worker: &str, cordoned: bool) -> Answer<proto::Worker> {
         let workers = self.cluster.desk.workers();
         let names = workers.iter().map(|worker| worker.worker.as_str());
@@ -536,6 +631,13 @@ fn cancelled_key(key: &str, run: &str) -> Failure {
 
 fn invalid(failure: Failure) -> Status {
     proto::status(Code::InvalidArgument, &failure)
+}
+
+fn moved(plan_hash: &str) -> Failure {
+    Failure::config(format!(
+        "the plan has hash {plan_hash} now: days, declarations or the newest snapshot changed"
+    ))
+    .remedy("look at it again with `tenfold backfill plan`, and create that one")
 }
 
 fn bug(error: impl std::fmt::Display) -> Failure {

@@ -233,6 +233,7 @@ pub(crate) fn snapshot(manifest: &Manifest) -> proto::Snapshot {
         customers: manifest.customers,
         rows: manifest.tables.values().map(|table| table.rows).sum(),
         bytes: manifest.tables.values().map(|table| table.bytes).sum(),
+        backfill: manifest.backfill.clone().unwrap_or_default(),
     }
 }
 

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::{Failure, FailureClass};
 use tenfold_core::hash::sha256_hex;
-use tenfold_core::ledger::{Ending, Record, Run, RunState};
+use tenfold_core::ledger::{Ending, Origin, Record, Run, RunState};
 use tenfold_core::snapshot::{Manifest, ObjectRef};
 use tenfold_store::publish::{self, Publication, get_object};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -24,7 +24,7 @@ use crate::run::{RunRecord, RunStatus};
 use crate::{Gate, OpenGate, Stopped};
 
 /// How long to wait before a store that failed is asked again.
-const STORE_PAUSE: Duration = Duration::from_secs(2);
+pub(super) const STORE_PAUSE: Duration = Duration::from_secs(2);
 /// Where manifests lie that are about to be published.
 const MANIFESTS: &str = "_coordinator/manifests";
 
@@ -216,6 +216,10 @@ async fn refresh(cluster: &Arc<Cluster>, run: &Run) -> Result<RunRecord, Stopped
         understanding: cluster.projects.understanding(),
         retry: run.request.retry_quarantine,
         run: run.run.clone(),
+        backfill: match &run.origin {
+            Origin::Backfill { backfill } => Some(backfill.clone()),
+            _ => None,
+        },
         plan_hash: (!plan_hash.is_empty()).then_some(plan_hash.as_str()),
         gate: &gate,
         now: &now,
@@ -242,6 +246,7 @@ impl Cluster {
             understanding: self.projects.understanding(),
             retry,
             run: String::new(),
+            backfill: None,
             plan_hash: None,
             gate: &OpenGate,
             now: &now,

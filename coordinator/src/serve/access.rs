@@ -100,6 +100,26 @@ pub const METHODS: &[(&str, Needs)] = &[
     ),
     ("/tenfold.v1.Operator/ListTasks", Needs::Look(Role::Viewer)),
     (
+        "/tenfold.v1.Operator/PlanBackfill",
+        Needs::Look(Role::Viewer),
+    ),
+    (
+        "/tenfold.v1.Operator/CreateBackfill",
+        Needs::Change(Role::Operator),
+    ),
+    (
+        "/tenfold.v1.Operator/GetBackfill",
+        Needs::Look(Role::Viewer),
+    ),
+    (
+        "/tenfold.v1.Operator/ListBackfills",
+        Needs::Look(Role::Viewer),
+    ),
+    (
+        "/tenfold.v1.Operator/CancelBackfill",
+        Needs::Change(Role::Operator),
+    ),
+    (
         "/tenfold.v1.Operator/ListSnapshots",
         Needs::Look(Role::Viewer),
     ),

@@ -8,6 +8,7 @@
 //!
 //! Entries hold no personal data.
 
+mod backfill;
 mod record;
 mod run;
 mod state;
@@ -15,6 +16,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use backfill::{Backfill, BackfillState};
 pub use record::{Ending, Entry, Origin, Record, RunRequest, entry_path};
 pub use run::{Refusal, RunEvent, RunState, next};
 pub use state::{Ledger, Run, Schedule};

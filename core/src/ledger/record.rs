@@ -161,6 +161,26 @@ pub enum Record {
         /// Firings that wait for the running one, in order.
         buffered: Vec<String>,
     },
+    /// Snapshots of earlier days are asked for.
+    BackfillCreated {
+        /// Identity of the backfill: a ULID.
+        backfill: String,
+        /// The days, in the order in which they are made.
+        days: Vec<Day>,
+        /// Hash of the plan that was agreed to.
+        plan_hash: String,
+        /// Who asked.
+        by: String,
+    },
+    /// A backfill makes no further days.
+    BackfillCancelled {
+        /// The backfill.
+        backfill: String,
+        /// Why, in the words of who asked.
+        reason: String,
+        /// Who asked.
+        by: String,
+    },
     /// A worker gets no new tasks.
     WorkerCordoned {
         /// The worker.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::backfill::{Backfill, BackfillState};
 use super::record::{Ending, Entry, Origin, Record, RunRequest};
 use super::run::{Refusal, RunEvent, RunState, next};
 use crate::failure::Failure;
@@ -25,6 +26,8 @@ pub struct Ledger {
     pub queue: Vec<String>,
     /// Schedules by name.
     pub schedules: BTreeMap<String, Schedule>,
+    /// Backfills by identity.
+    pub backfills: BTreeMap<String, Backfill>,
     /// Workers that get no new tasks.
     pub cordoned: BTreeSet<String>,
     /// Runs that are over, oldest first.
@@ -119,6 +122,18 @@ impl Ledger {
                 let known = self.schedules.contains_key(schedule);
                 return known.then_some(()).ok_or(Refusal::Nonsense);
             }
+            Record::BackfillCreated { backfill, .. } => {
+                let new = !self.backfills.contains_key(backfill);
+                return new.then_some(()).ok_or(Refusal::Nonsense);
+            }
+            Record::BackfillCancelled { backfill, .. } => {
+                let known = self.backfills.get(backfill).ok_or(Refusal::Nonsense)?;
+                return match known.state() {
+                    BackfillState::Running | BackfillState::Failed => Ok(()),
+                    BackfillState::Succeeded => Err(Refusal::Over(RunState::Succeeded)),
+                    BackfillState::Cancelled => Err(Refusal::Over(RunState::Cancelled)),
+                };
+            }
             Record::Office { .. }
             | Record::ScheduleApplied { .. }
             | Record::WorkerCordoned { .. }
@@ -178,6 +193,12 @@ impl Ledger {
             schedule.last_run = Some(run.clone());
             schedule.buffered.retain(|waiting| waiting != nominal);
         }
+        if let Origin::Backfill { backfill } = origin
+            && let Some(backfill) = self.backfills.get_mut(backfill)
+        {
+            let begun = (run.clone(), RunState::Queued);
+            backfill.runs.insert(request.as_of, begun);
+        }
         self.keys.insert(key.clone(), run.clone());
         self.queue.push(run.clone());
         let new = Run {
@@ -224,6 +245,12 @@ impl Ledger {
             return;
         };
         run.state = state;
+        if let Origin::Backfill { backfill } = &run.origin
+            && let Some(backfill) = self.backfills.get_mut(backfill)
+            && let Some((_, seen)) = backfill.runs.get_mut(&run.request.as_of)
+        {
+            *seen = state;
+        }
         match event {
             RunEvent::Start => {
                 run.started_ms.get_or_insert(entry.at_ms);
@@ -302,6 +329,32 @@ impl Ledger {
                 s.skipped += skipped;
                 s.buffered.clone_from(buffered);
             }),
+            Record::BackfillCreated {
+                backfill,
+                days,
+                plan_hash,
+                by,
+            } => {
+                let new = Backfill {
+                    backfill: backfill.clone(),
+                    days: days.clone(),
+                    plan_hash: plan_hash.clone(),
+                    by: by.clone(),
+                    created_ms: at_ms,
+                    cancelled: None,
+                    runs: BTreeMap::new(),
+                };
+                self.backfills.insert(backfill.clone(), new);
+            }
+            Record::BackfillCancelled {
+                backfill,
+                reason,
+                by,
+            } => {
+                if let Some(backfill) = self.backfills.get_mut(backfill) {
+                    backfill.cancelled = Some((by.clone(), reason.clone()));
+                }
+            }
             Record::WorkerCordoned { worker } => drop(self.cordoned.insert(worker.clone())),
             Record::WorkerUncordoned { worker } => drop(self.cordoned.remove(worker)),
             _ => {}

@@ -74,7 +74,12 @@ pub struct Plan {
     pub absorb: Vec<AbsorbTask>,
     /// Rows that leave quarantine to be read again.
     pub released: CountsBySource,
+    /// Where the tables lie, relative to the root of the store.
+    pub tables: String,
 }
+
+/// Where the tables of the newest snapshot lie.
+pub const TABLES: &str = "tables";
 
 /// What planning decided, with what a person wants to know about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -146,6 +151,7 @@ pub fn plan(
         from_scratch: kept.is_none(),
         absorb: Vec::new(),
         released: CountsBySource::new(),
+        tables: TABLES.to_owned(),
     };
     let mut reads = BTreeMap::new();
     let mut reused_files = 0;
@@ -168,6 +174,68 @@ pub fn plan(
         reads,
         reused_files,
         notes,
+    })
+}
+
+/// Decides what a backfill of an earlier day will do: the state that the head left is looked at as
+/// of that day, and nothing is read. Its tables are kept apart from those of the newest snapshot.
+///
+/// # Errors
+/// When nothing was published yet, the declarations changed since, or the day is not before the
+/// head's.
+pub fn plan_backfill(
+    project: &Project,
+    as_of: Day,
+    shards: u32,
+    head: Option<&Head>,
+) -> Result<Planned, Failure> {
+    let Some(head) = head else {
+        return Err(
+            Failure::config("a backfill needs a published snapshot, and there is none")
+                .remedy("publish the newest day first: `tenfold refresh`"),
+        );
+    };
+    let fingerprint = fingerprint(project, shards)?;
+    let number = head.manifest.number;
+    if head.state.fingerprint != fingerprint {
+        return Err(Failure::config(format!(
+            "the mapping of a source changed since snapshot {number}, which a backfill would build on"
+        ))
+        .remedy("refresh first: that reads the files with the new mapping"));
+    }
+    if as_of >= head.manifest.as_of {
+        return Err(Failure::config(format!(
+            "as_of {as_of} is not before {}, the as_of of snapshot {number}",
+            head.manifest.as_of
+        ))
+        .remedy("a backfill makes earlier days; `tenfold refresh` makes this one"));
+    }
+    let mut plan = Plan {
+        code_version: CODE_VERSION,
+        project: project.clone(),
+        as_of,
+        parent: Some(Parent {
+            number,
+            snapshot_hash: head.manifest.snapshot_hash.clone(),
+        }),
+        shards,
+        fingerprint,
+        from_scratch: false,
+        absorb: Vec::new(),
+        released: CountsBySource::new(),
+        tables: String::new(),
+    };
+    // Named by what it shows, so that a run that was killed is gone on with by the next one.
+    let hash = plan.hash().map_err(|e| Failure::bug(e.to_string()))?;
+    plan.tables = format!("backfills/{}/{TABLES}", &hash[..16]);
+    Ok(Planned {
+        plan,
+        nothing_new: false,
+        reads: BTreeMap::new(),
+        reused_files: head.state.inputs.len() as u64,
+        notes: vec![format!(
+            "built with the events that snapshot {number} knew; it never becomes the newest snapshot"
+        )],
     })
 }
 

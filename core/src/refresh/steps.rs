@@ -312,6 +312,7 @@ pub fn assign_tasks(plan: &Plan, values: &[ShardValues], cuts: &PartRef) -> Vec<
             value: value.clone(),
             deciles: deciles.clone(),
             cuts: cuts.clone(),
+            tables: plan.tables.clone(),
         })
     };
     values.iter().map(task).collect()
@@ -325,5 +326,6 @@ pub fn model_task(plan: &Plan, merged: &[MergeOutput], assigned: &[AssignOutput]
         deciles: decile_specs(&plan.project),
         facts: assigned.iter().map(|output| output.facts.clone()).collect(),
         first_day: first_day.unwrap_or(plan.as_of),
+        tables: plan.tables.clone(),
     })
 }

@@ -493,6 +493,8 @@ pub struct AssignTask {
     pub deciles: Vec<DecileSpec>,
     /// The cuts.
     pub cuts: PartRef,
+    /// Where the tables lie.
+    pub tables: String,
 }
 
 /// A file of a table.
@@ -526,6 +528,8 @@ pub struct ModelTask {
     pub facts: Vec<PartRef>,
     /// First day of `dim_date`.
     pub first_day: Day,
+    /// Where the tables lie.
+    pub tables: String,
 }
 
 /// What a model task answers.

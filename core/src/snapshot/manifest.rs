@@ -78,8 +78,12 @@ pub struct Manifest {
     pub format: u32,
     /// Number of the snapshot: 1, 2, 3, …
     pub number: u64,
-    /// The snapshot that it was built on.
+    /// The snapshot that it was built on: for a backfill the one whose events it knew.
     pub parent: Option<u64>,
+    /// The backfill that made it. Such a snapshot shows an earlier day with today's knowledge, and
+    /// is never the newest one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<String>,
     /// The run that published it: also how a writer knows its own record again.
     pub run: String,
     /// Hash of the plan.

@@ -1,6 +1,7 @@
 //! Commands that ask a coordinator.
 
 mod ask;
+mod backfill;
 mod cluster;
 mod run;
 mod shown;
@@ -8,6 +9,7 @@ mod submit;
 mod wait;
 mod worker;
 
+pub use backfill::backfill;
 pub use cluster::status;
 pub use run::run;
 pub use submit::submit;

@@ -73,6 +73,7 @@ fn head(files: &[ListedFile]) -> Head {
             format: Manifest::FORMAT,
             number: 3,
             parent: Some(2),
+            backfill: None,
             run: "run".to_owned(),
             plan_hash: String::new(),
             code_version: CODE_VERSION,
@@ -238,4 +239,30 @@ fn rows_in_quarantine_are_read_again_alone() {
         (&[3, 9][..], 40, 7)
     );
     assert_eq!(planned.plan.released, retry.counts);
+}
+
+#[test]
+fn a_backfill_makes_an_earlier_day_of_what_the_head_knew() {
+    let head = head(&[file("a", 10)]);
+    let planned = plan_backfill(&project(), day("2024-02-01"), 8, Some(&head)).unwrap();
+    assert!(planned.plan.absorb.is_empty());
+    assert!(!planned.plan.from_scratch && !planned.nothing_new);
+    assert_eq!(planned.plan.parent.as_ref().unwrap().number, 3);
+    assert_eq!(planned.reused_files, 1);
+    // Days have tables of their own, apart from those of the newest snapshot.
+    let other = plan_backfill(&project(), day("2024-02-02"), 8, Some(&head)).unwrap();
+    assert!(planned.plan.tables.starts_with("backfills/"));
+    assert_ne!(planned.plan.tables, other.plan.tables);
+}
+
+#[test]
+fn a_backfill_is_refused_without_what_it_builds_on() {
+    let refused = plan_backfill(&project(), day("2024-02-01"), 8, None).unwrap_err();
+    assert!(refused.message.contains("needs a published snapshot"));
+    let mut head = head(&[file("a", 10)]);
+    let refused = plan_backfill(&project(), day("2024-03-01"), 8, Some(&head)).unwrap_err();
+    assert!(refused.message.contains("is not before 2024-03-01"));
+    head.state.fingerprint = "another".to_owned();
+    let refused = plan_backfill(&project(), day("2024-02-01"), 8, Some(&head)).unwrap_err();
+    assert!(refused.message.contains("mapping of a source changed"));
 }

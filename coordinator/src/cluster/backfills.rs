@@ -1,0 +1,271 @@
+//! Backfills: snapshots of earlier days, one run after the other, between which other runs find
+//! their turn.
+//!
+//! What a backfill would do and what it does come of one function, [`Cluster::plan_backfill`]: the
+//! ledger keeps the days that it decided on. Submitting the run of the next day is a reconciler:
+//! it looks at the ledger alone, so a coordinator that takes over goes on where another one died.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt};
+use tenfold_core::calendar::Day;
+use tenfold_core::failure::Failure;
+use tenfold_core::hash::sha256_json;
+use tenfold_core::ledger::{Backfill, Ledger, Origin, Record, RunRequest};
+use tenfold_proto as proto;
+use tenfold_store::publish;
+
+use super::Cluster;
+use super::operator::Submission;
+use super::render::{number, time};
+use crate::book::NotAdded;
+
+/// Days of one backfill.
+const DAYS_MAX: usize = 3_660;
+/// Manifests that are read at a time.
+const MANIFESTS_AT_ONCE: usize = 16;
+
+/// What a backfill would make.
+pub(super) struct Planned {
+    plan_hash: String,
+    knowledge: u64,
+    /// Every day asked for, with the snapshot that it has already.
+    days: Vec<(Day, Option<u64>)>,
+    again: bool,
+}
+
+impl Planned {
+    fn makes(&self) -> impl Iterator<Item = Day> {
+        let wanted = self.days.iter();
+        wanted
+            .filter(|(_, there)| self.again || there.is_none())
+            .map(|(day, _)| *day)
+    }
+
+    pub(super) fn shown(&self) -> proto::BackfillPlan {
+        let day = |(day, there): &(Day, Option<u64>)| proto::BackfillDay {
+            as_of: day.to_string(),
+            state: match there {
+                Some(_) if !self.again => "skip".to_owned(),
+                _ => "make".to_owned(),
+            },
+            snapshot: there.unwrap_or_default(),
+            run: String::new(),
+        };
+        proto::BackfillPlan {
+            plan_hash: self.plan_hash.clone(),
+            knowledge: self.knowledge,
+            days: self.days.iter().map(day).collect(),
+        }
+    }
+}
+
+impl Cluster {
+    /// The days that a backfill would make.
+    ///
+    /// # Errors
+    /// When the days make no sense, or there is nothing to build on.
+    pub(super) async fn plan_backfill(
+        &self,
+        request: &proto::PlanBackfillRequest,
+    ) -> Result<Planned, Failure> {
+        let wanted = days(request)?;
+        let opened = self.projects.open().await?;
+        let newest = publish::newest(&self.store).await?;
+        let Some(head) = newest.head else {
+            return Err(Failure::config(
+                "a backfill needs a published snapshot, and there is none",
+            )
+            .remedy("publish the newest day first: `tenfold submit --wait`"));
+        };
+        if let Some(late) = wanted.iter().find(|day| **day >= head.as_of) {
+            return Err(Failure::config(format!(
+                "{late} is not before {}, the as_of of snapshot {}",
+                head.as_of, head.number
+            ))
+            .remedy("a backfill makes earlier days: end it before that one"));
+        }
+        let there = self.snapshots_by_day().await?;
+        let days: Vec<(Day, Option<u64>)> = wanted
+            .into_iter()
+            .map(|day| (day, there.get(&day).copied()))
+            .collect();
+        let decided = (
+            &days,
+            request.again,
+            head.number,
+            &head.snapshot_hash,
+            opened.project.canonical_json(),
+        );
+        let plan_hash = sha256_json(&decided).map_err(|e| Failure::bug(e.to_string()))?;
+        Ok(Planned {
+            plan_hash,
+            knowledge: head.number,
+            days,
+            again: request.again,
+        })
+    }
+
+    /// The newest snapshot of each day.
+    async fn snapshots_by_day(&self) -> Result<BTreeMap<Day, u64>, Failure> {
+        let numbers = publish::snapshots(&self.store).await?;
+        let manifests: Vec<_> = futures::stream::iter(numbers)
+            .map(|number| publish::read_manifest(&self.store, number))
+            .buffered(MANIFESTS_AT_ONCE)
+            .try_collect()
+            .await?;
+        let manifests = manifests.iter().flatten();
+        Ok(manifests
+            .map(|manifest| (manifest.as_of, manifest.number))
+            .collect())
+    }
+
+    /// Puts a backfill into the ledger. Gives its identity.
+    pub(super) async fn create_backfill(
+        &self,
+        planned: &Planned,
+        by: String,
+    ) -> Result<String, NotAdded> {
+        let backfill = self.ids.run(self.clock.now_ms());
+        let record = Record::BackfillCreated {
+            backfill: backfill.clone(),
+            days: planned.makes().collect(),
+            plan_hash: planned.plan_hash.clone(),
+            by,
+        };
+        self.add(record).await?;
+        Ok(backfill)
+    }
+
+    /// Makes no further days of a backfill, and stops the one at work.
+    pub(super) async fn cancel_backfill(
+        &self,
+        backfill: &str,
+        reason: String,
+        by: String,
+    ) -> Result<(), NotAdded> {
+        let record = Record::BackfillCancelled {
+            backfill: backfill.to_owned(),
+            reason: reason.clone(),
+            by: by.clone(),
+        };
+        self.add(record).await?;
+        let ledger = self.ledger();
+        let runs = ledger.backfills.get(backfill).into_iter();
+        let live = runs
+            .flat_map(|backfill| backfill.runs.values())
+            .filter(|(_, state)| !state.is_final());
+        for (run, _) in live {
+            let record = Record::CancelRequested {
+                run: run.clone(),
+                reason: reason.clone(),
+                by: by.clone(),
+            };
+            match self.add(record).await {
+                // It ended, or is being published: that day is made.
+                Ok(()) | Err(NotAdded::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// A backfill as it is now.
+    pub(super) fn shown_backfill(&self, ledger: &Ledger, backfill: &Backfill) -> proto::Backfill {
+        let run_of = |day: &Day| backfill.runs.get(day);
+        let ending = |run: &str| ledger.runs.get(run).and_then(|run| run.ending.as_ref());
+        let day = |day: &Day| {
+            let run = run_of(day);
+            let snapshot = run.and_then(|(run, _)| ending(run)?.snapshot);
+            proto::BackfillDay {
+                as_of: day.to_string(),
+                state: run.map_or("waiting", |(_, state)| state.name()).to_owned(),
+                snapshot: snapshot.unwrap_or_default(),
+                run: run.map(|(run, _)| run.clone()).unwrap_or_default(),
+            }
+        };
+        let problem = backfill.runs.values().find_map(|(run, state)| {
+            let failure = ending(run)?.failure.as_ref()?;
+            state.is_final().then(|| proto::Problem::from(failure))
+        });
+        let span = |day: Option<&Day>| day.map(Day::to_string).unwrap_or_default();
+        proto::Backfill {
+            backfill: backfill.backfill.clone(),
+            state: backfill.state().name().to_owned(),
+            from: span(backfill.days.iter().min()),
+            to: span(backfill.days.iter().max()),
+            days_total: number(backfill.days.len()),
+            days_made: number(backfill.made()),
+            submitted_at: time(backfill.created_ms),
+            submitted_by: backfill.by.clone(),
+            plan_hash: backfill.plan_hash.clone(),
+            days: backfill.days.iter().map(day).collect(),
+            problem,
+        }
+    }
+}
+
+/// The days that are asked for, in their order.
+fn days(request: &proto::PlanBackfillRequest) -> Result<Vec<Day>, Failure> {
+    let day = |what: &str, text: &str| -> Result<Day, Failure> {
+        text.parse()
+            .map_err(|error| Failure::config(format!("{what}: {error}")))
+    };
+    let (from, to) = (day("--from", &request.from)?, day("--to", &request.to)?);
+    if from > to {
+        return Err(Failure::config(format!("--from {from} is after --to {to}"))
+            .remedy("both are included: give the earlier day first"));
+    }
+    let count = usize::try_from(i64::from(to.0) - i64::from(from.0) + 1).unwrap_or(usize::MAX);
+    if count > DAYS_MAX {
+        return Err(
+            Failure::config(format!("{count} days are more than {DAYS_MAX}"))
+                .remedy("make several backfills"),
+        );
+    }
+    let mut days: Vec<Day> = (from.0..=to.0).map(Day).collect();
+    match request.order.as_str() {
+        "" | "asc" => Ok(days),
+        "desc" => {
+            days.reverse();
+            Ok(days)
+        }
+        other => Err(Failure::config(format!("{other:?} is no order")).remedy("use asc or desc")),
+    }
+}
+
+/// Submits the runs of backfills until this coordinator is deposed.
+pub(super) async fn serve(cluster: Arc<Cluster>) {
+    let mut changes = cluster.watch();
+    while !cluster.is_deposed() {
+        changes.borrow_and_update();
+        let ledger = cluster.ledger();
+        let due = ledger
+            .backfills
+            .values()
+            .find_map(|backfill| Some((backfill.backfill.clone(), backfill.next_day()?)));
+        let Some((backfill, day)) = due else {
+            // The sender lives in `cluster`, so an error cannot come.
+            let _ = changes.changed().await;
+            continue;
+        };
+        if let Err(NotAdded::Failed(failure)) = submit(&cluster, &backfill, day).await {
+            tracing::warn!(%backfill, as_of = %day, %failure, "a day is submitted again later");
+            tokio::time::sleep(super::runs::STORE_PAUSE).await;
+        }
+    }
+}
+
+async fn submit(cluster: &Cluster, backfill: &str, day: Day) -> Result<(), NotAdded> {
+    let key = format!("backfill/{backfill}/{day}");
+    let submission = Submission {
+        payload: key.clone(),
+        key,
+        request: RunRequest::of(day),
+        origin: Origin::Backfill {
+            backfill: backfill.to_owned(),
+        },
+    };
+    cluster.submit(submission).await.map(|_| ())
+}
