@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use tenfold_core::failure::Failure;
+use tenfold_core::snapshot;
 
 use crate::output::Format;
 use crate::service::client::Remote;
@@ -72,6 +74,14 @@ pub enum Command {
     /// Published snapshots
     #[command(subcommand)]
     Snapshot(Snapshot),
+    /// Read stored objects that snapshots need, and check them against recorded lengths and hashes
+    Scrub {
+        #[command(flatten)]
+        at: At,
+        /// All snapshots that have not expired
+        #[arg(long, conflicts_with = "at")]
+        all: bool,
+    },
     /// Parameters of the fitted models
     #[command(subcommand)]
     Params(Params),
@@ -132,21 +142,85 @@ pub struct AsOf {
 }
 
 /// Which snapshot.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct At {
-    /// Number of the snapshot; the newest when left out
-    #[arg(long, value_name = "N")]
-    pub at: Option<u64>,
+    /// Snapshot: number, tag, instant of publication, as-of:DATE or latest
+    #[arg(long, value_name = "SNAPSHOT", default_value_t)]
+    pub at: snapshot::At,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Snapshot {
     /// List snapshots
-    Ls,
-    /// Describe a snapshot; the newest when no number is given
-    Get { number: Option<u64> },
-    /// List the files of a snapshot; the newest when no number is given
-    Files { number: Option<u64> },
+    Ls {
+        /// List expired ones too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Describe a snapshot
+    Get {
+        /// Number, tag, instant of publication, as-of:DATE or latest
+        #[arg(default_value_t)]
+        snapshot: snapshot::At,
+    },
+    /// List the files of a snapshot
+    Files {
+        /// Number, tag, instant of publication, as-of:DATE or latest
+        #[arg(default_value_t)]
+        snapshot: snapshot::At,
+    },
+    /// Give a snapshot a name; while it has one, it does not expire
+    Tag {
+        /// Number, tag, instant of publication, as-of:DATE or latest
+        snapshot: snapshot::At,
+        /// The name: lower-case letters, digits, `-`, `_` and `.`, a letter first
+        #[arg(value_parser = tag)]
+        name: String,
+        /// Take the name from the snapshot that has it
+        #[arg(long = "move")]
+        moved: bool,
+    },
+    /// Take a name away
+    Untag {
+        /// The name
+        name: String,
+    },
+    /// Keep a snapshot: it does not expire
+    Pin {
+        /// Number, tag, instant of publication, as-of:DATE or latest
+        snapshot: snapshot::At,
+        /// Why, for those who look later
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Let a pinned snapshot expire again
+    Unpin {
+        /// Number, tag, instant of publication, as-of:DATE or latest
+        snapshot: snapshot::At,
+    },
+    /// Publish the content of an old snapshot again, as a new one; the next refresh builds on it
+    Rollback {
+        /// Number, tag, instant of publication or as-of:DATE
+        snapshot: snapshot::At,
+    },
+    /// Let old snapshots expire and delete what nothing names any more
+    Expire {
+        /// Newest snapshots to keep; pinned and tagged ones are kept anyway
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        keep_last: u64,
+        /// Keep also those that were published in so many days, such as 90d
+        #[arg(long, value_name = "DAYS", value_parser = days)]
+        older_than: Option<u32>,
+        /// Show what would expire and be deleted, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Compute a snapshot again from its inputs and compare every file of every table
+    Verify {
+        /// Number, tag, instant of publication, as-of:DATE or latest
+        #[arg(default_value_t)]
+        snapshot: snapshot::At,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -485,6 +559,17 @@ fn seconds(text: &str) -> Result<u64, String> {
     parsed
         .filter(|seconds| *seconds > 0)
         .ok_or_else(|| "write a length of time such as 90s, 30m or 2h".to_owned())
+}
+
+/// Reads a number of days such as `90d` or `90`.
+fn days(text: &str) -> Result<u32, String> {
+    let days = text.strip_suffix('d').unwrap_or(text).parse().ok();
+    days.filter(|days| (1..=36_500).contains(days))
+        .ok_or_else(|| "write a number of days such as 90d".to_owned())
+}
+
+fn tag(text: &str) -> Result<String, Failure> {
+    snapshot::check_tag(text).map(|()| text.to_owned())
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

@@ -41,7 +41,8 @@ pub async fn read(global: &Global) -> Result<String, Failure> {
         .map_err(|error| Failure::config(format!("cannot read {path}: {error}")).remedy(remedy))
 }
 
-fn base(global: &Global) -> String {
+/// Folder or prefix of the project.
+pub fn base(global: &Global) -> String {
     global.project.trim_end_matches('/').to_owned()
 }
 

@@ -9,10 +9,13 @@ pub mod metrics;
 mod publish;
 pub mod quarantine;
 pub mod refresh;
+pub mod retention;
+pub mod rollback;
 pub mod run;
 pub mod seams;
 pub mod serve;
 pub mod store;
+pub mod verify;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;

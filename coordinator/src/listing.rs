@@ -57,15 +57,41 @@ pub struct Found {
     pub notes: Vec<String>,
 }
 
-/// Lists all sources. Footers are read of Parquet files that are not `known` as (source, location);
-/// their columns have to fit the mapping.
+/// Files by (source, location).
+pub type Files = BTreeSet<(String, String)>;
+
+/// Lists all sources. Footers are read of Parquet files that are not `known`; their columns have to
+/// fit the mapping.
 ///
 /// # Errors
 /// When a path leads nowhere, a file cannot be read, or its columns do not fit.
 pub async fn list(
     project: &Project,
     places: &Places<'_>,
-    known: &BTreeSet<(String, String)>,
+    known: &Files,
+    understanding: Understanding<'_>,
+) -> Result<Found, Failure> {
+    list_some(project, places, known, None, understanding).await
+}
+
+/// Lists those of some files that are there; nothing is asked of others.
+///
+/// # Errors
+/// As [`list`].
+pub async fn list_only(
+    project: &Project,
+    places: &Places<'_>,
+    only: &Files,
+    understanding: Understanding<'_>,
+) -> Result<Found, Failure> {
+    list_some(project, places, &Files::new(), Some(only), understanding).await
+}
+
+async fn list_some(
+    project: &Project,
+    places: &Places<'_>,
+    known: &Files,
+    only: Option<&Files>,
     understanding: Understanding<'_>,
 ) -> Result<Found, Failure> {
     let mut found = Found::default();
@@ -75,6 +101,10 @@ pub async fn list(
         let mut files = list_source(source, places, &mut found.notes)
             .await
             .map_err(within)?;
+        if let Some(only) = only {
+            let of = |file: &ListedFile| (mapping.source.clone(), file.location.clone());
+            files.retain(|file| only.contains(&of(file)));
+        }
         prune(&mapping, &mut files, understanding, &mut found.notes).map_err(within)?;
         if source.format == Format::Parquet {
             let notes = &mut found.notes;

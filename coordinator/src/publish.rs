@@ -96,6 +96,7 @@ impl Draft<'_> {
                 sha256: part.sha256,
                 bytes: part.bytes,
             }),
+            rollback_of: None,
         })
     }
 }

@@ -17,6 +17,7 @@ use tenfold_core::refresh::task::{
     TablePart, Task, TaskOutput,
 };
 use tenfold_core::snapshot::RunSummary;
+use tenfold_store::marks::{NotMarked, Writer};
 use tenfold_store::object::Store;
 use tenfold_store::publish::sweep;
 use tenfold_store::record;
@@ -25,7 +26,7 @@ use crate::account::{absorbed_rows, check_balance, count_merged, next_state, war
 use crate::listing::{Places, Understanding, list};
 use crate::quarantine::by_reason;
 use crate::run::{self, RunRecord, RunStatus};
-use crate::{Executor, Gate, Progress, Stopped, publish, store};
+use crate::{Executor, Gate, Progress, Stopped, publish, retention, store};
 
 /// What a refresh needs to know and to use.
 pub struct Refresh<'a> {
@@ -168,6 +169,12 @@ impl Refresh<'_> {
         outcome?;
         kept?;
         sweep(self.store, &work.tasks, &work.parts, (self.now)().1).await?;
+        if let Err(why) = self.retain().await {
+            let failure = why.failure();
+            record
+                .warnings
+                .push(format!("old snapshots were not cleaned up: {failure}"));
+        }
         Ok(record)
     }
 }
@@ -182,6 +189,15 @@ impl Refresh<'_> {
             .remedy("look at the plan again with `tenfold plan`, and submit that one")),
             _ => Ok(()),
         }
+    }
+
+    /// Lets old snapshots expire.
+    async fn retain(&self) -> Result<(), NotMarked> {
+        let writer = Writer {
+            name: &self.run,
+            at_ms: (self.now)().1,
+        };
+        retention::after_refresh(self.store, self.project.retention, writer).await
     }
 
     /// A run that another one overtook finds its work swept: that is a lost race, whatever it looks
@@ -213,7 +229,7 @@ fn known(head: Option<&Head>, fingerprint: &str) -> BTreeSet<(String, String)> {
 }
 
 /// A refresh on its way.
-struct Work<'a> {
+pub(crate) struct Work<'a> {
     refresh: &'a Refresh<'a>,
     executor: &'a dyn Executor,
     progress: &'a dyn Progress,
@@ -227,15 +243,22 @@ struct Work<'a> {
 }
 
 /// What the steps up to the tables gave.
-struct Tables {
-    parts: Vec<TablePart>,
-    fits: Option<Fits>,
+pub(crate) struct Computed {
+    absorbed: Vec<(String, AbsorbOutput)>,
+    merged: Vec<MergeOutput>,
+    pub(crate) tables: Tables,
+}
+
+/// The tables, with what was found on the way to them.
+pub(crate) struct Tables {
+    pub(crate) parts: Vec<TablePart>,
+    pub(crate) fits: Option<Fits>,
     groups: Vec<GroupSummary>,
     cuts: Option<PartRef>,
 }
 
 impl<'a> Work<'a> {
-    async fn new(
+    pub(crate) async fn new(
         refresh: &'a Refresh<'a>,
         executor: &'a dyn Executor,
         progress: &'a dyn Progress,
@@ -257,15 +280,12 @@ impl<'a> Work<'a> {
         let plan = &prepared.planned.plan;
         let head = prepared.head.as_ref().filter(|_| !plan.from_scratch);
         self.summary.files_reused = prepared.planned.reused_files;
-        let absorbed = self.absorb(plan).await?;
-        let mut rows = absorbed_rows(plan, &absorbed);
-        self.refuse_too_many(&rows)?;
-        let previous = head.map_or(&[][..], |head| head.state.state.as_slice());
-        let merged = self.merge(plan, &absorbed, previous).await?;
-        count_merged(&mut rows, &merged);
-        check_balance(&rows)?;
-        self.summary.rows = rows;
-        let tables = self.tables(plan, &merged).await?;
+        let computed = self.compute(plan, head).await?;
+        let Computed {
+            absorbed,
+            merged,
+            tables,
+        } = computed;
         record
             .warnings
             .extend(warnings(&merged, tables.fits.as_ref()));
@@ -294,6 +314,28 @@ impl<'a> Work<'a> {
         record.snapshot = Some(published.number);
         record.snapshot_hash = Some(published.snapshot_hash);
         Ok(())
+    }
+
+    /// All steps up to the tables.
+    pub(crate) async fn compute(
+        &mut self,
+        plan: &Plan,
+        head: Option<&Head>,
+    ) -> Result<Computed, Failure> {
+        let absorbed = self.absorb(plan).await?;
+        let mut rows = absorbed_rows(plan, &absorbed);
+        self.refuse_too_many(&rows)?;
+        let previous = head.map_or(&[][..], |head| head.state.state.as_slice());
+        let merged = self.merge(plan, &absorbed, previous).await?;
+        count_merged(&mut rows, &merged);
+        check_balance(&rows)?;
+        self.summary.rows = rows;
+        let tables = self.tables(plan, &merged).await?;
+        Ok(Computed {
+            absorbed,
+            merged,
+            tables,
+        })
     }
 
     /// Runs the tasks of a step, apart from those whose answer an earlier run left.

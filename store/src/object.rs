@@ -62,12 +62,28 @@ impl Store {
 
     /// A store that lives in memory, for tests.
     pub fn in_memory() -> Self {
+        Self::over(Arc::new(InMemory::new()))
+    }
+
+    /// The root of a store that is open already, for tests with decorated ones.
+    pub fn over(objects: Arc<dyn ObjectStore>) -> Self {
         Self {
-            objects: Arc::new(InMemory::new()),
+            objects,
             root: Path::default(),
             location: "memory:///".to_owned(),
             directory: None,
             requests: Arc::default(),
+        }
+    }
+
+    /// The part of this store below a prefix, as a store of its own.
+    pub fn below(&self, relative: &str) -> Self {
+        Self {
+            objects: self.objects.clone(),
+            root: self.path(relative),
+            location: self.locate(relative),
+            directory: self.directory.as_ref().map(|root| root.join(relative)),
+            requests: self.requests.clone(),
         }
     }
 

@@ -2,26 +2,35 @@
 //!
 //! 1. Parts and result records are there before this file is entered: tasks wrote them.
 //! 2. The parent of the plan is still the head.
-//! 3. One Delta commit per table brings the table to exactly the snapshot's files. After a crash a
+//! 3. A record announces what the manifest will name, so that no clean-up takes it (`cleanup.rs`);
+//!    then every object that the parent does not name is looked up: one that is gone ends it.
+//! 4. One Delta commit per table brings the table to exactly the snapshot's files. After a crash a
 //!    commit that is already there is found done; any other state is brought to the target.
-//! 4. The manifest is created if absent: that write *is* the publication.
-//! 5. Sweeping of what no manifest names.
+//! 5. The manifest is created if absent: that write *is* the publication.
+//! 6. Sweeping of the work of the run.
 //!
 //! A crash between any two of these leaves the last snapshot readable, since readers go by
-//! manifests alone, and the next run finds its tasks done. An answer to step 4 that was lost is
+//! manifests alone, and the next run finds its tasks done. An answer to step 5 that was lost is
 //! neither success nor failure: the slot is read back, and its writer compared, before anything
 //! else happens. A slot is never deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use arrow::datatypes::{DataType, Field, Schema};
 use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::task::TablePart;
-use tenfold_core::snapshot::{Manifest, ObjectRef, TableEntry, TableFile, content_hash};
+use tenfold_core::snapshot::{
+    Announcement, Event, Manifest, ObjectRef, Refused, TableEntry, TableFile, content_hash,
+};
+use tokio::time::{Instant, sleep};
 
+use crate::cleanup::{GIVEN_UP_AFTER, objects_named_by};
 use crate::delta::{self, CommitStamp, DeltaError, TableSpec, commit_exact};
+use crate::marks::{NotMarked, Writer, decode, mark};
 use crate::object::{Created, Store};
 use crate::part::put_part;
 
@@ -52,14 +61,20 @@ pub async fn read_manifest(store: &Store, number: u64) -> Result<Option<Manifest
     let Some(bytes) = store.get_if_present(&path).await? else {
         return Ok(None);
     };
-    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| {
-        Failure::dependency(format!(
-            "cannot read manifest {}: {error}",
-            store.locate(&path)
-        ))
-        .remedy("it was written by another version of Tenfold, or is damaged")
-    })?;
-    Ok(Some(manifest))
+    decode(store, &path, &bytes, Manifest::FORMAT).map(Some)
+}
+
+/// The highest number that a snapshot has; 0 without any. A listing says where to begin; from there
+/// each next number is looked up, so that a listing that lags hides nothing.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn highest(store: &Store) -> Result<u64, Failure> {
+    let mut number = snapshots(store).await?.last().copied().unwrap_or(0);
+    while store.size(&Manifest::path(number + 1)).await?.is_some() {
+        number += 1;
+    }
+    Ok(number)
 }
 
 /// The end of a store's snapshots.
@@ -79,21 +94,16 @@ pub async fn head(store: &Store) -> Result<Option<Manifest>, Failure> {
     Ok(newest(store).await?.head)
 }
 
-/// The newest snapshot and the highest number. A listing says where to begin; from there each next
-/// number is looked up, so that a listing that lags hides nothing.
+/// The newest snapshot and the highest number.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn newest(store: &Store) -> Result<Newest, Failure> {
-    let mut last = snapshots(store).await?.last().copied().unwrap_or(0);
-    let mut found = None;
-    if last > 0 {
-        found = read_manifest(store, last).await?;
-    }
-    while let Some(next) = read_manifest(store, last + 1).await? {
-        last += 1;
-        found = Some(next);
-    }
+    let last = highest(store).await?;
+    let found = match last {
+        0 => None,
+        last => read_manifest(store, last).await?,
+    };
     // A backfill names the head of its time as its parent, and nothing that is no backfill was
     // published since: that would be the highest number.
     let head = match found {
@@ -185,7 +195,7 @@ pub fn table_entries(
     by_table.into_iter().map(entry).collect()
 }
 
-/// Steps 2 to 4. The versions of the tables are filled into the manifest; `at_ms` is the time that
+/// Steps 2 to 5. The versions of the tables are filled into the manifest; `at_ms` is the time that
 /// their logs show, in milliseconds since 1970 UTC.
 ///
 /// # Errors
@@ -204,6 +214,8 @@ pub async fn publish(
         let run = run.map_or_else(String::new, |there| there.run);
         return Ok(Publication::LostRace { run });
     }
+    announce(store, manifest, at_ms).await?;
+    look_up(store, manifest, current.head.as_ref()).await?;
     for (name, table) in &mut manifest.tables {
         let stamp = CommitStamp {
             app_id: manifest.declarations.project.clone(),
@@ -216,6 +228,83 @@ pub async fn publish(
     }
     let bytes = serde_json::to_vec_pretty(manifest).map_err(|e| Failure::bug(e.to_string()))?;
     create_manifest(store, manifest, Bytes::from(bytes)).await
+}
+
+/// Where the manifests lie that are announced.
+pub(crate) const ANNOUNCED: &str = "_announced";
+
+/// How often to look whether a clean-up has ended.
+const CLEANING_PAUSE: Duration = Duration::from_millis(500);
+
+/// Objects that are looked up at a time.
+const LOOKED_UP_AT_ONCE: usize = 32;
+
+/// Says what the manifest will name. While somebody cleans up, this waits: what we need may not have
+/// been seen there.
+async fn announce(store: &Store, manifest: &Manifest, at_ms: i64) -> Result<(), Failure> {
+    let bytes = serde_json::to_vec(manifest).map_err(|e| Failure::bug(e.to_string()))?;
+    let announcement = Announcement {
+        number: manifest.number,
+        manifest: put_object(store, ANNOUNCED, bytes).await?,
+    };
+    let began = Instant::now();
+    let mut now_ms = at_ms;
+    let mut busy: Option<(i64, Instant)> = None;
+    loop {
+        let writer = Writer {
+            name: &manifest.run,
+            at_ms: now_ms,
+        };
+        let event = Event::Announced {
+            run: manifest.run.clone(),
+            announcement: announcement.clone(),
+            at_ms: now_ms,
+        };
+        let until_ms = match mark(store, writer, |_| Some(event.clone())).await {
+            Ok(_) => return Ok(()),
+            Err(NotMarked::Refused(Refused::Busy { until_ms })) => until_ms,
+            Err(other) => return Err(other.failure()),
+        };
+        let since = match busy {
+            Some((until, since)) if until == until_ms => since,
+            _ => Instant::now(),
+        };
+        busy = Some((until_ms, since));
+        sleep(CLEANING_PAUSE).await;
+        // However the clocks differ: who was seen to clean up so long ago has stopped.
+        now_ms = match since.elapsed() > GIVEN_UP_AFTER {
+            true => until_ms,
+            false => at_ms.saturating_add(i64::try_from(began.elapsed().as_millis()).unwrap_or(0)),
+        };
+    }
+}
+
+/// Looks up every object that the parent does not name. Those of the parent, the head, are kept.
+async fn look_up(
+    store: &Store,
+    manifest: &Manifest,
+    parent: Option<&Manifest>,
+) -> Result<(), Failure> {
+    let kept = match parent {
+        Some(parent) => objects_named_by(store, parent).await?,
+        None => BTreeSet::new(),
+    };
+    let named = objects_named_by(store, manifest).await?;
+    let new: Vec<ObjectRef> = named.difference(&kept).cloned().collect();
+    futures::stream::iter(new)
+        .map(|object| async move {
+            match store.size(&object.path).await? {
+                Some(bytes) if bytes == object.bytes => Ok(()),
+                _ => Err(Failure::dependency(format!(
+                    "{} is not what was written a while ago",
+                    store.locate(&object.path)
+                ))
+                .remedy("nothing was published: refresh again, and it is computed anew")),
+            }
+        })
+        .buffer_unordered(LOOKED_UP_AT_ONCE)
+        .try_collect()
+        .await
 }
 
 /// The run that published since the plan was made, if one did.
@@ -317,9 +406,9 @@ async fn schema(store: &Store, table: &TableEntry, sharded: bool) -> Result<Sche
 }
 
 /// Work of unfinished runs that is older than this is given up: no run takes so long.
-const ABANDONED_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+pub(crate) const ABANDONED_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 
-/// Step 5: deletes the work of a run that has been published, and what unfinished runs left behind
+/// Step 6: deletes the work of a run that has been published, and what unfinished runs left behind
 /// long before `at_ms` (milliseconds since 1970). State and tables are not touched: manifests name
 /// them.
 ///

@@ -16,7 +16,7 @@ use crate::machine::Machine;
 use crate::output::TextTable;
 
 pub fn get(id: &str, at: At, global: &Global, machine: &Machine) -> Result<(), Stopped> {
-    let (store, manifest) = asked_for(at, global, machine)?;
+    let (store, manifest) = asked_for(&at.at, global, machine)?;
     let literal = literal(id, manifest.declarations.customer.key_type)?;
     let query = format!("SELECT * FROM customer_value WHERE customer = {literal}");
     let (_, batches) = answer(&query, &store, &manifest, machine)?;

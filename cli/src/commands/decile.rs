@@ -16,7 +16,7 @@ pub fn show(
     global: &Global,
     machine: &Machine,
 ) -> Result<(), Stopped> {
-    let (store, manifest) = asked_for(at, global, machine)?;
+    let (store, manifest) = asked_for(&at.at, global, machine)?;
     let mut conditions = Vec::new();
     let chosen = [
         ("measure", &measure),

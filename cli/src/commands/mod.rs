@@ -3,25 +3,29 @@
 mod customer;
 mod decile;
 mod init;
+mod marks;
 mod moves;
 mod params;
 mod plan;
 mod quarantine;
 mod refresh;
 mod remote;
+mod retain;
 mod sample;
 mod snapshot;
 mod sql;
 mod token;
+mod verify;
 
 use serde::Serialize;
 use tenfold_core::failure::{Failure, FailureClass};
-use tenfold_core::snapshot::Manifest;
+use tenfold_core::project::Retention;
+use tenfold_core::snapshot::{At, Manifest};
 use tenfold_store::object::Store;
-use tenfold_store::publish;
+use tenfold_store::resolve::{Unresolved, resolve};
 
 use crate::args::{
-    Arguments, At, Cluster, Command, Customer, Decile, Global, Params, Quarantine, Snapshot, Token,
+    Arguments, Cluster, Command, Customer, Decile, Global, Params, Quarantine, Snapshot, Token,
 };
 use crate::machine::Machine;
 use crate::output::{Format, TextTable, to_stdout, write_value};
@@ -67,11 +71,8 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
         Command::Schema => print_schema()?,
         Command::Plan(as_of) => plan::run(&as_of, &global, &machine)?,
         Command::Refresh(as_of) => refresh::run(&as_of, false, &global, &machine)?,
-        Command::Snapshot(Snapshot::Ls) => snapshot::ls(&global, &machine)?,
-        Command::Snapshot(Snapshot::Get { number }) => snapshot::get(number, &global, &machine)?,
-        Command::Snapshot(Snapshot::Files { number }) => {
-            snapshot::files(number, &global, &machine)?;
-        }
+        Command::Snapshot(verb) => snapshots(verb, &global, &machine)?,
+        Command::Scrub { at, all } => verify::scrub(&at.at, all, &global, &machine)?,
         Command::Params(Params::Get { at }) => params::get(at, &global, &machine)?,
         Command::Decile(Decile::Show {
             measure,
@@ -111,6 +112,38 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
     Ok(())
 }
 
+fn snapshots(verb: Snapshot, global: &Global, machine: &Machine) -> Result<(), Stopped> {
+    match verb {
+        Snapshot::Ls { all } => snapshot::ls(all, global, machine),
+        Snapshot::Get { snapshot: at } => snapshot::get(at, global, machine),
+        Snapshot::Files { snapshot: at } => snapshot::files(at, global, machine),
+        Snapshot::Tag {
+            snapshot: at,
+            name,
+            moved,
+        } => marks::tag(&at, &name, moved, global, machine),
+        Snapshot::Untag { name } => marks::untag(&name, global, machine),
+        Snapshot::Pin {
+            snapshot: at,
+            reason,
+        } => marks::pin(&at, &reason, global, machine),
+        Snapshot::Unpin { snapshot: at } => marks::unpin(&at, global, machine),
+        Snapshot::Rollback { snapshot: at } => retain::rollback(&at, global, machine),
+        Snapshot::Expire {
+            keep_last,
+            older_than: keep_days,
+            dry_run,
+        } => {
+            let retention = Retention {
+                keep_last,
+                keep_days,
+            };
+            retain::expire(retention, dry_run, global, machine)
+        }
+        Snapshot::Verify { snapshot: at } => verify::verify(&at, global, machine),
+    }
+}
+
 fn lint(global: &Global, machine: &Machine) -> Result<(), Failure> {
     let text = machine.runtime.block_on(project::read(global))?;
     let file = format!("{}/{}", global.project.trim_end_matches('/'), project::FILE);
@@ -143,29 +176,18 @@ fn print(format: Format, table: &TextTable, value: &impl Serialize) -> Result<()
     })
 }
 
-/// The snapshot that was asked for: by number, or the newest.
-fn manifest(store: &Store, at: Option<u64>, machine: &Machine) -> Result<Manifest, Stopped> {
-    let found = match at {
-        Some(number) => machine
-            .runtime
-            .block_on(publish::read_manifest(store, number))?,
-        None => machine.runtime.block_on(publish::head(store))?,
-    };
-    found.ok_or_else(|| {
-        let what = match at {
-            Some(number) => format!("there is no snapshot {number} in {}", store.location()),
-            None => format!("there is no snapshot in {} yet", store.location()),
-        };
-        Stopped::not_found(
-            Failure::config(what)
-                .remedy("list them with `tenfold snapshot ls`, or run `tenfold refresh`"),
-        )
+/// The snapshot that a name means.
+fn manifest(store: &Store, at: &At, machine: &Machine) -> Result<Manifest, Stopped> {
+    let resolved = machine.runtime.block_on(resolve(store, at));
+    resolved.map_err(|unresolved| match unresolved {
+        Unresolved::Absent(failure) => Stopped::not_found(failure),
+        Unresolved::Failed(failure) => Stopped::from(failure),
     })
 }
 
 /// The snapshot that was asked for, of the store that the command line names.
-fn asked_for(at: At, global: &Global, machine: &Machine) -> Result<(Store, Manifest), Stopped> {
+fn asked_for(at: &At, global: &Global, machine: &Machine) -> Result<(Store, Manifest), Stopped> {
     let store = project::open_store(global)?;
-    let manifest = manifest(&store, at.at, machine)?;
+    let manifest = manifest(&store, at, machine)?;
     Ok((store, manifest))
 }

@@ -11,7 +11,7 @@ use crate::machine::Machine;
 use crate::output::TextTable;
 
 pub fn get(at: At, global: &Global, machine: &Machine) -> Result<(), Stopped> {
-    let (_, manifest) = asked_for(at, global, machine)?;
+    let (_, manifest) = asked_for(&at.at, global, machine)?;
     let Some(fits) = manifest.fits else {
         return Err(Stopped::not_found(
             Failure::config(format!("snapshot {} has no fitted models", manifest.number))

@@ -46,7 +46,7 @@ pub fn run(as_of: &AsOf, retry: bool, global: &Global, machine: &Machine) -> Res
 }
 
 /// A lost race is a conflict; everything else failed.
-fn stopped(stopped: tenfold_coordinator::Stopped) -> Stopped {
+pub fn stopped(stopped: tenfold_coordinator::Stopped) -> Stopped {
     match stopped {
         tenfold_coordinator::Stopped::Failed(failure) => Stopped::from(failure),
         tenfold_coordinator::Stopped::LostRace(failure) => Stopped { failure, code: 4 },

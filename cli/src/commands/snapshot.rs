@@ -1,11 +1,13 @@
 //! `tenfold snapshot`: what was published.
 
 use serde::Serialize;
-use tenfold_core::snapshot::Manifest;
+use tenfold_core::failure::Failure;
+use tenfold_core::snapshot::{At, Manifest, Marks};
+use tenfold_store::marks::marks;
 use tenfold_store::publish;
 
 use super::{Stopped, asked_for, print};
-use crate::args::{At, Global};
+use crate::args::Global;
 use crate::machine::{Machine, shown_bytes};
 use crate::output::TextTable;
 use crate::project;
@@ -20,22 +22,89 @@ struct Listed {
     customers: u64,
     run: String,
     snapshot_hash: String,
+    rollback_of: Option<u64>,
+    #[serde(flatten)]
+    marked: Marked,
 }
 
-pub fn ls(global: &Global, machine: &Machine) -> Result<(), Stopped> {
-    let store = project::open_store(global)?;
-    let mut listed = Vec::new();
-    for number in machine.runtime.block_on(publish::snapshots(&store))? {
-        let manifest = super::manifest(&store, Some(number), machine)?;
-        listed.push(Listed {
-            number,
+/// What is said about a snapshot.
+#[derive(Serialize)]
+pub struct Marked {
+    pub tags: Vec<String>,
+    pub pinned: bool,
+    pub pin_reason: Option<String>,
+    pub expired: bool,
+}
+
+impl Marked {
+    /// What the marks of a store say about a snapshot.
+    pub fn of(number: u64, marks: &Marks) -> Self {
+        let pin = marks.pins.get(&number);
+        let tags = marks.tags_of(number).into_iter().map(str::to_owned);
+        Self {
+            tags: tags.collect(),
+            pinned: pin.is_some(),
+            pin_reason: pin.map(|pin| pin.reason.clone()),
+            expired: marks.is_expired(number),
+        }
+    }
+
+    /// In a few words.
+    pub fn words(&self) -> Vec<String> {
+        let mut words: Vec<String> = self.tags.iter().map(|tag| format!("tag {tag}")).collect();
+        match self.pin_reason.as_deref() {
+            Some("") => words.push("pinned".to_owned()),
+            Some(reason) => words.push(format!("pinned ({reason})")),
+            None => {}
+        }
+        if self.expired {
+            words.push("expired".to_owned());
+        }
+        words
+    }
+}
+
+impl Listed {
+    fn of(manifest: Manifest, marks: &Marks) -> Self {
+        Self {
+            number: manifest.number,
             as_of: manifest.as_of.to_string(),
             backfill: manifest.backfill,
             published_at: manifest.published_at,
             customers: manifest.customers,
             run: manifest.run,
             snapshot_hash: manifest.snapshot_hash,
-        });
+            rollback_of: manifest.rollback_of,
+            marked: Marked::of(manifest.number, marks),
+        }
+    }
+
+    fn notes(&self) -> String {
+        let mut words = self.marked.words();
+        words.extend(
+            self.rollback_of
+                .map(|number| format!("rollback to {number}")),
+        );
+        words.join(", ")
+    }
+}
+
+pub fn ls(all: bool, global: &Global, machine: &Machine) -> Result<(), Stopped> {
+    let store = project::open_store(global)?;
+    let (listed, hidden) = machine.runtime.block_on(async {
+        let marks = marks(&store).await?;
+        let (mut listed, mut hidden) = (Vec::new(), 0);
+        for number in 1..=publish::highest(&store).await? {
+            if marks.is_expired(number) && !all {
+                hidden += 1;
+            } else if let Some(manifest) = publish::read_manifest(&store, number).await? {
+                listed.push(Listed::of(manifest, &marks));
+            }
+        }
+        Ok::<_, Failure>((listed, hidden))
+    })?;
+    if hidden > 0 {
+        eprintln!("{hidden} expired snapshots are left out; --all lists them too");
     }
     let row = |one: &Listed| {
         vec![
@@ -49,6 +118,7 @@ pub fn ls(global: &Global, machine: &Machine) -> Result<(), Stopped> {
             one.published_at.clone(),
             one.customers.to_string(),
             one.snapshot_hash[..12].to_owned(),
+            one.notes(),
         ]
     };
     let headers = [
@@ -58,17 +128,28 @@ pub fn ls(global: &Global, machine: &Machine) -> Result<(), Stopped> {
         "published_at",
         "customers",
         "hash",
+        "notes",
     ];
     let table = TextTable {
         headers: headers.map(str::to_owned).to_vec(),
         rows: listed.iter().map(row).collect(),
-        right_aligned: vec![true, false, false, false, true, false],
+        right_aligned: vec![true, false, false, false, true, false, false],
     };
     Ok(print(global.output, &table, &listed)?)
 }
 
-pub fn get(number: Option<u64>, global: &Global, machine: &Machine) -> Result<(), Stopped> {
-    let (store, manifest) = asked_for(At { at: number }, global, machine)?;
+#[derive(Serialize)]
+struct Described {
+    #[serde(flatten)]
+    manifest: Manifest,
+    #[serde(flatten)]
+    marked: Marked,
+}
+
+pub fn get(at: At, global: &Global, machine: &Machine) -> Result<(), Stopped> {
+    let (store, manifest) = asked_for(&at, global, machine)?;
+    let marks = machine.runtime.block_on(marks(&store))?;
+    let marked = Marked::of(manifest.number, &marks);
     let table = TextTable {
         headers: ["table", "rows", "bytes", "files", "version", "location"]
             .map(str::to_owned)
@@ -90,7 +171,14 @@ pub fn get(number: Option<u64>, global: &Global, machine: &Machine) -> Result<()
         right_aligned: vec![false, true, true, true, true, false],
     };
     describe(&manifest);
-    Ok(print(global.output, &table, &manifest)?)
+    for word in marked.words() {
+        eprintln!("{word}");
+    }
+    Ok(print(
+        global.output,
+        &table,
+        &Described { manifest, marked },
+    )?)
 }
 
 fn describe(manifest: &Manifest) {
@@ -99,6 +187,9 @@ fn describe(manifest: &Manifest) {
         manifest.number, manifest.as_of, manifest.published_at, manifest.run
     );
     eprintln!("hash {}", manifest.snapshot_hash);
+    if let Some(number) = manifest.rollback_of {
+        eprintln!("rollback to snapshot {number}");
+    }
     eprintln!("{} customers", manifest.customers);
     for (source, rows) in &manifest.rows {
         eprintln!(
@@ -136,8 +227,8 @@ struct FileListed {
     location: String,
 }
 
-pub fn files(number: Option<u64>, global: &Global, machine: &Machine) -> Result<(), Stopped> {
-    let (store, manifest) = asked_for(At { at: number }, global, machine)?;
+pub fn files(at: At, global: &Global, machine: &Machine) -> Result<(), Stopped> {
+    let (store, manifest) = asked_for(&at, global, machine)?;
     let files: Vec<FileListed> = manifest
         .tables
         .iter()

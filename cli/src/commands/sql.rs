@@ -13,7 +13,7 @@ use crate::machine::Machine;
 use crate::output::{to_stdout, write_batches};
 
 pub fn run(query: &str, at: At, global: &Global, machine: &Machine) -> Result<(), Stopped> {
-    let (store, manifest) = asked_for(at, global, machine)?;
+    let (store, manifest) = asked_for(&at.at, global, machine)?;
     let (schema, batches) = answer(query, &store, &manifest, machine)?;
     Ok(to_stdout(|out| {
         write_batches(out, global.output, &schema, &batches)

@@ -21,6 +21,7 @@ mod operators;
 mod processes;
 mod quarantine;
 mod security;
+mod snapshots;
 mod support;
 mod surface;
 mod tiles;

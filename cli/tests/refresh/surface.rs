@@ -150,13 +150,26 @@ fn the_demo_refuses_a_folder_that_is_not_empty() {
 #[test]
 fn exit_codes_tell_usage_failure_and_absence_apart() {
     let project = published();
-    for usage in [&["refresh", "--nonsense"][..], &["no-such-verb"], &[]] {
+    for usage in [
+        &["refresh", "--nonsense"][..],
+        &["no-such-verb"],
+        &[],
+        &["snapshot", "get", "2024-06-01"],
+        &["snapshot", "tag", "1", "7up"],
+    ] {
         assert_eq!(project.tenfold(usage).code, Some(2), "{usage:?}");
     }
     for absent in [
         &["snapshot", "get", "99"][..],
         &["snapshot", "files", "99"],
         &["customer", "get", "123456789"],
+        &["snapshot", "get", "no-such-tag"],
+        &["snapshot", "get", "as-of:2020-01-01"],
+        &["snapshot", "get", "2020-01-01T00:00:00Z"],
+        &["snapshot", "untag", "no-such-tag"],
+        &["snapshot", "unpin", "1"],
+        &["snapshot", "pin", "99"],
+        &["snapshot", "tag", "99", "a"],
         &["sql", "SELECT 1", "--at", "99"],
         &["params", "get", "--at", "99"],
         &["decile", "show", "--at", "99"],

@@ -69,6 +69,10 @@ pub struct Project {
     pub deciles: Vec<DecileDeclaration>,
     /// How many bad rows a refresh bears.
     pub quarantine: Quarantine,
+    /// How long snapshots are kept. It is no part of what a snapshot says, so it is neither written
+    /// with one nor hashed.
+    #[serde(skip)]
+    pub retention: Retention,
 }
 
 impl Project {
@@ -290,6 +294,29 @@ pub enum Holdout {
 impl Default for Holdout {
     fn default() -> Self {
         Self::Months(3)
+    }
+}
+
+/// How long snapshots are kept: each as long as one of the two says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Newest snapshots that are kept.
+    pub keep_last: u64,
+    /// Days since publication for which every snapshot is kept.
+    pub keep_days: Option<u32>,
+}
+
+impl Retention {
+    /// Newest snapshots that are kept when nothing else is declared: five weeks of nights.
+    pub const KEEP_LAST: u64 = 35;
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            keep_last: Self::KEEP_LAST,
+            keep_days: None,
+        }
     }
 }
 

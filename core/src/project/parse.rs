@@ -3,7 +3,7 @@
 use super::finding::{At, Finding, Report, Severity, Spot};
 use super::model::{
     ALWAYS_HORIZON, CLV_MEASURE, Clv, ColumnType, Customer, DecileDeclaration, Format, Measure,
-    MeasureValue, Project, Quarantine, Source, TimeColumn, ValueAt,
+    MeasureValue, Project, Quarantine, Retention, Source, TimeColumn, ValueAt,
 };
 use super::near::did_you_mean;
 use super::{check, conform, currency, path, schema, tree, written, zone};
@@ -111,6 +111,12 @@ fn resolve(written: written::Project, report: &mut Report) -> Project {
             .map(|(index, decile)| resolve_decile(decile, index, report))
             .collect(),
         quarantine: resolve_quarantine(written.quarantine),
+        retention: written
+            .retention
+            .map_or_else(Retention::default, |written| Retention {
+                keep_last: written.keep_last,
+                keep_days: written.keep_days,
+            }),
         time_zone,
     }
 }

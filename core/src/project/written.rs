@@ -35,6 +35,8 @@ pub(super) struct Project {
     pub deciles: Vec<Decile>,
     /// How many bad rows a refresh bears; it fails when a limit is passed. One percent of the rows by default.
     pub quarantine: Option<Quarantine>,
+    /// How long snapshots are kept; the newest 35 by default. Pinned and tagged ones and the newest are always kept.
+    pub retention: Option<Retention>,
 }
 
 /// Identifiers: they become names of columns, so they fit PostgreSQL unquoted.
@@ -226,4 +228,21 @@ pub(super) struct Quarantine {
     pub max_share: Option<f64>,
     /// Number of rows.
     pub max_rows: Option<u64>,
+}
+
+/// How long snapshots are kept: each as long as one of the two says so.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Retention {
+    /// Newest snapshots that are kept.
+    #[serde(default = "default_keep_last")]
+    #[schemars(range(min = 1))]
+    pub keep_last: u64,
+    /// Days since publication for which every snapshot is kept.
+    #[schemars(range(min = 1, max = 36500))]
+    pub keep_days: Option<u32>,
+}
+
+fn default_keep_last() -> u64 {
+    super::model::Retention::KEEP_LAST
 }

@@ -46,7 +46,7 @@ pub struct TableEntry {
 }
 
 /// An object that the manifest refers to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ObjectRef {
     /// Where it lies, relative to the root of the store.
     pub path: String,
@@ -116,6 +116,9 @@ pub struct Manifest {
     pub state: ObjectRef,
     /// The cuts: they name customers, so only their place is said here.
     pub cuts: Option<ObjectRef>,
+    /// The snapshot whose content this one has again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_of: Option<u64>,
 }
 
 impl Manifest {
@@ -126,6 +129,48 @@ impl Manifest {
     pub fn path(number: u64) -> String {
         format!("_snapshots/{number:020}.json")
     }
+
+    /// The objects that it names itself: files of tables, the index of the state and the cuts. What
+    /// the index names comes on top.
+    pub fn objects(&self) -> Vec<ObjectRef> {
+        let files = self.tables.values().flat_map(|table| {
+            table.files.iter().map(|file| ObjectRef {
+                path: format!("{}/{}", table.root, file.path),
+                sha256: file.sha256.clone(),
+                bytes: file.bytes,
+            })
+        });
+        files
+            .chain([self.state.clone()])
+            .chain(self.cuts.clone())
+            .collect()
+    }
+}
+
+/// The objects that a record names, whatever its form: everywhere where a path, a hash and a length
+/// stand together. Records of any version can be read so, and none of their objects is overlooked.
+pub fn objects_in(record: &serde_json::Value) -> Vec<ObjectRef> {
+    let mut found = Vec::new();
+    let mut left = vec![record];
+    while let Some(value) = left.pop() {
+        match value {
+            serde_json::Value::Array(items) => left.extend(items),
+            serde_json::Value::Object(fields) => {
+                found.extend(object(value));
+                left.extend(fields.values());
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn object(value: &serde_json::Value) -> Option<ObjectRef> {
+    Some(ObjectRef {
+        path: value.get("path")?.as_str()?.to_owned(),
+        sha256: value.get("sha256")?.as_str()?.to_owned(),
+        bytes: value.get("bytes")?.as_u64()?,
+    })
 }
 
 /// Hash over (shard, content) of a table's files, which are in shard order.

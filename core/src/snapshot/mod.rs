@@ -1,7 +1,15 @@
 //! Snapshots: published versions of the whole insights model, each described by one manifest.
 
+mod at;
 mod manifest;
+mod marks;
+mod retention;
 
+pub use at::{At, check_tag};
 pub use manifest::{
-    Manifest, ObjectRef, RunSummary, TableEntry, TableFile, content_hash, snapshot_hash,
+    Manifest, ObjectRef, RunSummary, TableEntry, TableFile, content_hash, objects_in, snapshot_hash,
 };
+pub use marks::{
+    Announcement, Cleaning, Event, Marks, MarksRecord, Pin, Refused, expired as expired_failure,
+};
+pub use retention::{Published, expiring};

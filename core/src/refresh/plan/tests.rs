@@ -90,6 +90,7 @@ fn head(files: &[ListedFile]) -> Head {
             warnings: Vec::new(),
             state: nowhere,
             cuts: None,
+            rollback_of: None,
         },
         state: StateIndex {
             fingerprint: fingerprint(&project(), 8).unwrap(),

@@ -1,0 +1,89 @@
+//! Rollback: an old snapshot's content published again, as a new snapshot.
+//!
+//! Nothing is computed and nothing taken back: the new manifest names the tables, the state and the
+//! figures of the old one, and goes the way of every publication. The next refresh builds on it, so
+//! what was taken in since the old snapshot is read again.
+
+use tenfold_core::failure::Failure;
+use tenfold_core::hash::sha256_json;
+use tenfold_core::snapshot::{Manifest, RunSummary};
+use tenfold_store::object::Store;
+use tenfold_store::publish::{Publication, newest, publish};
+
+use crate::Stopped;
+use crate::refresh::lost_race;
+use crate::run::{self, RunRecord, RunStatus};
+
+/// Publishes the content of an old snapshot again. `run` is the identity of this publication, and
+/// `now` the time: RFC 3339 in UTC, and milliseconds since 1970.
+///
+/// # Errors
+/// When the snapshot is a backfill or the newest one already, another run publishes first, or the store fails.
+pub async fn rollback(
+    store: &Store,
+    to: &Manifest,
+    run: String,
+    now: (String, i64),
+) -> Result<Manifest, Stopped> {
+    let newest = newest(store).await?;
+    let head = newest
+        .head
+        .ok_or_else(|| Failure::bug("a snapshot without a newest one"))?;
+    if to.backfill.is_some() {
+        return Err(Stopped::Failed(
+            Failure::config(format!(
+                "snapshot {} is a backfill, which never becomes the newest one",
+                to.number
+            ))
+            .remedy("name one that was published by a refresh: `tenfold snapshot ls` lists them"),
+        ));
+    }
+    if head.number == to.number {
+        return Err(Stopped::Failed(
+            Failure::config(format!("snapshot {} is the newest one", to.number))
+                .remedy("name an older one: `tenfold snapshot ls` lists them"),
+        ));
+    }
+    let (published_at, at_ms) = now;
+    let mut manifest = Manifest {
+        number: newest.last + 1,
+        parent: Some(head.number),
+        run,
+        plan_hash: plan_hash(to, &head)?,
+        published_at: published_at.clone(),
+        summary: RunSummary::default(),
+        warnings: Vec::new(),
+        rollback_of: Some(to.number),
+        ..to.clone()
+    };
+    match publish(store, &mut manifest, at_ms).await? {
+        Publication::Committed => {}
+        Publication::LostRace { run } => {
+            return Err(Stopped::LostRace(lost_race(&run, manifest.number)));
+        }
+    }
+    run::keep(store, &record(&manifest, published_at)).await?;
+    Ok(manifest)
+}
+
+fn plan_hash(to: &Manifest, head: &Manifest) -> Result<String, Failure> {
+    sha256_json(&("rollback", &to.snapshot_hash, head.number))
+        .map_err(|error| Failure::bug(error.to_string()))
+}
+
+fn record(manifest: &Manifest, at: String) -> RunRecord {
+    RunRecord {
+        run: manifest.run.clone(),
+        status: RunStatus::Succeeded,
+        as_of: manifest.as_of,
+        plan_hash: manifest.plan_hash.clone(),
+        started_at: at.clone(),
+        ended_at: at,
+        snapshot: Some(manifest.number),
+        snapshot_hash: Some(manifest.snapshot_hash.clone()),
+        summary: manifest.summary.clone(),
+        warnings: Vec::new(),
+        quarantine: Vec::new(),
+        failure: None,
+    }
+}
