@@ -332,7 +332,7 @@ async fn assert_nothing_else(store: &Store, numbers: &[u64]) {
     }
 }
 
-const LAST: u64 = 12;
+const LAST: u64 = 8;
 const RETAINED: [u64; 4] = [1, 2, LAST - 1, LAST];
 
 #[tokio::test]
@@ -342,7 +342,7 @@ async fn what_is_retained_stays_and_all_else_goes() {
         .await
         .unwrap();
     assert_eq!(cleaned.snapshots, (3..=LAST - 2).collect::<Vec<_>>());
-    assert!(cleaned.objects > 8 * 4);
+    assert!(cleaned.objects >= 4 * 4);
     assert_whole(&store, &RETAINED).await;
     assert_nothing_else(&store, &RETAINED).await;
     let marks = marks(&store).await.unwrap();
@@ -402,7 +402,7 @@ async fn stopped_after_any_operation_it_has_lost_nothing() {
                 .collect();
             finished = ends.iter().all(|end| *end);
         }
-        assert!(operations > 80, "{operations}");
+        assert!(operations > 40, "{operations}");
     }
 }
 
