@@ -1,6 +1,6 @@
 //! What a worker is given.
 
-use super::state::{Attempt, AttemptState, Lease, State, Task, TaskState};
+use super::state::{Attempt, AttemptState, Lease, State, Task, TaskState, Worker};
 use super::{Effect, Millis, Threads, Token};
 
 impl State {
@@ -28,34 +28,36 @@ impl State {
         let suits = |task: &Task| {
             fits(task) && !(task.spoilt_on(worker) && others.iter().any(|o| !task.spoilt_on(o)))
         };
-        let ready = self
-            .ready
-            .iter()
-            .copied()
-            .find(|(batch, index)| self.task(*batch, *index).is_some_and(&suits));
-        ready.or_else(|| {
-            self.straggler(worker, now)
-                .filter(|(b, i)| self.task(*b, *i).is_some_and(&suits))
-        })
+        let suits = |(batch, index): &(u64, usize)| self.task(*batch, *index).is_some_and(&suits);
+        let ready = self.ready.iter().copied().find(suits);
+        ready.or_else(|| self.stragglers(worker, now).find(suits))
     }
 
     /// Other workers that take tasks.
     fn others_can(&self, worker: &str, now: Millis) -> Vec<&str> {
         self.workers
             .iter()
-            .filter(|(name, other)| {
-                *name != worker
-                    && !other.draining
-                    && !self.cordoned.contains(*name)
-                    && self.is_live(other, now)
-            })
+            .filter(|(name, other)| *name != worker && self.takes_tasks(name, other, now))
             .map(|(name, _)| name.as_str())
             .collect()
     }
 
-    /// A task that runs on another worker alone and takes longer than its step's tasks do.
-    fn straggler(&self, worker: &str, now: Millis) -> Option<(u64, usize)> {
-        let slow = self.leases.values().find(|lease| {
+    /// Whether a worker gets tasks, now or when it is done with others. One without slots may never
+    /// have any: all of them can be taken by tasks that it cannot stop.
+    pub(super) fn takes_tasks(&self, name: &str, worker: &Worker, now: Millis) -> bool {
+        worker.slots > 0
+            && !worker.draining
+            && !self.cordoned.contains(name)
+            && self.is_live(worker, now)
+    }
+
+    /// Tasks that run on another worker alone and take longer than their step's tasks do.
+    fn stragglers<'a>(
+        &'a self,
+        worker: &'a str,
+        now: Millis,
+    ) -> impl Iterator<Item = (u64, usize)> + 'a {
+        let slow = self.leases.values().filter(move |lease| {
             let Some(batch) = self.batches.get(&lease.batch) else {
                 return false;
             };

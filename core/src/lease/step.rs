@@ -295,10 +295,13 @@ impl State {
             lost,
             failure: failure.clone(),
         }];
-        // A second attempt may still run, or have answered.
-        let open = self
-            .task(batch, index)
-            .is_some_and(|task| task.state == TaskState::Running && task.live().next().is_none());
+        // A second attempt may have answered. One that still runs is waited for, unless it would
+        // fail likewise.
+        let task = self.task(batch, index);
+        let open = task.is_some_and(|task| {
+            task.state == TaskState::Running
+                && (task.live().next().is_none() || !may_pass(failure.class))
+        });
         if !open {
             return effects;
         }
@@ -314,9 +317,10 @@ impl State {
         let doublings = u32::try_from(attempts.saturating_sub(1))
             .unwrap_or(16)
             .min(16);
-        let pause = (self.rules.backoff_ms << doublings).min(self.rules.backoff_max_ms);
+        let pause = self.rules.backoff_ms.saturating_mul(1 << doublings);
+        let pause = pause.min(self.rules.backoff_max_ms);
         // Nothing is wrong with the task when its worker is gone.
-        let at = if lost { now } else { now + pause };
+        let at = if lost { now } else { now.saturating_add(pause) };
         self.set_ready(batch, index, at, now);
         effects
     }
@@ -329,20 +333,15 @@ impl State {
         failure: &Failure,
         now: Millis,
     ) -> Option<Failure> {
-        use FailureClass::{Bug, Dependency, Infra, RateLimit, UserConfig, UserData};
-        match failure.class {
-            UserData | UserConfig | Bug => return Some(failure.clone()),
-            Dependency | RateLimit | Infra => {}
+        if !may_pass(failure.class) {
+            return Some(failure.clone());
         }
         let of = self.batches.get(&batch)?;
         let task = of.tasks.get(index)?;
         let spoilt = task.spoilt().count();
         let workers: BTreeSet<&str> = task.spoilt().map(|a| a.worker.as_str()).collect();
         let elsewhere = self.workers.iter().any(|(name, worker)| {
-            !workers.contains(name.as_str())
-                && !worker.draining
-                && !self.cordoned.contains(name)
-                && self.is_live(worker, now)
+            !workers.contains(name.as_str()) && self.takes_tasks(name, worker, now)
         });
         let tried = spoilt >= self.rules.max_attempts as usize;
         if tried && (workers.len() >= 2 || !elsewhere) {
@@ -427,6 +426,14 @@ impl State {
             self.set_ready(batch, index, now, now);
         }
         Vec::new()
+    }
+}
+
+/// Whether the same task may succeed another time.
+fn may_pass(class: FailureClass) -> bool {
+    match class {
+        FailureClass::Dependency | FailureClass::RateLimit | FailureClass::Infra => true,
+        FailureClass::UserData | FailureClass::UserConfig | FailureClass::Bug => false,
     }
 }
 

@@ -1,1 +1,0 @@
-//! The table of transitions, and each rule by itself.
