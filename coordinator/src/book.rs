@@ -16,7 +16,8 @@ const READ_AT_ONCE: usize = 32;
 
 /// Keeps copies of entries near, so that a restart need not read them all from the store.
 ///
-/// The store is the truth: a copy that is lost costs reading, never an acknowledgement.
+/// The store is the truth: a copy that is lost costs reading, never an acknowledgement. So a place
+/// that fails is given up until the next start, and nothing else comes of it.
 pub trait Nearby: Send + Sync {
     /// The entries 1, 2, … up to the first that is missing or damaged.
     ///
@@ -151,6 +152,23 @@ impl Book {
     /// # Errors
     /// When the store fails.
     pub async fn catch_up(&mut self) -> Result<(), Failure> {
+        let mut listed = false;
+        loop {
+            // Mostly nothing is new, and one look tells.
+            let seq = self.ledger.last + 1;
+            let Some(bytes) = self.store.get_if_present(&entry_path(seq)).await? else {
+                return Ok(());
+            };
+            self.take_in(seq, &[bytes.to_vec()])?;
+            // A listing may lag, so what follows it is looked for one by one again.
+            if !std::mem::replace(&mut listed, true) {
+                self.take_in_listed().await?;
+            }
+        }
+    }
+
+    /// Reads the entries that a listing shows, many at a time.
+    async fn take_in_listed(&mut self) -> Result<(), Failure> {
         let listed = self.listed().await?;
         while self.ledger.last < listed {
             let first = self.ledger.last + 1;
@@ -166,14 +184,7 @@ impl Book {
                 .await?;
             self.take_in(first, &bytes)?;
         }
-        // A listing may lag: the slots behind it are looked up one by one.
-        loop {
-            let seq = self.ledger.last + 1;
-            match self.store.get_if_present(&entry_path(seq)).await? {
-                Some(bytes) => self.take_in(seq, &[bytes.to_vec()])?,
-                None => return Ok(()),
-            }
-        }
+        Ok(())
     }
 
     /// Whether this process is in office as far as it has read.
@@ -200,13 +211,23 @@ impl Book {
         let Some(nearby) = self.nearby.clone() else {
             return Ok(());
         };
-        let entries = nearby.entries()?;
+        let entries = match nearby.entries() {
+            Ok(entries) => entries,
+            Err(failure) => {
+                self.give_up_nearby(&failure);
+                return Ok(());
+            }
+        };
         // The first and the last entry tell whether the copies are of this store's ledger.
         for (seq, bytes) in [(1, entries.first()), (entries.len() as u64, entries.last())] {
             let Some(bytes) = bytes else { continue };
             let there = self.store.get_if_present(&entry_path(seq)).await?;
             if there.as_deref() != Some(bytes.as_slice()) {
-                return nearby.clear();
+                tracing::warn!("the copies kept nearby are of another ledger: they are dropped");
+                if let Err(failure) = nearby.clear() {
+                    self.give_up_nearby(&failure);
+                }
+                return Ok(());
             }
         }
         for (place, bytes) in entries.iter().enumerate() {
@@ -268,9 +289,15 @@ impl Book {
             }
             self.ledger.apply(&entry);
         }
-        match &self.nearby {
-            Some(nearby) => nearby.keep(first, entries),
-            None => Ok(()),
+        let kept = self.nearby.as_ref().map(|to| to.keep(first, entries));
+        if let Some(Err(failure)) = kept {
+            self.give_up_nearby(&failure);
         }
+        Ok(())
+    }
+
+    fn give_up_nearby(&mut self, failure: &Failure) {
+        tracing::warn!(%failure, "the ledger is read from the store alone");
+        self.nearby = None;
     }
 }

@@ -6,6 +6,7 @@ pub mod book;
 pub mod cluster;
 pub mod listing;
 pub mod metrics;
+pub mod nearby;
 mod publish;
 pub mod quarantine;
 pub mod refresh;

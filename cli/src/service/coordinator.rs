@@ -8,10 +8,11 @@ use std::time::Duration;
 use clap::Args;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tenfold_coordinator::book::Book;
+use tenfold_coordinator::book::{Book, Nearby};
 use tenfold_coordinator::cluster::{Cluster, OpenProject, Projects, Settings};
 use tenfold_coordinator::listing::Understanding;
 use tenfold_coordinator::metrics::{metrics, standby_metrics};
+use tenfold_coordinator::nearby::InDirectory;
 use tenfold_coordinator::seams::System;
 use tenfold_coordinator::serve::{Audit, Listening, check_exposure, serve};
 use tenfold_core::failure::{Failure, FailureClass};
@@ -77,6 +78,10 @@ pub struct Listen {
     /// Seconds until a worker that does not report is given up
     #[arg(long, env = "TENFOLD_LEASE_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub lease_seconds: u64,
+    /// Directory of this coordinator alone for copies of the ledger, so that a restart need not read
+    /// all of it from a bucket; without one it is read from the store
+    #[arg(long, env = "TENFOLD_STATE", value_name = "DIR")]
+    pub state: Option<PathBuf>,
     /// Number of shards of a store that is new: a power of two (64 when left out)
     #[arg(long, env = "TENFOLD_SHARDS")]
     pub shards: Option<u32>,
@@ -129,6 +134,7 @@ pub struct Coordinator {
     credentials: Credentials,
     identity: String,
     office: watch::Sender<Office>,
+    nearby: Option<Arc<dyn Nearby>>,
 }
 
 /// Where the office is, as a process knows.
@@ -197,7 +203,12 @@ impl Coordinator {
     pub fn new(listen: &Listen, global: &Global, store: Store) -> Result<Self, Failure> {
         let authenticates = listen.tokens.is_some() || listen.client_ca.is_some();
         check_exposure(listen.listen, listen.tls_cert.is_some(), authenticates)?;
+        let nearby = match &listen.state {
+            Some(directory) => Some(Arc::new(InDirectory::open(directory)?) as Arc<dyn Nearby>),
+            None => None,
+        };
         Ok(Self {
+            nearby,
             listen: listen.clone(),
             global: global.clone(),
             store,
@@ -225,8 +236,8 @@ impl Coordinator {
 
     async fn take_turns(&self, stop: watch::Receiver<bool>) -> Result<(), Failure> {
         loop {
-            let book =
-                Book::open(self.store.clone(), None, Arc::new(System), Arc::new(System)).await?;
+            let (store, nearby) = (self.store.clone(), self.nearby.clone());
+            let book = Book::open(store, nearby, Arc::new(System), Arc::new(System)).await?;
             tokio::select! {
                 () = self.stand_by(&book) => {}
                 () = stopped(stop.clone()) => return Ok(()),

@@ -1,6 +1,6 @@
 //! What the entries of a ledger say together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::backfill::{Backfill, BackfillState};
 use super::record::{Ending, Entry, Origin, Record, RunRequest};
@@ -31,7 +31,7 @@ pub struct Ledger {
     /// Workers that get no new tasks.
     pub cordoned: BTreeSet<String>,
     /// Runs that are over, oldest first.
-    ended: Vec<String>,
+    ended: VecDeque<String>,
 }
 
 /// What is known of a run.
@@ -278,7 +278,7 @@ impl Ledger {
     /// A run is over: its schedule counts it, and the oldest ended runs are forgotten.
     fn over(&mut self, id: &str, state: RunState) {
         self.queue.retain(|queued| queued != id);
-        self.ended.push(id.to_owned());
+        self.ended.push_back(id.to_owned());
         if let Some(Run {
             origin: Origin::Schedule { schedule, .. },
             ..
@@ -291,11 +291,11 @@ impl Ledger {
                 _ => {}
             }
         }
-        if self.ended.len() > ENDED_KEPT {
-            let oldest = self.ended.remove(0);
-            if let Some(run) = self.runs.remove(&oldest) {
-                self.keys.remove(&run.key);
-            }
+        if self.ended.len() > ENDED_KEPT
+            && let Some(oldest) = self.ended.pop_front()
+            && let Some(run) = self.runs.remove(&oldest)
+        {
+            self.keys.remove(&run.key);
         }
     }
 
