@@ -3,6 +3,7 @@
 
 pub mod cleanup;
 pub mod delta;
+mod local;
 pub mod locations;
 pub mod marks;
 pub mod metered;

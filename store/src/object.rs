@@ -12,13 +12,13 @@ use futures::TryStreamExt;
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
-use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use tenfold_core::failure::{Failure, FailureClass};
 use url::Url;
 
+use crate::local::Directory;
 use crate::metered::{Metered, Requests};
 
 /// Whether a create-if-absent write was the first.
@@ -88,16 +88,12 @@ impl Store {
     }
 
     fn open_directory(directory: &FsPath) -> Result<Self, Failure> {
-        let opened = std::fs::create_dir_all(directory)
-            .and_then(|()| directory.canonicalize())
-            .map_err(|error| {
-                Failure::new(
-                    FailureClass::Infra,
-                    format!("cannot open directory {}: {error}", directory.display()),
-                )
-            })?;
-        let objects = LocalFileSystem::new_with_prefix(&opened)
-            .map_err(|error| failure("open", &opened.display().to_string(), &error))?;
+        let (objects, opened) = Directory::open(directory).map_err(|error| {
+            Failure::new(
+                FailureClass::Infra,
+                format!("cannot open directory {}: {error}", directory.display()),
+            )
+        })?;
         Ok(Self {
             objects: Arc::new(objects),
             root: Path::default(),

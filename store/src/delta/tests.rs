@@ -12,7 +12,6 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use arrow::record_batch::RecordBatch;
-use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::{ObjectStoreExt, PutPayload};
 use parquet::arrow::ArrowWriter;
@@ -43,7 +42,7 @@ impl Table {
     /// A root that needs escaping in a URL.
     fn on_disk() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = LocalFileSystem::new_with_prefix(directory.path()).unwrap();
+        let (store, _) = crate::local::Directory::open(directory.path()).unwrap();
         Self::over(
             Arc::new(store),
             "a lake/50% off/customer_value",
