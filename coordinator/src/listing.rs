@@ -149,8 +149,16 @@ fn prune(
 /// # Errors
 /// When a `${NAME}` in it has no value.
 pub fn locate(source: &Source, places: &Places<'_>) -> Result<String, Failure> {
-    let path = expand(&source.path, places.lookup).map_err(|error| {
-        Failure::config(format!("path {}: {error}", source.path))
+    under_base(&source.path, places)
+}
+
+/// The place that a declared path leads to: it may be relative to the project.
+///
+/// # Errors
+/// When a `${NAME}` in it has no value.
+pub(crate) fn under_base(path: &str, places: &Places<'_>) -> Result<String, Failure> {
+    let path = expand(path, places.lookup).map_err(|error| {
+        Failure::config(format!("path {path}: {error}"))
             .remedy("set the variable in the environment")
     })?;
     if path.contains("://") || path.starts_with('/') {

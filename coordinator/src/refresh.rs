@@ -221,7 +221,11 @@ pub(crate) fn lost_race(run: &str, number: u64) -> Failure {
 
 /// Files, by (source, location), that were taken in with the same mapping: they are not read again.
 fn known(head: Option<&Head>, fingerprint: &str) -> BTreeSet<(String, String)> {
-    let head = head.filter(|head| head.state.fingerprint == fingerprint);
+    known_inputs(head.filter(|head| head.state.fingerprint == fingerprint))
+}
+
+/// The files that a snapshot has read, by source and location.
+pub(crate) fn known_inputs(head: Option<&Head>) -> BTreeSet<(String, String)> {
     let taken = head.into_iter().flat_map(|head| &head.state.inputs);
     taken
         .map(|input| (input.source.clone(), input.location.clone()))

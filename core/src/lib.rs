@@ -13,4 +13,5 @@ pub mod ledger;
 pub mod money;
 pub mod project;
 pub mod refresh;
+pub mod schedule;
 pub mod snapshot;

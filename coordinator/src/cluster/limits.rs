@@ -1,5 +1,7 @@
 //! How long the words of a request may be: what is acknowledged is kept for ever.
 
+use std::collections::BTreeMap;
+
 use tenfold_core::failure::Failure;
 use tenfold_proto::{CancelRunRequest, SubmitRunRequest};
 
@@ -19,11 +21,16 @@ pub(super) fn submission(request: &SubmitRunRequest) -> Result<(), Failure> {
     name("the idempotency key", &request.idempotency_key)?;
     name("the plan hash", &request.plan_hash)?;
     name("the day to look back from", &request.as_of)?;
-    if request.labels.len() > LABELS {
-        let labels = request.labels.len();
+    labels(&request.labels)
+}
+
+/// Checks the words that are kept with a run.
+pub(super) fn labels(labels: &BTreeMap<String, String>) -> Result<(), Failure> {
+    if labels.len() > LABELS {
+        let labels = labels.len();
         return Err(too_much(format!("{labels} labels"), format!("{LABELS}")));
     }
-    for (key, value) in &request.labels {
+    for (key, value) in labels {
         if key.is_empty() {
             return Err(Failure::config("a label has no key").remedy("write KEY=VALUE"));
         }

@@ -11,8 +11,11 @@ mod limits;
 pub mod link;
 mod live;
 mod operator;
+mod ready;
 mod render;
 pub mod runs;
+mod schedule_calls;
+mod schedules;
 pub mod settings;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -50,6 +53,7 @@ pub struct Cluster {
     ledger: watch::Sender<Arc<Ledger>>,
     pub(crate) desk: Desk,
     pub(crate) live: LiveRuns,
+    pub(crate) found: schedules::Found,
     pub(crate) counters: Arc<Counters>,
     /// Grows with each change that somebody may watch.
     changes: watch::Sender<u64>,
@@ -90,6 +94,7 @@ impl Cluster {
             book: AsyncMutex::new(book),
             ledger: watch::Sender::new(ledger),
             live: LiveRuns::default(),
+            found: schedules::Found::default(),
             changes: watch::Sender::new(0),
             deposed: watch::Sender::new(false),
             epoch,
@@ -194,11 +199,12 @@ impl Cluster {
         self.desk.work(request).await
     }
 
-    /// Serves runs and looks after leases until another coordinator is in office.
+    /// Serves runs and schedules and looks after leases until another coordinator is in office.
     pub async fn run(self: Arc<Self>) {
         tokio::select! {
             () = runs::serve(self.clone()) => {}
             () = backfills::serve(self.clone()) => {}
+            () = schedules::serve(self.clone()) => {}
             () = self.desk.look_over() => {}
             () = self.keep_looking_around() => {}
         }

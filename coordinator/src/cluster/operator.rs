@@ -340,6 +340,80 @@ impl Operator for OperatorService {
         self.cordon(&request.into_inner().worker, false).await
     }
 
+    async fn apply_schedule(
+        &self,
+        request: Request<proto::ApplyScheduleRequest>,
+    ) -> Answer<proto::ApplyScheduleResponse> {
+        let answer = self.cluster.apply_schedule(&request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn get_schedule(
+        &self,
+        request: Request<proto::ScheduleRequest>,
+    ) -> Answer<proto::Schedule> {
+        let answer = self.cluster.get_schedule(&request.into_inner())?;
+        Ok(Response::new(answer))
+    }
+
+    async fn list_schedules(
+        &self,
+        _: Request<proto::ListSchedulesRequest>,
+    ) -> Answer<proto::ListSchedulesResponse> {
+        let answer = self.cluster.list_schedules();
+        Ok(Response::new(answer))
+    }
+
+    async fn delete_schedule(
+        &self,
+        request: Request<proto::ScheduleRequest>,
+    ) -> Answer<proto::DeleteScheduleResponse> {
+        let answer = self.cluster.delete_schedule(&request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn pause_schedule(
+        &self,
+        request: Request<proto::PauseScheduleRequest>,
+    ) -> Answer<proto::Schedule> {
+        let answer = self.cluster.pause_schedule(&request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn resume_schedule(
+        &self,
+        request: Request<proto::ScheduleRequest>,
+    ) -> Answer<proto::Schedule> {
+        let answer = self.cluster.resume_schedule(&request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn trigger_schedule(
+        &self,
+        request: Request<proto::ScheduleRequest>,
+    ) -> Answer<proto::Run> {
+        let by = caller(&request);
+        let name = request.into_inner().schedule;
+        let run = self.cluster.trigger_schedule(&name, by).await?;
+        self.shown(&run)
+    }
+
+    async fn preview_schedule(
+        &self,
+        request: Request<proto::PreviewScheduleRequest>,
+    ) -> Answer<proto::PreviewScheduleResponse> {
+        let answer = self.cluster.preview_schedule(&request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn schedule_history(
+        &self,
+        request: Request<proto::ScheduleHistoryRequest>,
+    ) -> Answer<proto::ScheduleHistoryResponse> {
+        let answer = self.cluster.schedule_history(&request.into_inner())?;
+        Ok(Response::new(answer))
+    }
+
     async fn cluster_status(
         &self,
         _: Request<proto::ClusterStatusRequest>,
@@ -457,6 +531,7 @@ impl Submission {
             retry_quarantine: request.retry_quarantine,
             timeout_seconds: request.timeout_seconds,
             labels: request.labels,
+            incomplete: None,
         };
         Ok(Self {
             key,
@@ -582,7 +657,7 @@ fn find<'a>(ledger: &'a Ledger, named: &str) -> Result<&'a Run, Status> {
 }
 
 /// The one name that begins with a text.
-fn one_of<'a>(
+pub(super) fn one_of<'a>(
     names: impl Iterator<Item = &'a str>,
     wanted: &str,
     kind: &str,
@@ -609,7 +684,7 @@ fn one_of<'a>(
     }
 }
 
-fn missing(kind: &str, named: &str, list: &str) -> Status {
+pub(super) fn missing(kind: &str, named: &str, list: &str) -> Status {
     let failure = Failure::config(format!("there is no {kind} {named}"))
         .remedy(format!("list them with `{list}`"));
     proto::status(Code::NotFound, &failure)
@@ -629,7 +704,7 @@ fn cancelled_key(key: &str, run: &str) -> Failure {
     .remedy("use another key to run it after all")
 }
 
-fn invalid(failure: Failure) -> Status {
+pub(super) fn invalid(failure: Failure) -> Status {
     proto::status(Code::InvalidArgument, &failure)
 }
 
@@ -656,7 +731,7 @@ pub(crate) fn refused(failure: Failure) -> Status {
 }
 
 /// A record that was not added, as a refused call.
-fn not_added(error: NotAdded) -> Status {
+pub(super) fn not_added(error: NotAdded) -> Status {
     match error {
         NotAdded::Failed(failure) if failure.class == FailureClass::UserConfig => {
             proto::status(Code::AlreadyExists, &failure)

@@ -24,8 +24,13 @@ impl Cluster {
         let live = self.live.get(&run.run);
         let (schedule, nominal, backfill, by) = match &run.origin {
             Origin::Operator { name } => ("", "", "", name.as_str()),
-            Origin::Schedule { schedule, nominal } => {
-                (schedule.as_str(), nominal.as_str(), "", "schedule")
+            Origin::Schedule {
+                schedule,
+                nominal,
+                triggered_by,
+            } => {
+                let by = triggered_by.as_deref().unwrap_or("schedule");
+                (schedule.as_str(), nominal.as_str(), "", by)
             }
             Origin::Backfill { backfill } => ("", "", backfill.as_str(), "backfill"),
         };

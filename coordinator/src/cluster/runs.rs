@@ -64,13 +64,41 @@ async fn one(cluster: &Arc<Cluster>, run: &Run) -> Result<(), NotAdded> {
                 Err(NotAdded::Refused(_)) => return Ok(()),
                 added => added?,
             }
-            match attempt(cluster, run).await? {
+            let attempted = match too_little(run) {
+                Some(ending) => Some(ending),
+                None => attempt(cluster, run).await?,
+            };
+            match attempted {
                 Some(ending) => ending,
                 None => return Ok(()),
             }
         }
     };
-    end(cluster, run, ending).await
+    end(cluster, run, without_all_data(run, ending)).await
+}
+
+/// How a run ends that is not to go on without data that did not come. A retry is somebody's
+/// decision to go on.
+fn too_little(run: &Run) -> Option<Ending> {
+    let incomplete = run.request.incomplete.as_ref()?;
+    if !incomplete.fail || run.tries > 1 {
+        return None;
+    }
+    let missing = incomplete.missing.join(", ");
+    let failure = Failure::data(format!("waited in vain for {missing}"))
+        .remedy("deliver it, then retry the run; a retry does not wait again");
+    Some(Ending::without(RunState::Failed, Some(failure)))
+}
+
+/// A run that went on without data that it was to wait for is partial, and says so.
+fn without_all_data(run: &Run, mut ending: Ending) -> Ending {
+    if let (RunState::Succeeded, Some(incomplete)) = (ending.state, &run.request.incomplete) {
+        ending.state = RunState::Partial;
+        let missing = incomplete.missing.join(", ");
+        let warning = format!("when its time to wait was up, this was missing: {missing}");
+        ending.warnings.push(warning);
+    }
+    ending
 }
 
 async fn end(cluster: &Arc<Cluster>, run: &Run, ending: Ending) -> Result<(), NotAdded> {

@@ -128,6 +128,42 @@ pub const METHODS: &[(&str, Needs)] = &[
         Needs::Look(Role::Viewer),
     ),
     (
+        "/tenfold.v1.Operator/ApplySchedule",
+        Needs::Change(Role::Operator),
+    ),
+    (
+        "/tenfold.v1.Operator/DeleteSchedule",
+        Needs::Change(Role::Operator),
+    ),
+    (
+        "/tenfold.v1.Operator/PauseSchedule",
+        Needs::Change(Role::Operator),
+    ),
+    (
+        "/tenfold.v1.Operator/ResumeSchedule",
+        Needs::Change(Role::Operator),
+    ),
+    (
+        "/tenfold.v1.Operator/TriggerSchedule",
+        Needs::Change(Role::Operator),
+    ),
+    (
+        "/tenfold.v1.Operator/GetSchedule",
+        Needs::Look(Role::Viewer),
+    ),
+    (
+        "/tenfold.v1.Operator/ListSchedules",
+        Needs::Look(Role::Viewer),
+    ),
+    (
+        "/tenfold.v1.Operator/PreviewSchedule",
+        Needs::Look(Role::Viewer),
+    ),
+    (
+        "/tenfold.v1.Operator/ScheduleHistory",
+        Needs::Look(Role::Viewer),
+    ),
+    (
         "/tenfold.v1.Operator/ClusterStatus",
         Needs::Look(Role::Viewer),
     ),

@@ -17,6 +17,6 @@ mod state;
 mod tests;
 
 pub use backfill::{Backfill, BackfillState};
-pub use record::{Ending, Entry, Origin, Record, RunRequest, entry_path};
+pub use record::{Ending, Entry, Incomplete, Origin, Record, RunRequest, entry_path};
 pub use run::{Refusal, RunEvent, RunState, next};
 pub use state::{Ledger, Run, Schedule};

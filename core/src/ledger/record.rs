@@ -139,6 +139,9 @@ pub enum Record {
         schedule: String,
         /// Why.
         reason: String,
+        /// When it goes on by itself, milliseconds since 1970 UTC.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until_ms: Option<i64>,
     },
     /// A paused schedule goes on; what it missed meanwhile is not made up for.
     ScheduleResumed {
@@ -150,11 +153,18 @@ pub enum Record {
         /// Its name.
         schedule: String,
     },
+    /// A firing has no finished run though it should.
+    ScheduleLate {
+        /// Name of the schedule.
+        schedule: String,
+        /// The firing.
+        nominal: String,
+    },
     /// A schedule looked at its firings up to `nominal` without starting a run for each.
     ScheduleAdvanced {
         /// Its name.
         schedule: String,
-        /// The last local time that was considered.
+        /// The last firing that was considered.
         nominal: String,
         /// How many were skipped.
         skipped: u64,
@@ -210,6 +220,18 @@ pub struct RunRequest {
     /// Words of the submitter.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// What was waited for and did not come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<Incomplete>,
+}
+
+/// Data that a run was to wait for and that did not come in time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incomplete {
+    /// What is missing, in words.
+    pub missing: Vec<String>,
+    /// Whether the run fails for it; else it publishes without, and ends as partial.
+    pub fail: bool,
 }
 
 impl RunRequest {
@@ -221,6 +243,7 @@ impl RunRequest {
             retry_quarantine: false,
             timeout_seconds: 0,
             labels: BTreeMap::new(),
+            incomplete: None,
         }
     }
 }
@@ -238,8 +261,11 @@ pub enum Origin {
     Schedule {
         /// Its name.
         schedule: String,
-        /// The local time that the run stands for.
+        /// The firing that the run stands for: its instant, RFC 3339 in UTC.
         nominal: String,
+        /// Who asked for it out of turn, if somebody did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        triggered_by: Option<String>,
     },
     /// A backfill.
     Backfill {

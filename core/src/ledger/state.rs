@@ -85,18 +85,47 @@ pub struct Schedule {
     /// When it was applied or resumed, milliseconds since 1970 UTC: earlier firings are not made up
     /// for.
     pub since_ms: i64,
+    /// Whether it was neither changed nor resumed since it was first applied.
+    pub fresh: bool,
     /// Why it is paused, if it is.
     pub paused: Option<String>,
+    /// When its pause ends by itself.
+    pub paused_until_ms: Option<i64>,
     /// Runs that failed one after the other.
     pub failures: u32,
     /// Firings that started no run.
     pub skipped: u64,
-    /// The last local time that was considered.
+    /// The last firing that was considered.
     pub last_nominal: Option<String>,
     /// The run of the last firing that started one.
     pub last_run: Option<String>,
     /// Firings that wait, in order.
     pub buffered: Vec<String>,
+    /// The last firing that was said to be late.
+    pub late: Option<String>,
+}
+
+impl Schedule {
+    /// A run stands for a firing now.
+    fn fired(&mut self, nominal: &str) {
+        self.last_nominal = Some(match self.last_nominal.take() {
+            // A firing that waited starts after later ones were looked at.
+            Some(last) if *last > *nominal => last,
+            _ => nominal.to_owned(),
+        });
+        self.buffered.retain(|waiting| waiting != nominal);
+    }
+
+    /// The pause is over: what is in line from before it is not made up for.
+    fn resumed(&mut self, at_ms: i64) {
+        self.paused = None;
+        self.paused_until_ms = None;
+        self.failures = 0;
+        self.since_ms = at_ms;
+        self.fresh = false;
+        self.skipped += self.buffered.len() as u64;
+        self.buffered.clear();
+    }
 }
 
 impl Ledger {
@@ -118,6 +147,7 @@ impl Ledger {
             Record::SchedulePaused { schedule, .. }
             | Record::ScheduleResumed { schedule }
             | Record::ScheduleDeleted { schedule }
+            | Record::ScheduleLate { schedule, .. }
             | Record::ScheduleAdvanced { schedule, .. } => {
                 let known = self.schedules.contains_key(schedule);
                 return known.then_some(()).ok_or(Refusal::Nonsense);
@@ -182,16 +212,17 @@ impl Ledger {
         else {
             return;
         };
-        if let Origin::Schedule { schedule, nominal } = origin
+        if let Origin::Schedule {
+            schedule,
+            nominal,
+            triggered_by,
+        } = origin
             && let Some(schedule) = self.schedules.get_mut(schedule)
         {
-            schedule.last_nominal = Some(match schedule.last_nominal.take() {
-                // A buffered firing starts after later ones were looked at.
-                Some(last) if last > *nominal => last,
-                _ => nominal.clone(),
-            });
             schedule.last_run = Some(run.clone());
-            schedule.buffered.retain(|waiting| waiting != nominal);
+            if triggered_by.is_none() {
+                schedule.fired(nominal);
+            }
         }
         if let Origin::Backfill { backfill } = origin
             && let Some(backfill) = self.backfills.get_mut(backfill)
@@ -305,20 +336,25 @@ impl Ledger {
                 Some(there) => {
                     there.spec.clone_from(spec);
                     there.since_ms = at_ms;
+                    there.fresh = false;
                 }
                 None => {
                     self.schedules.insert(schedule.clone(), fresh(spec, at_ms));
                 }
             },
             Record::ScheduleDeleted { schedule } => drop(self.schedules.remove(schedule)),
-            Record::SchedulePaused { schedule, reason } => {
-                self.schedule(schedule, |s| s.paused = Some(reason.clone()));
-            }
-            Record::ScheduleResumed { schedule } => self.schedule(schedule, |s| {
-                s.paused = None;
-                s.failures = 0;
-                s.since_ms = at_ms;
+            Record::SchedulePaused {
+                schedule,
+                reason,
+                until_ms,
+            } => self.schedule(schedule, |s| {
+                s.paused = Some(reason.clone());
+                s.paused_until_ms = *until_ms;
             }),
+            Record::ScheduleResumed { schedule } => self.schedule(schedule, |s| s.resumed(at_ms)),
+            Record::ScheduleLate { schedule, nominal } => {
+                self.schedule(schedule, |s| s.late = Some(nominal.clone()));
+            }
             Record::ScheduleAdvanced {
                 schedule,
                 nominal,
@@ -372,11 +408,14 @@ fn fresh(spec: &str, at_ms: i64) -> Schedule {
     Schedule {
         spec: spec.to_owned(),
         since_ms: at_ms,
+        fresh: true,
         paused: None,
+        paused_until_ms: None,
         failures: 0,
         skipped: 0,
         last_nominal: None,
         last_run: None,
         buffered: Vec::new(),
+        late: None,
     }
 }

@@ -123,6 +123,7 @@ fn of_schedule(nominal: &str) -> Origin {
     Origin::Schedule {
         schedule: "nightly".to_owned(),
         nominal: nominal.to_owned(),
+        triggered_by: None,
     }
 }
 
@@ -247,6 +248,61 @@ fn a_schedule_never_goes_back() {
     assert_eq!(schedule.last_nominal.as_deref(), Some("2026-01-05T02:00"));
     assert!(schedule.buffered.is_empty());
     assert_eq!(schedule.skipped, 2);
+}
+
+#[test]
+fn a_run_out_of_turn_leaves_the_firings_of_its_schedule_alone() {
+    let mut book = Book::new();
+    book.write(Record::ScheduleApplied {
+        schedule: "nightly".to_owned(),
+        spec: "spec".to_owned(),
+    });
+    book.write(Record::ScheduleAdvanced {
+        schedule: "nightly".to_owned(),
+        nominal: "2026-01-05T02:00:00Z".to_owned(),
+        skipped: 0,
+        buffered: vec!["2026-01-05T02:00:00Z".to_owned()],
+    });
+    book.submit(
+        "r1",
+        Origin::Schedule {
+            schedule: "nightly".to_owned(),
+            nominal: "2026-01-05T09:12:13Z".to_owned(),
+            triggered_by: Some("ann".to_owned()),
+        },
+    );
+    let schedule = &book.ledger.schedules["nightly"];
+    assert_eq!(schedule.last_run.as_deref(), Some("r1"));
+    assert_eq!(schedule.last_nominal.as_deref(), Some("2026-01-05T02:00:00Z"));
+    assert_eq!(schedule.buffered, ["2026-01-05T02:00:00Z"]);
+}
+
+#[test]
+fn a_resumed_schedule_makes_up_for_nothing() {
+    let mut book = Book::new();
+    book.write(Record::ScheduleApplied {
+        schedule: "nightly".to_owned(),
+        spec: "spec".to_owned(),
+    });
+    book.write(Record::ScheduleAdvanced {
+        schedule: "nightly".to_owned(),
+        nominal: "2026-01-05T02:00:00Z".to_owned(),
+        skipped: 1,
+        buffered: vec!["2026-01-05T02:00:00Z".to_owned()],
+    });
+    book.write(Record::SchedulePaused {
+        schedule: "nightly".to_owned(),
+        reason: "holiday".to_owned(),
+        until_ms: Some(1),
+    });
+    let since = book.ledger.schedules["nightly"].since_ms;
+    book.write(Record::ScheduleResumed {
+        schedule: "nightly".to_owned(),
+    });
+    let schedule = &book.ledger.schedules["nightly"];
+    assert_eq!((&schedule.paused, schedule.paused_until_ms), (&None, None));
+    assert_eq!((schedule.skipped, schedule.buffered.len()), (2, 0));
+    assert!(schedule.since_ms > since && !schedule.fresh);
 }
 
 #[test]

@@ -21,6 +21,9 @@ mod name;
 mod near;
 mod parse;
 mod path;
+mod schedule;
+#[cfg(test)]
+mod schedule_tests;
 mod schema;
 mod sql;
 mod tree;
@@ -31,7 +34,14 @@ pub use finding::{Finding, Severity};
 pub use model::*;
 pub use parse::{Lint, lint, parse};
 pub use path::{ExpandError, expand};
-pub use schema::{compare_json_schema, json_schema, json_schema_text};
+pub use schedule::{
+    CatchUp, DayPartition, Length, NewRows, Overlap, ReadyWhen, ScheduleLint, ScheduleSpec, Then,
+    lint_schedule,
+};
+pub use schema::{
+    compare_json_schema, json_schema, json_schema_text, schedule_json_schema,
+    schedule_json_schema_text,
+};
 
 #[cfg(test)]
 mod tests;

@@ -2,23 +2,41 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
-use super::written;
+use super::{ScheduleSpec, written};
 
 /// The JSON Schema (draft 2020-12) of the file as users write it, shorthand forms included.
 pub fn json_schema() -> Value {
+    schema_of::<written::Project>()
+}
+
+/// The JSON Schema (draft 2020-12) of a schedule.
+pub fn schedule_json_schema() -> Value {
+    schema_of::<ScheduleSpec>()
+}
+
+fn schema_of<T: JsonSchema>() -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
-    let schema = generator.into_root_schema_for::<written::Project>();
-    without_null(schema.to_value())
+    without_null(generator.into_root_schema_for::<T>().to_value())
 }
 
 /// The schema as the text that is published: two spaces of indentation, keys sorted, one newline
 /// at the end.
 pub fn json_schema_text() -> String {
+    text_of(json_schema())
+}
+
+/// The schema of a schedule as the text that is published.
+pub fn schedule_json_schema_text() -> String {
+    text_of(schedule_json_schema())
+}
+
+fn text_of(schema: Value) -> String {
     // A JSON value always serialises.
-    let text = serde_json::to_string_pretty(&sorted(json_schema())).unwrap_or_default();
+    let text = serde_json::to_string_pretty(&sorted(schema)).unwrap_or_default();
     text + "\n"
 }
 
