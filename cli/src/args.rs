@@ -1,5 +1,7 @@
 //! The command line.
 
+mod schedule;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -10,6 +12,8 @@ use crate::output::Format;
 use crate::service::client::Remote;
 use crate::service::coordinator::Listen;
 use crate::service::http::HttpListen;
+
+pub use schedule::{OneSchedule, Schedule, SchemaOf};
 
 /// Customer lifetime value and exact deciles, every night, as one published snapshot.
 #[derive(Debug, Parser)]
@@ -65,8 +69,12 @@ pub enum Command {
     },
     /// Check tenfold.yaml
     Lint,
-    /// Print the JSON Schema of tenfold.yaml
-    Schema,
+    /// Print the JSON Schema of tenfold.yaml, or of the file of a schedule
+    Schema {
+        /// Of what
+        #[arg(value_enum, default_value_t = SchemaOf::Project)]
+        of: SchemaOf,
+    },
     /// Show what a refresh would read, reuse and write
     Plan(AsOf),
     /// Take in new events, compute everything and publish a snapshot
@@ -114,6 +122,9 @@ pub enum Command {
     /// Snapshots of earlier days, made with the events that are known today
     #[command(subcommand)]
     Backfill(Backfill),
+    /// When refreshes run by themselves
+    #[command(subcommand)]
+    Schedule(Schedule),
     /// The coordinator and what it has to work with
     #[command(subcommand)]
     Cluster(Cluster),

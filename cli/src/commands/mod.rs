@@ -19,13 +19,14 @@ mod verify;
 
 use serde::Serialize;
 use tenfold_core::failure::{Failure, FailureClass};
-use tenfold_core::project::Retention;
+use tenfold_core::project::{Retention, json_schema_text, schedule_json_schema_text};
 use tenfold_core::snapshot::{At, Manifest};
 use tenfold_store::object::Store;
 use tenfold_store::resolve::{Unresolved, resolve};
 
 use crate::args::{
-    Arguments, Cluster, Command, Customer, Decile, Global, Params, Quarantine, Snapshot, Token,
+    Arguments, Cluster, Command, Customer, Decile, Global, Params, Quarantine, SchemaOf, Snapshot,
+    Token,
 };
 use crate::machine::Machine;
 use crate::output::{Format, TextTable, to_stdout, write_value};
@@ -68,7 +69,7 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
             init::run(&directory, from.as_deref(), &machine)?;
         }
         Command::Lint => lint(&global, &machine)?,
-        Command::Schema => print_schema()?,
+        Command::Schema { of } => print_schema(of)?,
         Command::Plan(as_of) => plan::run(&as_of, &global, &machine)?,
         Command::Refresh(as_of) => refresh::run(&as_of, false, &global, &machine)?,
         Command::Snapshot(verb) => snapshots(verb, &global, &machine)?,
@@ -100,6 +101,7 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
         }
         Command::Submit(submit) => remote::submit(&submit, &global, &machine)?,
         Command::Run(verb) => remote::run(&verb, &global, &machine)?,
+        Command::Schedule(verb) => remote::schedule(&verb, &global, &machine)?,
         Command::Backfill(verb) => remote::backfill(&verb, &global, &machine)?,
         Command::Cluster(Cluster::Status { remote: to }) => {
             remote::status(&to, &global, &machine)?;
@@ -152,9 +154,12 @@ fn lint(global: &Global, machine: &Machine) -> Result<(), Failure> {
     Ok(())
 }
 
-fn print_schema() -> Result<(), Failure> {
+fn print_schema(of: SchemaOf) -> Result<(), Failure> {
     to_stdout(|out| {
-        let text = tenfold_core::project::json_schema_text();
+        let text = match of {
+            SchemaOf::Project => json_schema_text(),
+            SchemaOf::Schedule => schedule_json_schema_text(),
+        };
         out.write_all(text.as_bytes())
             .or_else(|error| match error.kind() {
                 std::io::ErrorKind::BrokenPipe => Ok(()),

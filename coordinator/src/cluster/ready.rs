@@ -31,7 +31,10 @@ pub(super) async fn look(
     let missing = match timeout(LOOK, missing(cluster, opened, wanted, as_of)).await {
         Ok(Ok(missing)) => missing,
         Ok(Err(failure)) => vec![failure.message],
-        Err(_) => vec![format!("an answer of the stores within {} s", LOOK.as_secs())],
+        Err(_) => vec![format!(
+            "an answer of the stores within {} s",
+            LOOK.as_secs()
+        )],
     };
     match missing.is_empty() {
         true => Readiness::Ready,
@@ -68,7 +71,8 @@ async fn missing(
         }
     }
     if let Some(rows) = &wanted.rows {
-        let new = |file: &&ListedFile| !known.contains(&(rows.source.clone(), file.location.clone()));
+        let new =
+            |file: &&ListedFile| !known.contains(&(rows.source.clone(), file.location.clone()));
         let there: u64 = files(&found.listing, &rows.source)
             .filter(new)
             .flat_map(|file| &file.row_groups)

@@ -115,18 +115,18 @@ impl Cluster {
         let ledger = self.ledger();
         let name = named(&ledger, &request.schedule)?;
         // One that runs would only lose what is in line.
-        if ledger.schedules.get(&name).is_some_and(|s| s.paused.is_some()) {
+        if ledger
+            .schedules
+            .get(&name)
+            .is_some_and(|s| s.paused.is_some())
+        {
             self.change_schedule(&name, |schedule| Record::ScheduleResumed { schedule })
                 .await?;
         }
         self.shown_schedule(&self.ledger(), &name)
     }
 
-    pub(super) async fn trigger_schedule(
-        &self,
-        name: &str,
-        by: String,
-    ) -> Result<String, Status> {
+    pub(super) async fn trigger_schedule(&self, name: &str, by: String) -> Result<String, Status> {
         let name = named(&self.ledger(), name)?;
         self.trigger(&name, by).await.map_err(not_added)
     }
@@ -192,8 +192,7 @@ impl Cluster {
                 || Failure::config("the schedule cannot be read"),
                 |error| {
                     let at = format!("line {}, column {}", error.line, error.column);
-                    Failure::config(format!("{at}: {}", error.message))
-                        .remedy(error.remedy.clone())
+                    Failure::config(format!("{at}: {}", error.message)).remedy(error.remedy.clone())
                 },
             );
             invalid(failure)
@@ -257,7 +256,10 @@ impl Cluster {
         proto::Schedule {
             schedule: name.to_owned(),
             state: state.to_owned(),
-            cron: spec.as_ref().map(|spec| spec.cron.clone()).unwrap_or_default(),
+            cron: spec
+                .as_ref()
+                .map(|spec| spec.cron.clone())
+                .unwrap_or_default(),
             zone: spec.map(|spec| spec.zone).unwrap_or_default(),
             spec: known.spec.clone(),
             paused_reason: known.paused.clone().unwrap_or_default(),
@@ -266,7 +268,9 @@ impl Cluster {
             skipped: known.skipped,
             last_nominal: known.last_nominal.clone().unwrap_or_default(),
             last_run: known.last_run.clone().unwrap_or_default(),
-            last_state: last.map(|run| run.state.name().to_owned()).unwrap_or_default(),
+            last_state: last
+                .map(|run| run.state.name().to_owned())
+                .unwrap_or_default(),
             late: known.late.is_some() && known.late.as_deref() == current,
             buffered: known.buffered.clone(),
             waiting_for,

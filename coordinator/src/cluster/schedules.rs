@@ -70,7 +70,11 @@ impl Found {
     }
 
     fn change(&self, schedule: &str, change: impl FnOnce(&mut Finding)) {
-        change(lock(&self.schedules).entry(schedule.to_owned()).or_default());
+        change(
+            lock(&self.schedules)
+                .entry(schedule.to_owned())
+                .or_default(),
+        );
     }
 }
 
@@ -79,7 +83,10 @@ pub(super) async fn serve(cluster: Arc<Cluster>) {
     let mut ledger = cluster.ledger.subscribe();
     while !cluster.is_deposed() {
         let seen = ledger.borrow_and_update().clone();
-        let served = seen.schedules.keys().map(|name| cluster.serve_schedule(name));
+        let served = seen
+            .schedules
+            .keys()
+            .map(|name| cluster.serve_schedule(name));
         let wake_at = join_all(served).await.into_iter().flatten().min();
         tokio::select! {
             // The sender lives in `cluster`, so an error cannot come.
@@ -126,7 +133,8 @@ impl Cluster {
                 Err(NotAdded::Deposed { .. }) => return None,
                 Err(NotAdded::Failed(failure)) => {
                     tracing::warn!(schedule = name, %failure, "a schedule cannot be served");
-                    self.found.change(name, |found| found.problem = Some(failure));
+                    self.found
+                        .change(name, |found| found.problem = Some(failure));
                     return Some(now_ms.saturating_add(PAUSE_MS));
                 }
             }

@@ -273,7 +273,10 @@ fn a_run_out_of_turn_leaves_the_firings_of_its_schedule_alone() {
     );
     let schedule = &book.ledger.schedules["nightly"];
     assert_eq!(schedule.last_run.as_deref(), Some("r1"));
-    assert_eq!(schedule.last_nominal.as_deref(), Some("2026-01-05T02:00:00Z"));
+    assert_eq!(
+        schedule.last_nominal.as_deref(),
+        Some("2026-01-05T02:00:00Z")
+    );
     assert_eq!(schedule.buffered, ["2026-01-05T02:00:00Z"]);
 }
 

@@ -154,7 +154,9 @@ pub enum Then {
 }
 
 /// A length of time in whole seconds, written such as `90s`, `30m`, `2h` or `1d`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String", extend("pattern" = "^[1-9][0-9]*[smhd]$"))]
 pub struct Length(pub u64);
@@ -230,8 +232,9 @@ impl ScheduleSpec {
     /// When a newer version of Tenfold wrote it.
     pub fn from_applied(text: &str) -> Result<Self, Failure> {
         serde_saphyr::from_str(text).map_err(|error| {
-            Failure::config(format!("cannot read an applied schedule: {error}"))
-                .remedy("use the version of Tenfold that applied it or a later one, or apply it again")
+            Failure::config(format!("cannot read an applied schedule: {error}")).remedy(
+                "use the version of Tenfold that applied it or a later one, or apply it again",
+            )
         })
     }
 }
@@ -265,22 +268,36 @@ fn read(text: &str, project: &Project, report: &mut Report) -> Option<ScheduleSp
         }
     };
     let mut json = conform::conform(&root, &schema::schedule_json_schema(), report)?;
-    for path in ["catch_up_window", "late_after", "run_timeout", "ready_when.wait_up_to"] {
+    for path in [
+        "catch_up_window",
+        "late_after",
+        "run_timeout",
+        "ready_when.wait_up_to",
+    ] {
         let remedy = "write a number and its unit, such as 90s, 30m, 2h or 1d";
         check_text(&mut json, path, report, remedy, |text| {
             Length::try_from(text.to_owned()).map(drop)
         });
     }
     for path in ["start", "end"] {
-        check_text(&mut json, path, report, "write a date such as 2024-02-29", |text| {
-            text.parse::<Day>().map(drop).map_err(|e| e.to_string())
-        });
+        check_text(
+            &mut json,
+            path,
+            report,
+            "write a date such as 2024-02-29",
+            |text| text.parse::<Day>().map(drop).map_err(|e| e.to_string()),
+        );
     }
     let mut spec: ScheduleSpec = match serde_json::from_value(json) {
         Ok(spec) => spec,
         Err(error) => {
             // The schema is generated from the type, so this is a rule that only the type knows.
-            report.error(At::Value, "", error.to_string(), "correct it and lint again");
+            report.error(
+                At::Value,
+                "",
+                error.to_string(),
+                "correct it and lint again",
+            );
             return None;
         }
     };
@@ -350,7 +367,11 @@ fn check_times(spec: &ScheduleSpec, report: &mut Report) {
             Ok(_) => {}
         }
     }
-    if spec.start.zip(spec.end).is_some_and(|(start, end)| start > end) {
+    if spec
+        .start
+        .zip(spec.end)
+        .is_some_and(|(start, end)| start > end)
+    {
         let message = "the last day is before the first one";
         report.error(At::Value, "end", message, "make `end` later than `start`");
     }

@@ -22,7 +22,7 @@ sources:
     measures:
       visits: {column: n}
 deciles:
-  - {measure: revenue, lookbacks: [1m]}
+  - {measure: revenue, lookbacks: [1]}
 ";
 
 fn project() -> Project {
@@ -84,7 +84,10 @@ ready_when:
     assert_eq!(spec.zone, "America/New_York");
     assert_eq!(spec.run_timeout.map(|l| l.to_string()), Some("1h".into()));
     let ready = spec.ready_when.clone().unwrap();
-    assert_eq!((ready.wait_up_to, ready.then), (Length(14_400), Then::Partial));
+    assert_eq!(
+        (ready.wait_up_to, ready.then),
+        (Length(14_400), Then::Partial)
+    );
     assert_eq!(read(&spec.to_yaml().unwrap()), spec);
 }
 
@@ -94,24 +97,72 @@ fn what_is_wrong_is_said_where_it_is() {
     let cases = [
         (with("overlaps: skip"), "3:1", "did you mean `overlap`?"),
         (with("overlap: skipp"), "3:10", "did you mean `skip`?"),
-        (with("zone: Europe/Berln"), "3:7", "did you mean `Europe/Berlin`?"),
+        (
+            with("zone: Europe/Berln"),
+            "3:7",
+            "did you mean `Europe/Berlin`?",
+        ),
         (with("late_after: 90"), "3:13", "quotes"),
         (with("late_after: soon"), "3:13", "90s, 30m, 2h or 1d"),
         (with("late_after: 0s"), "3:13", "90s, 30m, 2h or 1d"),
         (with("start: 2024-02-30"), "3:8", "such as 2024-02-29"),
-        (with("start: 2024-02-02\nend: 2024-02-01"), "4:6", "later than `start`"),
+        (
+            with("start: 2024-02-02\nend: 2024-02-01"),
+            "4:6",
+            "later than `start`",
+        ),
         (with("catch_up_window: 32d"), "3:18", "31d is the longest"),
-        (with("catch_up: all\noverlap: cancel_other"), "3:11", "latest"),
-        (with("ready_when: {wait_up_to: 1h}"), "3:1", "waits for nothing"),
-        (with("ready_when: {partition: {source: sale, key: d}}"), "3:34", "`sales`?"),
-        (with("ready_when: {partition: {source: visits, key: d}}"), "3:34", "layout: hive"),
-        (with("ready_when: {rows: {source: visits, at_least: 1}}"), "3:29", "not Parquet"),
+        (
+            with("catch_up: all\noverlap: cancel_other"),
+            "3:11",
+            "latest",
+        ),
+        (
+            with("ready_when: {wait_up_to: 1h}"),
+            "3:1",
+            "waits for nothing",
+        ),
+        (
+            with("ready_when: {partition: {source: sale, key: d}}"),
+            "3:34",
+            "`sales`?",
+        ),
+        (
+            with("ready_when: {partition: {source: visits, key: d}}"),
+            "3:34",
+            "layout: hive",
+        ),
+        (
+            with("ready_when: {rows: {source: visits, at_least: 1}}"),
+            "3:29",
+            "not Parquet",
+        ),
         ("cron: 30 2 * * *".into(), "1:1", "add `schedule:`"),
-        ("schedule: Nightly\ncron: 30 2 * * *".into(), "1:11", "lower-case"),
-        ("schedule: nightly\ncron: 0 30 2 * * *".into(), "2:7", "6 fields"),
-        ("schedule: nightly\ncron: \"@daily\"".into(), "2:7", "1 fields"),
-        ("schedule: nightly\ncron: 61 2 * * *".into(), "2:7", "is no cron pattern"),
-        ("schedule: nightly\ncron: 0 0 30 2 *".into(), "2:7", "never fires"),
+        (
+            "schedule: Nightly\ncron: 30 2 * * *".into(),
+            "1:11",
+            "lower-case",
+        ),
+        (
+            "schedule: nightly\ncron: 0 30 2 * * *".into(),
+            "2:7",
+            "6 fields",
+        ),
+        (
+            "schedule: nightly\ncron: \"@daily\"".into(),
+            "2:7",
+            "1 fields",
+        ),
+        (
+            "schedule: nightly\ncron: 61 2 * * *".into(),
+            "2:7",
+            "is no cron pattern",
+        ),
+        (
+            "schedule: nightly\ncron: 0 0 30 2 *".into(),
+            "2:7",
+            "never fires",
+        ),
         ("- a".into(), "1:1", "is a list"),
         ("schedule: [".into(), "1:", "mend the YAML"),
     ];
@@ -124,7 +175,9 @@ fn what_is_wrong_is_said_where_it_is() {
 
 #[test]
 fn a_schedule_of_a_newer_version_is_refused_by_name() {
-    let yaml = read("schedule: nightly\ncron: 30 2 * * *\n").to_yaml().unwrap();
+    let yaml = read("schedule: nightly\ncron: 30 2 * * *\n")
+        .to_yaml()
+        .unwrap();
     let newer = format!("{yaml}moon_phase: full\n");
     let failure = ScheduleSpec::from_applied(&newer).unwrap_err();
     assert!(failure.message.contains("moon_phase"), "{failure}");

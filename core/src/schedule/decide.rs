@@ -146,7 +146,10 @@ impl Situation<'_> {
 
     fn due(&self) -> Option<Action> {
         let looked = self.looked_until();
-        self.times.after(looked).next().filter(|ms| *ms <= self.now_ms)?;
+        self.times
+            .after(looked)
+            .next()
+            .filter(|ms| *ms <= self.now_ms)?;
         let window = match self.spec.catch_up {
             CatchUp::None => GRACE,
             _ => self.spec.catch_up_window.ms(),
@@ -180,8 +183,7 @@ impl Situation<'_> {
     fn take_in(&self, last: String, mut skipped: u64, mut wanted: Vec<String>) -> Action {
         let mut line = self.known.buffered.clone();
         let busy = self.live.is_some() || !line.is_empty();
-        if let ([only], false, 0, None) =
-            (wanted.as_slice(), busy, skipped, &self.spec.ready_when)
+        if let ([only], false, 0, None) = (wanted.as_slice(), busy, skipped, &self.spec.ready_when)
         {
             return Action::Fire {
                 nominal: only.clone(),
@@ -229,7 +231,11 @@ impl Situation<'_> {
     /// When the current firing becomes late, unless it was said already.
     fn late_at(&self) -> Option<(i64, &str)> {
         let current = self.current()?;
-        let said = self.known.late.as_deref().is_some_and(|said| said >= current);
+        let said = self
+            .known
+            .late
+            .as_deref()
+            .is_some_and(|said| said >= current);
         let after = self.spec.late_after.filter(|_| !said)?;
         Some((nominal_ms(current)?.saturating_add(after.ms()), current))
     }

@@ -14,10 +14,11 @@ customer: {type: int64}
 sources:
   sales: {path: sales/, customer: c, time: t, measures: {n: {column: n}}}
 deciles:
-  - {measure: n, lookbacks: [1m]}
+  - {measure: n, lookbacks: [1]}
 ";
     let lint = lint_schedule(text, &parse(project).unwrap());
-    lint.schedule.unwrap_or_else(|| panic!("{:?}", lint.findings))
+    lint.schedule
+        .unwrap_or_else(|| panic!("{:?}", lint.findings))
 }
 
 fn times(cron: &str, zone: &str) -> Timetable {
@@ -139,7 +140,8 @@ fn a_nightly_schedule_fires_once_a_day_everywhere() {
 
 #[test]
 fn first_and_last_days_are_civil_days_of_the_zone() {
-    let text = "schedule: s\ncron: 0 */12 * * *\nzone: Asia/Tokyo\nstart: 2024-05-01\nend: 2024-05-01\n";
+    let text =
+        "schedule: s\ncron: 0 */12 * * *\nzone: Asia/Tokyo\nstart: 2024-05-01\nend: 2024-05-01\n";
     let times = Timetable::new(&spec(text)).unwrap();
     let all: Vec<String> = times.after(0).map(nominal).collect();
     assert_eq!(all, ["2024-04-30T15:00:00Z", "2024-05-01T03:00:00Z"]);
@@ -273,8 +275,14 @@ fn after_downtime_exactly_what_the_policy_says() {
     let table = [
         ("", advance(5, 3, &[5])),
         ("catch_up: none\n", advance(5, 4, &[])),
-        ("catch_up: all\ncatch_up_window: 3d\n", advance(5, 1, &[3, 4, 5])),
-        ("catch_up: all\ncatch_up_window: 3d\ncatch_up_max: 2\n", advance(5, 2, &[4, 5])),
+        (
+            "catch_up: all\ncatch_up_window: 3d\n",
+            advance(5, 1, &[3, 4, 5]),
+        ),
+        (
+            "catch_up: all\ncatch_up_window: 3d\ncatch_up_max: 2\n",
+            advance(5, 2, &[4, 5]),
+        ),
         ("catch_up_window: 30m\n", advance(5, 4, &[])),
     ];
     for (policy, expected) in table {
@@ -288,7 +296,10 @@ fn after_downtime_exactly_what_the_policy_says() {
 fn a_new_schedule_makes_up_for_its_first_day_and_a_changed_one_does_not() {
     let text = "start: 2024-04-28\ncatch_up: all\ncatch_up_window: 7d\n";
     let fresh = case(text);
-    let Action::Advance { skipped, buffered, .. } = fresh.at("2024-05-01T12:00:00Z") else {
+    let Action::Advance {
+        skipped, buffered, ..
+    } = fresh.at("2024-05-01T12:00:00Z")
+    else {
         panic!("nothing is made up for");
     };
     assert_eq!((skipped, buffered.len()), (0, 4));
@@ -382,7 +393,10 @@ fn pauses() {
 #[test]
 fn a_run_that_takes_too_long_is_late_once() {
     let running = case("late_after: 2h\n").live(2);
-    assert_eq!(running.at("2024-05-02T01:00:00Z"), wait("2024-05-02T02:00:00Z"));
+    assert_eq!(
+        running.at("2024-05-02T01:00:00Z"),
+        wait("2024-05-02T02:00:00Z")
+    );
     let late = Action::Late {
         nominal: midnight(2),
     };
@@ -457,7 +471,9 @@ fn no_firing_starts_two_runs() {
                     case.live = Some((RunState::Running, nominal.clone()));
                     started.push(nominal);
                 }
-                Action::Advance { nominal, buffered, .. } => {
+                Action::Advance {
+                    nominal, buffered, ..
+                } => {
                     case.known.last_nominal = Some(nominal);
                     case.known.buffered = buffered;
                 }
@@ -468,6 +484,9 @@ fn no_firing_starts_two_runs() {
         let mut distinct = started.clone();
         distinct.dedup();
         assert_eq!(distinct, started, "seed {seed} {overlap}");
-        assert!(started.is_sorted() && started.len() > 5, "seed {seed} {overlap}");
+        assert!(
+            started.is_sorted() && started.len() > 5,
+            "seed {seed} {overlap}"
+        );
     }
 }
