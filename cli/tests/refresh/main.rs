@@ -20,6 +20,7 @@ mod observed;
 mod operators;
 mod processes;
 mod quarantine;
+mod schedules;
 mod security;
 mod snapshots;
 mod support;

@@ -335,3 +335,6 @@ fn record_of(
         Action::Fire { .. } => submission.ok_or(NotAdded::Refused(Refusal::Nonsense))?,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -167,8 +167,8 @@ fn read(file: &Path) -> Result<String, Failure> {
 }
 
 /// An instant so many seconds from now.
-fn from_now(seconds: &u64) -> String {
-    let seconds = i64::try_from(*seconds).unwrap_or(i64::MAX);
+fn from_now(seconds: u64) -> String {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
     let later = jiff::Timestamp::now().checked_add(jiff::SignedDuration::from_secs(seconds));
     later.unwrap_or(jiff::Timestamp::MAX).to_string()
 }
