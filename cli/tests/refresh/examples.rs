@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tenfold_core::project::{Project, expand, lint};
+use tenfold_core::project::{Project, expand, lint, lint_schedule};
 
 use crate::support::{Answer, Project as Refreshed, data};
 
@@ -23,6 +23,13 @@ fn read(folder: &Path) -> Project {
     let checked = lint(&fs::read_to_string(folder.join("tenfold.yaml")).unwrap());
     assert_eq!(checked.findings, [], "{}", folder.display());
     checked.project.unwrap()
+}
+
+#[test]
+fn the_schedule_of_the_airline_is_clean() {
+    let folder = Path::new(EXAMPLES).join("airline");
+    let text = fs::read_to_string(folder.join("schedules/nightly.yaml")).unwrap();
+    assert_eq!(lint_schedule(&text, &read(&folder)).findings, []);
 }
 
 #[test]

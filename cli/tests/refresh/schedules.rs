@@ -270,3 +270,29 @@ fn a_run_waits_for_its_data_and_says_for_what() {
     until(&cluster, over);
     assert_eq!(history(&cluster)[0]["state"], "succeeded");
 }
+
+#[test]
+fn standard_output_is_data_alone_however_much_is_logged() {
+    let cluster = Cluster::new(shop());
+    let file = file(&cluster.project, NEVER_MISSED);
+    let commands: [&[&str]; 10] = [
+        &["schedule", "diff", "-f", &file],
+        &["schedule", "apply", "-f", &file],
+        &["schedule", "ls"],
+        &["schedule", "get", "nightly"],
+        &["schedule", "next", "nightly"],
+        &["schedule", "pause", "nightly"],
+        &["schedule", "resume", "nightly"],
+        &["schedule", "trigger", "nightly"],
+        &["schedule", "history", "nightly"],
+        &["schedule", "delete", "nightly"],
+    ];
+    for command in commands {
+        let mut traced = cluster.command(command);
+        traced.args(["-o", "json"]).env("TENFOLD_LOG", "trace");
+        let output = traced.output().unwrap();
+        let document: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        assert_eq!(document["apiVersion"], "tenfold/v1", "{command:?}");
+    }
+}

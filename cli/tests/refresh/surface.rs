@@ -503,17 +503,18 @@ fn lint_shows_line_and_column() {
 
 #[test]
 fn the_published_schema_is_the_one_that_is_printed() {
-    let printed = run(&["schema"]).json();
-    assert_eq!(printed["title"], "tenfold.yaml");
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../docs/reference/tenfold.schema.json"
-    );
-    if let Ok(text) = fs::read_to_string(path) {
+    for (of, title, file) in [
+        ("project", "tenfold.yaml", "tenfold.schema.json"),
+        ("schedule", "Tenfold schedule", "schedule.schema.json"),
+    ] {
+        let printed = run(&["schema", of]).json();
+        assert_eq!(printed["title"], title);
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference");
+        let text = fs::read_to_string(format!("{folder}/{file}")).unwrap();
         let kept: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(
             printed, kept,
-            "`tenfold schema > docs/reference/tenfold.schema.json` renews it"
+            "`tenfold schema {of} > docs/reference/{file}` renews it"
         );
     }
 }

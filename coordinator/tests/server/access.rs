@@ -49,6 +49,7 @@ fn only_methods_that_look_are_for_viewers() {
         "RunEvents",
         "ClusterStatus",
         "Preview",
+        "ScheduleHistory",
     ];
     for method in methods() {
         let Some(name) = method.strip_prefix("/tenfold.v1.Operator/") else {
