@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::counts::{CountsBySource, add_by_source};
 use tenfold_core::refresh::plan::{Head, Plan};
-use tenfold_core::refresh::state::{StateIndex, TakenInput};
+use tenfold_core::refresh::state::{STATE_FORMAT, StateIndex, TakenInput};
+use tenfold_core::refresh::steps::accounts_spec;
 use tenfold_core::refresh::task::{AbsorbOutput, Fits, MergeOutput};
 
 /// Where the absorbed rows went, as far as absorbing tells. Rows that were released from
@@ -74,9 +75,11 @@ pub fn next_state(
             .filter_map(|(_, output)| output.quarantine.clone()),
     );
     StateIndex {
+        format: STATE_FORMAT,
         fingerprint: plan.fingerprint.clone(),
         shards: plan.shards,
         inputs: inputs(head, absorbed),
+        accounts: accounts_spec(plan),
         state: merged.iter().map(|output| output.state.clone()).collect(),
         totals,
         quarantine,

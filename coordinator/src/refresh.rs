@@ -10,7 +10,7 @@ use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::plan::{
     Head, Plan, Planned, QuarantineRetry, fingerprint, plan as decide, plan_backfill,
 };
-use tenfold_core::refresh::state::ShardState;
+use tenfold_core::refresh::state::StateIndex;
 use tenfold_core::refresh::steps;
 use tenfold_core::refresh::task::{
     AbsorbOutput, AssignOutput, Fits, GroupSummary, MergeOutput, ScoreOutput, ShardValues,
@@ -329,7 +329,7 @@ impl<'a> Work<'a> {
         let absorbed = self.absorb(plan).await?;
         let mut rows = absorbed_rows(plan, &absorbed);
         self.refuse_too_many(&rows)?;
-        let previous = head.map_or(&[][..], |head| head.state.state.as_slice());
+        let previous = head.map(|head| &head.state);
         let merged = self.merge(plan, &absorbed, previous).await?;
         count_merged(&mut rows, &merged);
         check_balance(&rows)?;
@@ -432,7 +432,7 @@ impl<'a> Work<'a> {
         &mut self,
         plan: &Plan,
         absorbed: &[(String, AbsorbOutput)],
-        previous: &[ShardState],
+        previous: Option<&StateIndex>,
     ) -> Result<Vec<MergeOutput>, Failure> {
         let outputs = self
             .step("merge", steps::merge_tasks(plan, absorbed, previous))

@@ -4,7 +4,7 @@ use self::bytes_of::json;
 use serde::{Deserialize, Serialize};
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::plan::Head;
-use tenfold_core::refresh::state::StateIndex;
+use tenfold_core::refresh::state::{STATE_FORMAT, StateIndex};
 use tenfold_core::snapshot::Manifest;
 use tenfold_store::object::Store;
 use tenfold_store::publish;
@@ -100,8 +100,29 @@ pub async fn newest(store: &Store) -> Result<(Option<Head>, u64), Failure> {
 /// When it is absent or damaged.
 pub async fn state(store: &Store, manifest: &Manifest) -> Result<StateIndex, Failure> {
     let bytes = publish::get_object(store, &manifest.state).await?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| Failure::dependency(format!("cannot read the state: {error}")))
+    let unreadable =
+        |error| Failure::dependency(format!("cannot read {}: {error}", manifest.state.path));
+    let Form { format } = serde_json::from_slice(&bytes).map_err(unreadable)?;
+    match format {
+        STATE_FORMAT => serde_json::from_slice(&bytes).map_err(unreadable),
+        older if older < STATE_FORMAT => Ok(StateIndex::outdated(older, manifest.as_of)),
+        newer => Err(Failure::config(format!(
+            "{} has form {newer}, and this version of Tenfold reads up to {STATE_FORMAT}",
+            manifest.state.path
+        ))
+        .remedy("use the version of Tenfold that wrote it, or a newer one")),
+    }
+}
+
+/// The form of a state index: the first ones did not say it.
+#[derive(Deserialize)]
+struct Form {
+    #[serde(default = "first_form")]
+    format: u32,
+}
+
+fn first_form() -> u32 {
+    1
 }
 
 /// Values as the bytes of JSON.

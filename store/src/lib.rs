@@ -15,3 +15,4 @@ pub mod record;
 pub mod resolve;
 pub mod scrub;
 pub mod settle;
+pub mod sliced;

@@ -254,6 +254,21 @@ impl Store {
             .map_err(|error| failure("read", &self.locate(relative), &error))
     }
 
+    /// Reads several ranges of an object.
+    ///
+    /// # Errors
+    /// When it is not there, is shorter, or cannot be read.
+    pub async fn get_ranges(
+        &self,
+        relative: &str,
+        ranges: &[std::ops::Range<u64>],
+    ) -> Result<Vec<Bytes>, Failure> {
+        self.objects
+            .get_ranges(&self.path(relative), ranges)
+            .await
+            .map_err(|error| failure("read", &self.locate(relative), &error))
+    }
+
     /// The length of an object, or none when it is absent.
     ///
     /// # Errors

@@ -90,7 +90,7 @@ pub async fn get_segment(store: &Store, path: &str, segment: &Segment) -> Result
     Ok(bytes)
 }
 
-fn damaged(store: &Store, path: &str) -> Failure {
+pub(crate) fn damaged(store: &Store, path: &str) -> Failure {
     Failure::dependency(format!(
         "{} is damaged: it is not what was written",
         store.locate(path)
@@ -109,7 +109,10 @@ pub struct Layout<'a> {
     pub identity: &'a [&'a str],
 }
 
-fn properties(schema: &SchemaRef, layout: Layout<'_>) -> Result<WriterProperties, Failure> {
+pub(crate) fn properties(
+    schema: &SchemaRef,
+    layout: Layout<'_>,
+) -> Result<WriterProperties, Failure> {
     let level = ZstdLevel::try_new(1).map_err(|error| Failure::bug(error.to_string()))?;
     let mut builder = WriterProperties::builder()
         .set_created_by("tenfold".to_owned())

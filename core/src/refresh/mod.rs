@@ -7,6 +7,7 @@
 pub mod counts;
 pub mod part;
 pub mod plan;
+pub mod reach;
 pub mod state;
 pub mod steps;
 pub mod task;

@@ -20,6 +20,18 @@ pub struct PartRef {
     pub rows: u64,
 }
 
+/// Some bytes of a part, with what tells whether they are those that were written: a range of a
+/// part has no SHA-256 of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByteRange {
+    /// The first byte.
+    pub offset: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// xxh3-64 of them.
+    pub checksum: u64,
+}
+
 /// The rows of one shard inside a part of pieces: an Arrow IPC stream of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {

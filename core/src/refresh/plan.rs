@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::CODE_VERSION;
 use super::counts::CountsBySource;
-use super::state::{StateIndex, TakenInput};
+use super::state::{STATE_FORMAT, StateIndex, TakenInput};
 use super::task::{AbsorbTask, Again, DimensionMapping, InputUnit, MeasureMapping, SourceMapping};
 use crate::calendar::Day;
 use crate::failure::Failure;
@@ -133,8 +133,12 @@ pub fn plan(
     let kept = head.filter(|head| head.state.fingerprint == fingerprint);
     let mut notes = Vec::new();
     if let (Some(head), None) = (head, kept) {
+        let why = match head.state.format {
+            STATE_FORMAT => "the mapping of a source changed since snapshot",
+            _ => "another version of Tenfold kept the state of snapshot",
+        };
         notes.push(format!(
-            "the mapping of a source changed since snapshot {}: every file is read again",
+            "{why} {}: every file is read again",
             head.manifest.number
         ));
     }

@@ -3,19 +3,30 @@
 //! Per shard, all of it exact integers, so that adding and taking away lose nothing:
 //!
 //! - `events`, for sources that declare event ids: one row per event that survived deduplication
-//!   (event id, customer, day, time, content hash, measures, dimensions).
-//! - `days`: (customer, day, dimensions) -> rows, refund rows, latest time, one sum per measure.
-//! - `accounts`: one row per customer that has an event before `as_of`.
+//!   (event id, customer, day, time, measures, dimensions). Their days follow from them.
+//! - `days`, for the other sources: (customer, day, dimensions) -> rows, refund rows, latest time,
+//!   one sum per measure.
+//! - `accounts`: one row per customer that has an event before `as_of`; beside it `basis`, what the
+//!   next night needs to know of each account that the account does not show, and `groups`, the sums
+//!   of deciles that a dimension partitions.
 //!
 //! `events` and `days` are lists of *runs*: sorted Parquet files whose row groups never cross a
-//! month, so that a night can read single months and add a small run instead of rewriting.
+//! month, so that a night reads single months and adds a small run instead of rewriting.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::counts::CountsBySource;
-use super::part::PartRef;
+use super::part::{ByteRange, PartRef};
+use super::task::AccountsSpec;
+use crate::calendar::Day;
+
+/// Version of the state's form. State of an earlier form is left aside: the events are read again.
+pub const STATE_FORMAT: u32 = 2;
+
+/// Runs that a list has at most.
+const MOST_RUNS: usize = 8;
 
 /// The row groups of one month inside a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +37,10 @@ pub struct MonthSlice {
     pub row_group: u32,
     /// How many row groups it has.
     pub row_groups: u32,
+    /// Its rows.
+    pub rows: u64,
+    /// Its bytes.
+    pub range: ByteRange,
 }
 
 /// A sorted file of `days` or `events`.
@@ -33,8 +48,30 @@ pub struct MonthSlice {
 pub struct StateRun {
     /// The Parquet file.
     pub part: PartRef,
+    /// Where its footer lies.
+    pub footer: ByteRange,
     /// Its months, ascending.
     pub months: Vec<MonthSlice>,
+    /// The months of shortened hashes of its event ids, for `events`: tells in which months a new
+    /// event may have been seen.
+    pub ids: Option<PartRef>,
+}
+
+/// Place of the first of the runs, oldest first, that are merged with so many new rows: all from
+/// there on. Older runs stay as they are while they are more than twice as large as what comes
+/// after them, so that a row is rewritten a number of times that grows with the logarithm of the
+/// history, and there are few runs to read.
+pub fn first_merged(runs: &[StateRun], new_rows: u64) -> usize {
+    let mut merged = new_rows;
+    let mut first = runs.len();
+    while let Some(run) = first.checked_sub(1).and_then(|last| runs.get(last)) {
+        if run.part.rows > merged.saturating_mul(2) && first < MOST_RUNS {
+            break;
+        }
+        merged += run.part.rows;
+        first -= 1;
+    }
+    first
 }
 
 /// Where the state of one shard lies.
@@ -42,17 +79,38 @@ pub struct StateRun {
 pub struct ShardState {
     /// The accounts; none when the shard has no customer before `as_of`.
     pub accounts: Option<PartRef>,
-    /// Runs of `days` by source.
+    /// What else is known of each account, row by row beside them.
+    pub basis: Option<PartRef>,
+    /// Sums by customer and value of a dimension, by decile.
+    pub groups: BTreeMap<String, PartRef>,
+    /// Runs of `days` by source, for sources without event ids.
     pub days: BTreeMap<String, Vec<StateRun>>,
     /// Runs of `events` by source, for sources with event ids.
     pub events: BTreeMap<String, Vec<StateRun>>,
+    /// First day with an event before `as_of`.
+    pub first_day: Option<Day>,
+    /// `counted`, `pending` and `refunds`, by source.
+    pub standing: CountsBySource,
 }
 
 impl ShardState {
     /// Every part that this state needs.
     pub fn parts(&self) -> impl Iterator<Item = &PartRef> {
         let runs = self.days.values().chain(self.events.values()).flatten();
-        self.accounts.iter().chain(runs.map(|run| &run.part))
+        let runs = runs.flat_map(|run| [&run.part].into_iter().chain(&run.ids));
+        self.accounts_parts().chain(runs)
+    }
+
+    /// The parts of the accounts.
+    pub fn accounts_parts(&self) -> impl Iterator<Item = &PartRef> {
+        let accounts = self.accounts.iter().chain(&self.basis);
+        accounts.chain(self.groups.values())
+    }
+
+    /// The runs of a source, oldest first.
+    pub fn runs(&self, source: &str) -> &[StateRun] {
+        let runs = self.events.get(source).or_else(|| self.days.get(source));
+        runs.map_or(&[], Vec::as_slice)
     }
 }
 
@@ -79,16 +137,84 @@ pub struct TakenInput {
 /// Everything that the next night starts from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateIndex {
+    /// Version of this record's form, [`STATE_FORMAT`].
+    pub format: u32,
     /// Hash of the declarations that the state was built with: another one needs the events again.
     pub fingerprint: String,
     /// Number of shards.
     pub shards: u32,
     /// Inputs by (source, location), ascending.
     pub inputs: Vec<TakenInput>,
+    /// What the accounts were made for.
+    pub accounts: AccountsSpec,
     /// One entry per shard, in shard order.
     pub state: Vec<ShardState>,
     /// Where the rows of all inputs are now.
     pub totals: CountsBySource,
     /// The rows in quarantine.
     pub quarantine: Vec<PartRef>,
+}
+
+impl StateIndex {
+    /// Stands for state of an earlier form: nothing can be built on it.
+    pub fn outdated(format: u32, as_of: Day) -> Self {
+        Self {
+            format,
+            fingerprint: String::new(),
+            shards: 0,
+            inputs: Vec::new(),
+            accounts: AccountsSpec {
+                as_of,
+                clv: None,
+                totals: Vec::new(),
+            },
+            state: Vec::new(),
+            totals: CountsBySource::new(),
+            quarantine: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sizes of the runs after so many nights with as many rows each, and rows written for them.
+    fn nights(count: usize, rows: u64) -> (Vec<u64>, u64) {
+        let mut runs: Vec<StateRun> = Vec::new();
+        let mut written = 0;
+        for _ in 0..count {
+            let merged = runs.split_off(first_merged(&runs, rows));
+            let rows = rows + merged.iter().map(|run| run.part.rows).sum::<u64>();
+            written += rows;
+            runs.push(StateRun {
+                part: PartRef {
+                    path: String::new(),
+                    sha256: String::new(),
+                    checksum: 0,
+                    bytes: 0,
+                    rows,
+                },
+                footer: ByteRange {
+                    offset: 0,
+                    bytes: 0,
+                    checksum: 0,
+                },
+                months: Vec::new(),
+                ids: None,
+            });
+        }
+        (runs.iter().map(|run| run.part.rows).collect(), written)
+    }
+
+    #[test]
+    fn runs_stay_few_and_rows_are_seldom_rewritten() {
+        for count in [1, 7, 30, 365, 1000] {
+            let (runs, written) = nights(count, 100);
+            assert_eq!(runs.iter().sum::<u64>(), 100 * count as u64);
+            assert!(runs.len() <= MOST_RUNS, "{runs:?}");
+            let rewrites = written / (100 * count as u64);
+            assert!(rewrites <= 8, "{count} nights: {rewrites}");
+        }
+    }
 }

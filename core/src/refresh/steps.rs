@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::part::PartRef;
 use super::plan::Plan;
-use super::state::ShardState;
+use super::state::StateIndex;
 use super::task::{
-    AbsorbOutput, AssignOutput, AssignTask, BoundariesTask, CutsTask, DecileSpec, FitTask, Fits,
-    GatherTask, GroupBy, MergeClv, MergeOutput, MergeSource, MergeTask, ModelTask, PieceSegment,
-    RankedValue, ScoreOutput, ScoreTask, ShardValues, Task, TotalsSpec, ValueSpec,
+    AbsorbOutput, AccountsSpec, AssignOutput, AssignTask, BoundariesTask, CutsTask, DecileSpec,
+    FitTask, Fits, GatherTask, GroupBy, MergeClv, MergeOutput, MergeSource, MergeTask, ModelTask,
+    PieceSegment, RankedValue, ScoreOutput, ScoreTask, ShardValues, Task, TotalsSpec, ValueSpec,
 };
 use crate::calendar::{Day, LookBack, Window, WindowKind, lookback_window};
 use crate::clv;
@@ -21,29 +21,37 @@ use crate::project::{
 pub fn merge_tasks(
     plan: &Plan,
     absorbed: &[(String, AbsorbOutput)],
-    previous: &[ShardState],
+    previous: Option<&StateIndex>,
 ) -> Vec<Task> {
     let sources = merge_sources(&plan.project);
-    let totals = totals(plan);
-    let clv = plan.project.clv.as_ref().map(|clv| MergeClv {
-        source: clv.source.clone(),
-        value: clv.value.clone(),
-        holdout_from: holdout_from(clv, plan.as_of),
-    });
+    let spec = accounts_spec(plan);
     let mut pieces = pieces_by_shard(plan.shards, absorbed);
+    let state = |shard: u32| previous.and_then(|index| index.state.get(shard as usize));
     let task = |shard: u32| {
         Task::Merge(MergeTask {
             shard,
             customer_type: plan.project.customer.key_type,
-            as_of: plan.as_of,
             sources: sources.clone(),
-            clv: clv.clone(),
-            totals: totals.clone(),
+            spec: spec.clone(),
             pieces: pieces.remove(&shard).unwrap_or_default(),
-            previous: previous.get(shard as usize).cloned().unwrap_or_default(),
+            previous: state(shard).cloned().unwrap_or_default(),
+            previous_spec: previous.map(|index| index.accounts.clone()),
         })
     };
     (0..plan.shards).map(task).collect()
+}
+
+/// What the accounts of a plan are for.
+pub fn accounts_spec(plan: &Plan) -> AccountsSpec {
+    AccountsSpec {
+        as_of: plan.as_of,
+        clv: plan.project.clv.as_ref().map(|clv| MergeClv {
+            source: clv.source.clone(),
+            value: clv.value.clone(),
+            holdout_from: holdout_from(clv, plan.as_of),
+        }),
+        totals: totals(plan),
+    }
 }
 
 fn merge_sources(project: &Project) -> Vec<MergeSource> {

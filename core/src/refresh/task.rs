@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::CODE_VERSION;
 use super::counts::{Counts, CountsBySource};
 use super::part::{PartRef, Pieces, Segment};
+use super::reach;
 use super::state::{ShardState, TakenInput};
 use crate::calendar::{Day, Window};
 use crate::clv::{
@@ -190,6 +191,17 @@ pub struct GroupBy {
     pub latest: bool,
 }
 
+/// What accounts are made for: the dates and sums that they depend on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountsSpec {
+    /// First day that does not count.
+    pub as_of: Day,
+    /// The purchases, when CLV is declared.
+    pub clv: Option<MergeClv>,
+    /// The sums that deciles need.
+    pub totals: Vec<TotalsSpec>,
+}
+
 /// A segment of pieces, with the part that holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PieceSegment {
@@ -208,18 +220,34 @@ pub struct MergeTask {
     pub shard: u32,
     /// Type of the customer key.
     pub customer_type: CustomerType,
-    /// First day that does not count.
-    pub as_of: Day,
     /// The sources.
     pub sources: Vec<MergeSource>,
-    /// The purchases, when CLV is declared.
-    pub clv: Option<MergeClv>,
-    /// The sums that deciles need.
-    pub totals: Vec<TotalsSpec>,
+    /// What the accounts are for.
+    pub spec: AccountsSpec,
     /// New events of the shard.
     pub pieces: Vec<PieceSegment>,
     /// Where the last night left the shard.
     pub previous: ShardState,
+    /// What the accounts of the last night were for.
+    pub previous_spec: Option<AccountsSpec>,
+}
+
+/// What a merge task read and wrote of the state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MergeReach {
+    /// Whether the accounts were brought forward from those of the last night, instead of being
+    /// added up from all days.
+    pub forward: bool,
+    /// Months of runs that were read for the accounts.
+    pub months_read: u64,
+    /// Months of runs that there were.
+    pub months: u64,
+    /// Bytes of state that were read.
+    pub bytes_read: u64,
+    /// Bytes of state that were written.
+    pub bytes_written: u64,
+    /// Bytes of state that there were.
+    pub bytes: u64,
 }
 
 /// What a merge task answers.
@@ -247,6 +275,8 @@ pub struct MergeOutput {
     pub holdout_keys: Option<PartRef>,
     /// Long-form sums of the partitioned deciles, by decile.
     pub totals: BTreeMap<String, PartRef>,
+    /// What was read and written.
+    pub reach: MergeReach,
 }
 
 /// What is fitted.
@@ -612,11 +642,7 @@ impl Task {
                 let input: u64 = task.units.iter().map(|unit| unit.size).sum();
                 LEAST + input.saturating_mul(12).min(160 << 20)
             }
-            Task::Merge(task) => {
-                let new = task.pieces.iter().map(|piece| piece.segment.rows);
-                let kept = task.previous.parts().map(|part| part.rows);
-                rows(&mut new.chain(kept), 250)
-            }
+            Task::Merge(task) => rows(&mut [reach::rows_held(task)].into_iter(), 250),
             Task::Fit(task) => {
                 // One table of keys at a time.
                 let tables = [&task.transaction_keys, &task.spend_keys, &task.holdout_keys];

@@ -110,6 +110,12 @@ impl DimensionCodes {
         }));
     }
 
+    /// The value of each code.
+    pub fn shared(&self) -> Vec<Option<Arc<str>>> {
+        let texts = self.texts.iter().map(|text| Some(Arc::from(text.as_str())));
+        std::iter::once(None).chain(texts).collect()
+    }
+
     /// The value of a code; none for NULL.
     pub fn text(&self, code: u32) -> Option<&str> {
         let place = usize::try_from(code.checked_sub(1)?).ok()?;

@@ -6,52 +6,114 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
-use arrow::datatypes::{DataType, Date32Type, Field, Int64Type, Schema};
+use arrow::datatypes::{DataType, Date32Type, Field, Int32Type, Int64Type, Schema};
+use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::hash::hash_text;
+use tenfold_core::project::CustomerType;
 use tenfold_core::refresh::task::MergeSource;
 
-use super::codes::CustomerCodes;
 use crate::arrays::{arrow_bug, column, int64, text};
 
-/// The events that remain of old and new ones, and how many were duplicates. Of several events
-/// with one id the smallest by (time, content) remains.
+/// What became of new events.
+pub struct Arrived {
+    /// The events that remain of old and new ones.
+    pub all: RecordBatch,
+    /// Those of them that are new, or that replace an old one.
+    pub new: RecordBatch,
+    /// New ones whose id was there already.
+    pub duplicates: usize,
+    /// Whether one replaces an old one of another month.
+    pub moved: bool,
+}
+
+/// The events that remain when each id counts once. Of several events with one id the smallest by
+/// (time, content) remains.
 ///
 /// They are sorted by the hash of their id: an order in which later nights can find an id.
-pub fn deduplicate(
+pub fn remaining(
     source: &MergeSource,
+    batches: &[RecordBatch],
+    customer_type: CustomerType,
+) -> Result<RecordBatch, Failure> {
+    let events = all(source, batches, customer_type)?;
+    let found = by_id(&events)?;
+    pick(&events, found.values().map(|found| found.best))
+}
+
+/// Takes in new events beside old ones, each of which has an id of its own.
+pub fn take_in(
+    source: &MergeSource,
+    old: RecordBatch,
     pieces: &[RecordBatch],
-    kept: Vec<RecordBatch>,
-    codes: &CustomerCodes,
-) -> Result<(RecordBatch, usize), Failure> {
-    let mut batches: Vec<RecordBatch> = Vec::with_capacity(pieces.len() + kept.len());
-    for batch in pieces.iter().chain(&kept) {
-        batches.push(in_common(batch)?);
-    }
-    let Some(schema) = batches.first().map(RecordBatch::schema) else {
-        return Ok((RecordBatch::new_empty(schema(source, codes)), 0));
-    };
-    let events = concat_batches(&schema, &batches).map_err(arrow_bug)?;
+    customer_type: CustomerType,
+) -> Result<Arrived, Failure> {
+    let olds = old.num_rows();
+    let batches: Vec<RecordBatch> = std::iter::once(old).chain(pieces.iter().cloned()).collect();
+    let events = all(source, &batches, customer_type)?;
     drop(batches);
-    let ids = text(&events, "event_id")?;
-    let mut remaining: HashMap<&str, usize> = HashMap::with_capacity(events.num_rows());
+    let found = by_id(&events)?;
+    let days = column(&events, "day")?.as_primitive::<Int32Type>();
+    let month = |row: usize| Day(days.value(row)).month_index();
+    let new = || found.values().filter(|found| found.best >= olds);
+    Ok(Arrived {
+        all: pick(&events, found.values().map(|found| found.best))?,
+        new: pick(&events, new().map(|found| found.best))?,
+        duplicates: events.num_rows() - found.len(),
+        moved: new().any(|new| new.first < olds && month(new.first) != month(new.best)),
+    })
+}
+
+/// The rows of an id: the first one, and the smallest by (time, content).
+struct Found {
+    first: usize,
+    best: usize,
+}
+
+fn by_id(events: &RecordBatch) -> Result<HashMap<&str, Found>, Failure> {
+    let ids = text(events, "event_id")?;
+    let mut found: HashMap<&str, Found> = HashMap::with_capacity(events.num_rows());
     for row in 0..events.num_rows() {
-        let best = remaining.entry(ids.value(row)).or_insert(row);
-        if *best != row && compare(&events, row, *best)? == Ordering::Less {
-            *best = row;
+        let known = found.entry(ids.value(row)).or_insert(Found {
+            first: row,
+            best: row,
+        });
+        if known.best != row && compare(events, row, known.best)? == Ordering::Less {
+            known.best = row;
         }
     }
-    let mut order: Vec<(u64, &str, usize)> = remaining
-        .into_iter()
-        .map(|(id, row)| (hash_text(id), id, row))
+    Ok(found)
+}
+
+/// Some rows, in the order of the hashes of their ids.
+fn pick(events: &RecordBatch, rows: impl Iterator<Item = usize>) -> Result<RecordBatch, Failure> {
+    let ids = text(events, "event_id")?;
+    let mut order: Vec<(u64, &str, usize)> = rows
+        .map(|row| (hash_text(ids.value(row)), ids.value(row), row))
         .collect();
     order.sort_unstable();
-    let duplicates = events.num_rows() - order.len();
     let rows: UInt32Array = order.iter().map(|(_, _, row)| Some(*row as u32)).collect();
-    Ok((
-        take_record_batch(&events, &rows).map_err(arrow_bug)?,
-        duplicates,
-    ))
+    take_record_batch(events, &rows).map_err(arrow_bug)
+}
+
+fn all(
+    source: &MergeSource,
+    batches: &[RecordBatch],
+    customer_type: CustomerType,
+) -> Result<RecordBatch, Failure> {
+    let batches: Result<Vec<RecordBatch>, Failure> = batches.iter().map(in_common).collect();
+    let batches = batches?;
+    match batches.first().map(RecordBatch::schema) {
+        Some(schema) => concat_batches(&schema, &batches).map_err(arrow_bug),
+        None => Ok(RecordBatch::new_empty(schema(source, customer_type))),
+    }
+}
+
+/// A hash of an id that is short enough to be read every night for every event. Two ids that share
+/// one make a night read a month for nothing; they are never taken for each other.
+pub fn short_hash(id: &str) -> i64 {
+    const BITS: u32 = 40;
+    (hash_text(id) >> (u64::BITS - BITS)).cast_signed()
 }
 
 /// Pieces carry days as numbers and the state carries them as dates: numbers serve here.
@@ -72,8 +134,11 @@ fn in_common(batch: &RecordBatch) -> Result<RecordBatch, Failure> {
     crate::arrays::batch(Arc::new(Schema::new(fields)), columns)
 }
 
-fn schema(source: &MergeSource, codes: &CustomerCodes) -> Arc<Schema> {
-    let customer = codes.decode(&[]).data_type().clone();
+fn schema(source: &MergeSource, customer_type: CustomerType) -> Arc<Schema> {
+    let customer = match customer_type {
+        CustomerType::Int64 => DataType::Int64,
+        CustomerType::String => DataType::Utf8,
+    };
     let mut fields = vec![
         Field::new("customer", customer, true),
         Field::new("day", DataType::Int32, true),
@@ -117,7 +182,7 @@ fn compare_values(values: &ArrayRef, a: usize, b: usize) -> Ordering {
 pub fn with_dates(events: &RecordBatch) -> Result<RecordBatch, Failure> {
     let schema = events.schema();
     let place = schema.index_of("day").map_err(arrow_bug)?;
-    let days = column(events, "day")?.as_primitive::<arrow::datatypes::Int32Type>();
+    let days = column(events, "day")?.as_primitive::<Int32Type>();
     let mut columns = events.columns().to_vec();
     columns[place] = Arc::new(arrow::array::Date32Array::new(days.values().clone(), None));
     let mut fields: Vec<Field> = schema

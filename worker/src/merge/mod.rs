@@ -1,156 +1,290 @@
 //! Merge: bring the state of one shard up to date, and count what the models need.
+//!
+//! A night brings the accounts forward from those of the last one, reading only the months that new
+//! events lie in or that a date moved over. Where that does not tell, or does not pay, it adds up
+//! all days. Either way the accounts are the same, and new events are kept as a run of their own.
 
 mod accounts;
 mod codes;
 mod days;
 mod events;
-mod state;
+mod runs;
 
 use std::collections::BTreeMap;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::counts::Counts;
-use tenfold_core::refresh::state::StateRun;
-use tenfold_core::refresh::task::{MergeOutput, MergeSource, MergeTask};
-use tenfold_store::part::{decode_segment, get_parquet, get_segment};
+use tenfold_core::refresh::reach::{Months, is_worth, moved};
+use tenfold_core::refresh::task::{AccountsSpec, MergeOutput, MergeReach, MergeSource, MergeTask};
+use tenfold_store::part::{decode_segment, get_segment};
 
 use crate::TaskContext;
 use crate::arrays::column;
+use accounts::Accounts;
 use codes::CustomerCodes;
 use days::Days;
+use events::Arrived;
 
-/// What a shard has of one source: rows as they came, before they are added up.
-struct SourceRows<'a> {
-    source: &'a MergeSource,
-    /// New events.
-    pieces: Vec<RecordBatch>,
-    /// Runs of the state that the rows below came from.
-    days: &'a [StateRun],
-    events: &'a [StateRun],
-    /// Rows of the state: `events` where the source has ids, `days` where not.
-    kept: Vec<RecordBatch>,
-}
+/// New events, by source.
+type Pieces = BTreeMap<String, Vec<RecordBatch>>;
 
 /// Runs a merge task.
 pub fn run(task: &MergeTask, context: &TaskContext) -> Result<MergeOutput, Failure> {
-    let sources: Result<Vec<_>, _> = task
-        .sources
-        .iter()
-        .map(|source| load(task, source, context))
-        .collect();
-    let sources = sources?;
-    let mut customers = Vec::new();
-    for batch in sources
-        .iter()
-        .flat_map(|rows| rows.pieces.iter().chain(&rows.kept))
+    let pieces = load(task, context)?;
+    let runs = task
+        .previous
+        .days
+        .values()
+        .chain(task.previous.events.values());
+    let mut reach = MergeReach {
+        months: runs.flatten().map(|run| run.months.len() as u64).sum(),
+        bytes: task.previous.parts().map(|part| part.bytes).sum(),
+        ..MergeReach::default()
+    };
+    if let Some(old) = &task.previous_spec
+        && let Some(months) = months(task, old, &pieces, context, &mut reach)?
+        && let Some(output) = forward(task, old, &pieces, &months, context, &mut reach)?
     {
+        return Ok(output);
+    }
+    anew(task, &pieces, context, &mut reach)
+}
+
+fn load(task: &MergeTask, context: &TaskContext) -> Result<Pieces, Failure> {
+    let sources = task.sources.iter();
+    let mut pieces: Pieces = sources
+        .map(|source| (source.source.clone(), Vec::new()))
+        .collect();
+    for piece in &task.pieces {
+        let bytes = context.wait(get_segment(&context.store, &piece.path, &piece.segment))?;
+        let batches = pieces.entry(piece.source.clone()).or_default();
+        batches.push(decode_segment(bytes)?);
+    }
+    Ok(pieces)
+}
+
+/// The months of each source that have to be read to bring the accounts forward, if that is
+/// possible and pays.
+fn months(
+    task: &MergeTask,
+    old: &AccountsSpec,
+    pieces: &Pieces,
+    context: &TaskContext,
+    reach: &mut MergeReach,
+) -> Result<Option<BTreeMap<String, Months>>, Failure> {
+    let mut by_source = BTreeMap::new();
+    for source in &task.sources {
+        let Some(mut months) = moved(old, &task.spec, &source.source) else {
+            return Ok(None);
+        };
+        runs::add_months(&pieces[&source.source], &mut months)?;
+        by_source.insert(source.source.clone(), months);
+    }
+    if !pays(task, &by_source) {
+        return Ok(None);
+    }
+    for source in task.sources.iter().filter(|source| source.event_ids) {
+        if let Some(months) = by_source.get_mut(&source.source) {
+            let seen = task.previous.runs(&source.source);
+            runs::add_seen(seen, &pieces[&source.source], months, context, reach)?;
+        }
+    }
+    Ok(Some(by_source).filter(|by_source| pays(task, by_source)))
+}
+
+fn pays(task: &MergeTask, by_source: &BTreeMap<String, Months>) -> bool {
+    let runs = |source: &str| task.previous.runs(source);
+    let some = by_source.iter();
+    let some = some.map(|(source, months)| months.rows(runs(source))).sum();
+    let all = by_source.keys().flat_map(|source| runs(source));
+    is_worth(some, all.map(|run| run.part.rows).sum())
+}
+
+/// Brings the accounts of the last night forward; none when only all days can tell.
+fn forward(
+    task: &MergeTask,
+    old: &AccountsSpec,
+    pieces: &Pieces,
+    months: &BTreeMap<String, Months>,
+    context: &TaskContext,
+    reach: &mut MergeReach,
+) -> Result<Option<MergeOutput>, Failure> {
+    let stored = accounts::read(&task.previous, old, context)?;
+    let parts = task.previous.accounts_parts().map(|part| part.bytes);
+    reach.bytes_read += parts.sum::<u64>();
+    let kept = read(task, Some(months), context, reach)?;
+    let codes = codes(task, pieces, &kept, stored.customers()?)?;
+    let night = Night::new(task, pieces, kept, &codes)?;
+    if night.arrived.values().any(|arrived| arrived.moved) {
+        return Ok(None);
+    }
+    let gone = accounts::fold(old, &task.sources, &night.before)?;
+    let came = accounts::fold(&task.spec, &task.sources, &night.after)?;
+    let Ok(accounts) = stored.decode(old, &codes)?.forward(&gone, &came) else {
+        return Ok(None);
+    };
+    reach.forward = true;
+    finish(task, pieces, night, &accounts, &codes, context, reach).map(Some)
+}
+
+/// Adds up all days.
+fn anew(
+    task: &MergeTask,
+    pieces: &Pieces,
+    context: &TaskContext,
+    reach: &mut MergeReach,
+) -> Result<MergeOutput, Failure> {
+    let kept = read(task, None, context, reach)?;
+    let codes = codes(task, pieces, &kept, Vec::new())?;
+    let night = Night::new(task, pieces, kept, &codes)?;
+    let accounts = accounts::fold(&task.spec, &task.sources, &night.after)?;
+    finish(task, pieces, night, &accounts, &codes, context, reach)
+}
+
+/// Reads the rows of some months; all of them without any named.
+fn read(
+    task: &MergeTask,
+    months: Option<&BTreeMap<String, Months>>,
+    context: &TaskContext,
+    reach: &mut MergeReach,
+) -> Result<Pieces, Failure> {
+    let mut kept = Pieces::new();
+    for source in &task.sources {
+        let source = &source.source;
+        let months = months.and_then(|months| months.get(source));
+        let runs = task.previous.runs(source);
+        let slices = runs.iter().flat_map(|run| &run.months);
+        let named = slices.filter(|slice| months.is_none_or(|months| months.contains(slice.month)));
+        reach.months_read += named.count() as u64;
+        kept.insert(source.clone(), runs::read(runs, months, context, reach)?);
+    }
+    Ok(kept)
+}
+
+/// Codes of all customers that the night knows of.
+fn codes(
+    task: &MergeTask,
+    pieces: &Pieces,
+    kept: &Pieces,
+    mut customers: Vec<ArrayRef>,
+) -> Result<CustomerCodes, Failure> {
+    for batch in pieces.values().chain(kept.values()).flatten() {
         customers.push(column(batch, "customer")?.clone());
     }
-    let codes = CustomerCodes::new(task.customer_type, &customers)?;
-    drop(customers);
-    let mut output = MergeOutput::default();
-    let mut days = BTreeMap::new();
-    for rows in sources {
-        let name = rows.source.source.clone();
-        days.insert(
-            name,
-            merge_source(task, rows, &codes, context, &mut output)?,
-        );
+    CustomerCodes::new(task.customer_type, &customers)
+}
+
+/// The days that were read, by source: as they were, and with the new events.
+struct Night {
+    before: BTreeMap<String, Days>,
+    after: BTreeMap<String, Days>,
+    /// What became of new events with ids.
+    arrived: BTreeMap<String, Arrived>,
+}
+
+impl Night {
+    fn new(
+        task: &MergeTask,
+        pieces: &Pieces,
+        mut kept: Pieces,
+        codes: &CustomerCodes,
+    ) -> Result<Self, Failure> {
+        let mut night = Self {
+            before: BTreeMap::new(),
+            after: BTreeMap::new(),
+            arrived: BTreeMap::new(),
+        };
+        for source in &task.sources {
+            let name = source.source.clone();
+            let (pieces, kept) = (&pieces[&name], kept.remove(&name).unwrap_or_default());
+            let value = value(task, source);
+            let (before, after) = match source.event_ids {
+                true => {
+                    let kept = events::remaining(source, &kept, task.customer_type)?;
+                    let before = days::from_events(source, &[kept.clone()], codes, value)?;
+                    let arrived = events::take_in(source, kept, pieces, task.customer_type)?;
+                    let after = match arrived.new.num_rows() {
+                        0 => before.clone(),
+                        _ => days::from_events(source, &[arrived.all.clone()], codes, value)?,
+                    };
+                    night.arrived.insert(name.clone(), arrived);
+                    (before, after)
+                }
+                false => {
+                    let before = days::from_state(source, &kept, codes)?;
+                    let new = days::from_events(source, pieces, codes, value)?;
+                    let after = before.clone().plus(new)?;
+                    (before, after)
+                }
+            };
+            night.before.insert(name.clone(), before);
+            night.after.insert(name, after);
+        }
+        Ok(night)
     }
-    accounts::write(task, &days, &codes, context, &mut output)?;
+}
+
+/// Writes the new state, and tells where the rows are now.
+fn finish(
+    task: &MergeTask,
+    pieces: &Pieces,
+    night: Night,
+    accounts: &Accounts,
+    codes: &CustomerCodes,
+    context: &TaskContext,
+    reach: &mut MergeReach,
+) -> Result<MergeOutput, Failure> {
+    let mut output = MergeOutput::default();
+    accounts::write(accounts, &task.spec, codes, context, &mut output)?;
+    let parts = output.state.accounts_parts().map(|part| part.bytes);
+    reach.bytes_written += parts.sum::<u64>();
+    count(task, &night, reach.forward, &mut output);
+    let Night { mut arrived, .. } = night;
+    for source in &task.sources {
+        let name = &source.source;
+        let pieces = &pieces[name];
+        let state = &mut output.state;
+        if let Some(arrived) = arrived.remove(name) {
+            let Arrived { new, moved, .. } = arrived;
+            let runs = runs::append_events(task, source, new, moved, context, reach)?;
+            state.events.insert(name.clone(), runs);
+        } else if pieces.is_empty() {
+            let runs = task.previous.runs(name).to_vec();
+            state.days.insert(name.clone(), runs);
+        } else {
+            let value = value(task, source);
+            let runs = runs::append_days(task, source, pieces, value, context, reach)?;
+            state.days.insert(name.clone(), runs);
+        }
+    }
+    output.reach = *reach;
     Ok(output)
 }
 
-fn load<'a>(
-    task: &'a MergeTask,
-    source: &'a MergeSource,
-    context: &TaskContext,
-) -> Result<SourceRows<'a>, Failure> {
-    let mut pieces = Vec::new();
-    for piece in task
-        .pieces
-        .iter()
-        .filter(|piece| piece.source == source.source)
-    {
-        let bytes = context.wait(get_segment(&context.store, &piece.path, &piece.segment))?;
-        pieces.push(decode_segment(bytes)?);
+/// Counts the rows of each source, now and against what they were.
+fn count(task: &MergeTask, night: &Night, forward: bool, output: &mut MergeOutput) {
+    for source in &task.sources {
+        let name = &source.source;
+        let (before, after) = (&night.before[name], &night.after[name]);
+        let now = standing(after, task.spec.as_of);
+        let mut change = minus(&now, &standing(before, task.spec.as_of));
+        change.duplicate = night
+            .arrived
+            .get(name)
+            .map_or(0, |new| new.duplicates as i64);
+        let mut stands = now;
+        // Rows that were not read stand where they stood.
+        if let Some(old) = task.previous_spec.as_ref().filter(|_| forward) {
+            let gone = standing(before, old.as_of);
+            let whole = task.previous.standing.get(name).cloned();
+            stands.add(&minus(&whole.unwrap_or_default(), &gone));
+        }
+        output.change.insert(name.clone(), change);
+        output.standing.insert(name.clone(), stands.clone());
+        output.state.standing.insert(name.clone(), stands);
     }
-    let runs = |by_source: &'a BTreeMap<String, Vec<StateRun>>| {
-        by_source.get(&source.source).map_or(&[][..], Vec::as_slice)
-    };
-    let (days, events) = (runs(&task.previous.days), runs(&task.previous.events));
-    let mut kept = Vec::new();
-    for run in if source.event_ids { events } else { days } {
-        kept.push(context.wait(get_parquet(&context.store, &run.part))?);
-    }
-    Ok(SourceRows {
-        source,
-        pieces,
-        days,
-        events,
-        kept,
-    })
-}
-
-/// Adds the new events of a source to its state, and gives its days.
-fn merge_source(
-    task: &MergeTask,
-    rows: SourceRows<'_>,
-    codes: &CustomerCodes,
-    context: &TaskContext,
-    output: &mut MergeOutput,
-) -> Result<Days, Failure> {
-    let source = rows.source;
-    let value = task
-        .clv
-        .as_ref()
-        .filter(|clv| clv.source == source.source)
-        .and_then(|clv| {
-            source
-                .measures
-                .iter()
-                .position(|measure| *measure == clv.value)
-        });
-    let unchanged = rows.pieces.is_empty();
-    let mut change = Counts::default();
-    let days = if source.event_ids {
-        let before = days::from_events(source, &rows.kept, codes, value)?;
-        let (events, duplicates) = events::deduplicate(source, &rows.pieces, rows.kept, codes)?;
-        change.duplicate = duplicates as i64;
-        let runs = match unchanged {
-            true => rows.events.to_vec(),
-            false => state::write_events(source, &events, context)?,
-        };
-        output.state.events.insert(source.source.clone(), runs);
-        let after = days::from_events(source, &[events], codes, value)?;
-        add_change(
-            &mut change,
-            &standing(&before, task.as_of),
-            &standing(&after, task.as_of),
-        );
-        after
-    } else {
-        let before = days::from_state(source, &rows.kept, codes)?;
-        let stood = standing(&before, task.as_of);
-        let after = match unchanged {
-            true => before,
-            false => before.plus(days::from_events(source, &rows.pieces, codes, value)?)?,
-        };
-        add_change(&mut change, &stood, &standing(&after, task.as_of));
-        after
-    };
-    let runs = match unchanged {
-        true => rows.days.to_vec(),
-        false => state::write_days(source, &days, codes, context)?,
-    };
-    output.state.days.insert(source.source.clone(), runs);
-    output
-        .standing
-        .insert(source.source.clone(), standing(&days, task.as_of));
-    output.change.insert(source.source.clone(), change);
-    Ok(days)
 }
 
 fn standing(days: &Days, as_of: Day) -> Counts {
@@ -165,8 +299,18 @@ fn standing(days: &Days, as_of: Day) -> Counts {
     counts
 }
 
-fn add_change(change: &mut Counts, before: &Counts, after: &Counts) {
-    change.counted = after.counted - before.counted;
-    change.pending = after.pending - before.pending;
-    change.refunds = after.refunds - before.refunds;
+fn minus(now: &Counts, then: &Counts) -> Counts {
+    Counts {
+        counted: now.counted - then.counted,
+        pending: now.pending - then.pending,
+        refunds: now.refunds - then.refunds,
+        ..Counts::default()
+    }
+}
+
+/// The measure of a source whose positive values are purchases.
+fn value(task: &MergeTask, source: &MergeSource) -> Option<usize> {
+    let clv = task.spec.clv.as_ref()?;
+    let measures = (clv.source == source.source).then_some(&source.measures)?;
+    measures.iter().position(|measure| *measure == clv.value)
 }

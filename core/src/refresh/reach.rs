@@ -1,0 +1,221 @@
+//! How far back a merge has to look: the months whose days change what the accounts show.
+
+use super::state::{StateRun, first_merged};
+use super::task::{AccountsSpec, MergeTask, TotalsSpec};
+use crate::calendar::Day;
+
+/// A set of months.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Months {
+    /// First and last of each span, both of which belong to it.
+    spans: Vec<(i32, i32)>,
+}
+
+impl Months {
+    /// Adds a month.
+    pub fn add(&mut self, month: i32) {
+        if !self.contains(month) {
+            self.spans.push((month, month));
+        }
+    }
+
+    /// Adds the months of the days between two days, the later of which is not one of them.
+    fn add_between(&mut self, one: Day, other: Day) {
+        let (from, until) = (one.min(other), one.max(other));
+        if from < until {
+            let last = Day(until.0 - 1).month_index();
+            self.spans.push((from.month_index(), last));
+        }
+    }
+
+    /// Whether a month is one of them.
+    pub fn contains(&self, month: i32) -> bool {
+        let inside = |span: &(i32, i32)| (span.0..=span.1).contains(&month);
+        self.spans.iter().any(inside)
+    }
+
+    /// Rows that runs have in these months.
+    pub fn rows(&self, runs: &[StateRun]) -> u64 {
+        let months = runs.iter().flat_map(|run| &run.months);
+        let inside = months.filter(|slice| self.contains(slice.month));
+        inside.map(|slice| slice.rows).sum()
+    }
+}
+
+/// The months of a source's days that began or ceased to count, or moved into or out of a window,
+/// between two nights. None when the accounts of the earlier night cannot be brought forward: they
+/// were made for other sums, or for a later day.
+pub fn moved(old: &AccountsSpec, new: &AccountsSpec, source: &str) -> Option<Months> {
+    if new.as_of < old.as_of || old.totals.len() != new.totals.len() {
+        return None;
+    }
+    let mut months = Months::default();
+    months.add_between(old.as_of, new.as_of);
+    match (&old.clv, &new.clv) {
+        (None, None) => {}
+        (Some(old), Some(new)) if (&old.source, &old.value) == (&new.source, &new.value) => {
+            add_bound(
+                &mut months,
+                source == new.source,
+                old.holdout_from,
+                new.holdout_from,
+            )?;
+        }
+        _ => return None,
+    }
+    for (old, new) in old.totals.iter().zip(&new.totals) {
+        add_windows(&mut months, source, old, new)?;
+    }
+    Some(months)
+}
+
+/// Adds the months that the windows of a decile gain or lose.
+fn add_windows(
+    months: &mut Months,
+    source: &str,
+    old: &TotalsSpec,
+    new: &TotalsSpec,
+) -> Option<()> {
+    let kind = |spec: &TotalsSpec| {
+        let suffixes = spec.windows.iter().map(|(suffix, _)| suffix.clone());
+        let suffixes: Vec<String> = suffixes.collect();
+        (
+            spec.name.clone(),
+            spec.source.clone(),
+            spec.measure.clone(),
+            spec.by.clone(),
+            suffixes,
+        )
+    };
+    if kind(old) != kind(new) {
+        return None;
+    }
+    for ((_, old), (_, new_window)) in old.windows.iter().zip(&new.windows) {
+        let concerned = source == new.source;
+        add_bound(months, concerned, old.start, new_window.start)?;
+        add_bound(months, concerned, Some(old.end), Some(new_window.end))?;
+    }
+    Some(())
+}
+
+/// Adds the months that a bound moved over; a bound that came or went moves over all of them.
+fn add_bound(
+    months: &mut Months,
+    concerned: bool,
+    old: Option<Day>,
+    new: Option<Day>,
+) -> Option<()> {
+    match (old, new) {
+        (None, None) => {}
+        (Some(old), Some(new)) if concerned => months.add_between(old, new),
+        (Some(_), Some(_)) => {}
+        _ => return None,
+    }
+    Some(())
+}
+
+/// Whether reading these months of some runs is so much less than reading all of them that the
+/// accounts are brought forward.
+pub fn is_worth(rows: u64, all: u64) -> bool {
+    rows.saturating_mul(2) < all
+}
+
+/// Rows that a merge holds at its peak, about: new events are taken to lie in the latest month.
+pub fn rows_held(task: &MergeTask) -> u64 {
+    let accounts: u64 = task.previous.accounts_parts().map(|part| part.rows).sum();
+    let mut some = Some(accounts);
+    let mut all = 0;
+    let mut merged = 0;
+    let mut new = 0;
+    for source in &task.sources {
+        let runs = task.previous.runs(&source.source);
+        let pieces = task.pieces.iter();
+        let pieces = pieces.filter(|piece| piece.source == source.source);
+        let rows: u64 = pieces.map(|piece| piece.segment.rows).sum();
+        let months = task
+            .previous_spec
+            .as_ref()
+            .and_then(|old| moved(old, &task.spec, &source.source));
+        let read = months.map(|mut months| {
+            let latest = runs
+                .iter()
+                .filter_map(|run| run.months.last())
+                .max_by_key(|slice| slice.month);
+            latest.into_iter().for_each(|slice| months.add(slice.month));
+            months.rows(runs)
+        });
+        some = some.zip(read).map(|(some, read)| some + read);
+        all += runs.iter().map(|run| run.part.rows).sum::<u64>();
+        if rows > 0 {
+            let victims = &runs[first_merged(runs, rows)..];
+            merged = merged.max(victims.iter().map(|run| run.part.rows).sum());
+        }
+        new += rows;
+    }
+    let read = some.filter(|some| is_worth(*some - accounts, all));
+    new + read.unwrap_or(all).max(merged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::{LookBack, WindowKind, lookback_window};
+
+    fn day(year: i32, month: u32, day: u32) -> Day {
+        Day::from_ymd(year, month, day).unwrap()
+    }
+
+    fn spec(as_of: Day, months: &[u32], kind: WindowKind) -> AccountsSpec {
+        let windows = months.iter().map(|months| {
+            let window = lookback_window(as_of, LookBack::Months(*months), kind);
+            (format!("{months}m"), window)
+        });
+        AccountsSpec {
+            as_of,
+            clv: None,
+            totals: vec![TotalsSpec {
+                name: "spend".into(),
+                source: "sales".into(),
+                measure: Some("amount".into()),
+                windows: windows.collect(),
+                by: None,
+            }],
+        }
+    }
+
+    fn found(months: &Months) -> Vec<i32> {
+        (0..1000).filter(|month| months.contains(*month)).collect()
+    }
+
+    #[test]
+    fn a_day_moves_each_edge_of_a_trailing_window() {
+        let old = spec(day(2024, 6, 10), &[1, 12], WindowKind::Trailing);
+        let new = spec(day(2024, 6, 11), &[1, 12], WindowKind::Trailing);
+        let june = day(2024, 6, 1).month_index();
+        let months = moved(&old, &new, "sales").unwrap();
+        assert_eq!(found(&months), [june - 12, june - 1, june]);
+        let other = moved(&old, &new, "visits").unwrap();
+        assert_eq!(found(&other), [june]);
+    }
+
+    #[test]
+    fn whole_months_move_at_their_end_alone() {
+        let june = day(2024, 6, 1).month_index();
+        let at = |date| spec(date, &[3], WindowKind::CalendarMonths);
+        let within = moved(&at(day(2024, 6, 10)), &at(day(2024, 6, 11)), "sales").unwrap();
+        assert_eq!(found(&within), [june]);
+        let across = moved(&at(day(2024, 6, 30)), &at(day(2024, 7, 1)), "sales").unwrap();
+        assert_eq!(found(&across), [june - 3, june]);
+    }
+
+    #[test]
+    fn other_sums_and_earlier_days_start_anew() {
+        let old = spec(day(2024, 6, 10), &[1], WindowKind::Trailing);
+        let earlier = spec(day(2024, 6, 9), &[1], WindowKind::Trailing);
+        let other = spec(day(2024, 6, 11), &[2], WindowKind::Trailing);
+        assert_eq!(moved(&old, &earlier, "sales"), None);
+        assert_eq!(moved(&old, &other, "sales"), None);
+        let same = moved(&old, &old, "sales").unwrap();
+        assert!(found(&same).is_empty());
+    }
+}

@@ -1,0 +1,182 @@
+//! Writes accounts and what follows from them: keys of the models and long-form sums.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{Field, Schema};
+use tenfold_core::calendar::Day;
+use tenfold_core::failure::Failure;
+use tenfold_core::refresh::task::{AccountsSpec, MergeClv, MergeOutput, TotalsSpec};
+use tenfold_store::part::{Layout, STATE, put_ipc, put_parquet};
+
+use super::{Account, Accounts, Groups, Sum, keys, partitioned, plain, stored};
+use crate::TaskContext;
+use crate::merge::codes::CustomerCodes;
+use crate::merge::days::fitting;
+
+/// Stands for NULL where a dimension partitions a decile.
+const NONE: &str = "(none)";
+
+/// Writes accounts, keys and long-form sums of a shard.
+pub fn write(
+    accounts: &Accounts,
+    spec: &AccountsSpec,
+    codes: &CustomerCodes,
+    context: &TaskContext,
+    output: &mut MergeOutput,
+) -> Result<(), Failure> {
+    output.customers = accounts.rows.len() as u64;
+    output.first_day = accounts.first_day.map(Day);
+    output.state.first_day = output.first_day;
+    if accounts.rows.is_empty() {
+        return Ok(());
+    }
+    for (totals, groups) in partitioned(spec).zip(&accounts.groups) {
+        if !groups.rows.is_empty() {
+            let long = long_form(groups, totals, codes)?;
+            let part = context.wait(put_ipc(&context.store, &long))?;
+            output.totals.insert(totals.name.clone(), part);
+        }
+    }
+    if let Some(clv) = &spec.clv {
+        write_keys(accounts, spec.as_of, clv, context, output)?;
+    }
+    let layout = Layout {
+        sorted: &["customer"],
+        identity: &["customer"],
+        ..Layout::default()
+    };
+    let directory = format!("{STATE}/accounts");
+    let shown = shown(accounts, spec, codes)?;
+    let part = context.wait(put_parquet(&context.store, &directory, &shown, layout))?;
+    output.state.accounts = Some(part);
+    stored::write(accounts, spec, codes, context, &mut output.state)
+}
+
+fn write_keys(
+    accounts: &Accounts,
+    as_of: Day,
+    clv: &MergeClv,
+    context: &TaskContext,
+    output: &mut MergeOutput,
+) -> Result<(), Failure> {
+    let firsts = || accounts.rows.iter().filter_map(|row| row.first);
+    output.first_purchase = firsts().min().map(|day| {
+        let same = firsts().filter(|first| *first == day);
+        (Day(day), same.count() as u64)
+    });
+    (output.buyers, output.transaction_keys) = keys::write_transactions(accounts, as_of, context)?;
+    output.spend_keys = keys::write_spend(accounts, as_of, &clv.value, context)?;
+    if let Some(from) = clv.holdout_from {
+        output.holdout_keys = keys::write_holdout(accounts, from, context)?;
+    }
+    Ok(())
+}
+
+impl Account {
+    /// Value of the days of purchase after the first one.
+    pub fn repeat(&self) -> Option<i128> {
+        self.first.map(|_| self.spent - self.first_value)
+    }
+}
+
+/// The columns that later steps read.
+fn shown(
+    accounts: &Accounts,
+    spec: &AccountsSpec,
+    codes: &CustomerCodes,
+) -> Result<RecordBatch, Failure> {
+    let rows = &accounts.rows;
+    let customers: Vec<i64> = rows.iter().map(|row| row.customer).collect();
+    let mut columns = Columns::default();
+    columns.push("customer", codes.decode(&customers), false);
+    columns.push("events", counts(rows, |row| row.events), false);
+    if let Some(clv) = &spec.clv {
+        columns.push("first_purchase", dates(rows, |row| row.first), true);
+        columns.push("last_purchase", dates(rows, |row| row.last), true);
+        columns.push(
+            "purchase_days",
+            counts(rows, |row| row.purchase_days),
+            false,
+        );
+        let repeat = rows.iter().map(Account::repeat);
+        columns.push("repeat_sum", amounts(repeat, &clv.value)?, true);
+        let revenue = rows.iter().map(|row| row.revenue.get());
+        columns.push("revenue_sum", amounts(revenue, &clv.value)?, true);
+    }
+    let mut place = 0;
+    for totals in plain(spec) {
+        for (suffix, _) in &totals.windows {
+            let name = format!("{}_{suffix}", totals.name);
+            let sums = column(&accounts.sums, accounts.width, place).map(|sum| sum.get());
+            columns.push(&name, amounts(sums, &totals.name)?, true);
+            place += 1;
+        }
+    }
+    columns.batch()
+}
+
+/// A row per customer and value of the dimension.
+fn long_form(
+    groups: &Groups,
+    totals: &TotalsSpec,
+    codes: &CustomerCodes,
+) -> Result<RecordBatch, Failure> {
+    let customers: Vec<i64> = groups.rows.iter().map(|row| row.customer).collect();
+    let values = groups.rows.iter();
+    let values = values.map(|row| row.value.as_deref().unwrap_or(NONE));
+    let values = StringArray::from_iter_values(values);
+    let mut columns = Columns::default();
+    columns.push("customer", codes.decode(&customers), false);
+    columns.push("dimension_value", Arc::new(values), false);
+    for (place, (suffix, _)) in totals.windows.iter().enumerate().take(groups.width) {
+        let sums = column(&groups.sums, groups.width, place).map(|sum| sum.get());
+        columns.push(suffix, amounts(sums, &totals.name)?, true);
+    }
+    columns.batch()
+}
+
+/// Columns of a batch that is being put together.
+#[derive(Default)]
+pub struct Columns {
+    fields: Vec<Field>,
+    arrays: Vec<ArrayRef>,
+}
+
+impl Columns {
+    /// Adds a column.
+    pub fn push(&mut self, name: &str, array: ArrayRef, nullable: bool) {
+        let data_type = array.data_type().clone();
+        self.fields.push(Field::new(name, data_type, nullable));
+        self.arrays.push(array);
+    }
+
+    /// The batch.
+    pub fn batch(self) -> Result<RecordBatch, Failure> {
+        crate::arrays::batch(Arc::new(Schema::new(self.fields)), self.arrays)
+    }
+}
+
+/// A column of sums that are kept row after row.
+pub fn column(sums: &[Sum], width: usize, place: usize) -> impl Iterator<Item = Sum> {
+    sums.chunks_exact(width.max(1)).map(move |row| row[place])
+}
+
+/// Sums as they are kept, if they fit.
+pub fn amounts(
+    sums: impl Iterator<Item = Option<i128>>,
+    measure: &str,
+) -> Result<ArrayRef, Failure> {
+    let sums: Result<Int64Array, Failure> = sums.map(|sum| fitting(sum, measure)).collect();
+    Ok(Arc::new(sums?))
+}
+
+/// A whole number of each account.
+pub fn counts(rows: &[Account], count: impl Fn(&Account) -> i64) -> ArrayRef {
+    Arc::new(Int64Array::from_iter_values(rows.iter().map(count)))
+}
+
+/// A day of each account.
+pub fn dates(rows: &[Account], day: impl Fn(&Account) -> Option<i32>) -> ArrayRef {
+    Arc::new(rows.iter().map(day).collect::<Date32Array>())
+}

@@ -1,0 +1,328 @@
+//! Runs of `days` and `events`: sorted files whose row groups never cross a month. A night reads
+//! single months of them, adds a run with what is new, and merges the latest ones when they have
+//! grown to the size of older ones.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, AsArray, Date32Array, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array,
+};
+use arrow::buffer::NullBuffer;
+use arrow::compute::take_record_batch;
+use arrow::datatypes::{DataType, Date32Type, Field, Int32Type, Schema};
+use tenfold_core::calendar::Day;
+use tenfold_core::failure::Failure;
+use tenfold_core::refresh::part::PartRef;
+use tenfold_core::refresh::reach::Months;
+use tenfold_core::refresh::state::{MonthSlice, StateRun, first_merged};
+use tenfold_core::refresh::task::{MergeReach, MergeSource, MergeTask};
+use tenfold_store::part::{Layout, STATE, get_parquet, put_parquet, put_part};
+use tenfold_store::sliced::{Slice, encode_sliced, get_slices};
+
+use super::codes::CustomerCodes;
+use super::days::{self, Days, Sums};
+use super::events::{remaining, short_hash, with_dates};
+use crate::TaskContext;
+use crate::arrays::{arrow_bug, column, int64, text};
+
+/// Reads the rows of some months; all of them without any named.
+pub fn read(
+    runs: &[StateRun],
+    months: Option<&Months>,
+    context: &TaskContext,
+    reach: &mut MergeReach,
+) -> Result<Vec<RecordBatch>, Failure> {
+    let mut batches = Vec::new();
+    for run in runs {
+        let wanted = |slice: &&MonthSlice| months.is_none_or(|months| months.contains(slice.month));
+        let slices: Vec<Slice> = run.months.iter().filter(wanted).map(slice).collect();
+        if slices.len() == run.months.len() {
+            reach.bytes_read += run.part.bytes;
+            batches.push(context.wait(get_parquet(&context.store, &run.part))?);
+        } else if !slices.is_empty() {
+            let bytes: u64 = slices.iter().map(|slice| slice.range.bytes).sum();
+            reach.bytes_read += bytes + run.footer.bytes;
+            let rows = get_slices(&context.store, &run.part, run.footer, &slices);
+            batches.push(context.wait(rows)?);
+        }
+    }
+    Ok(batches)
+}
+
+fn slice(month: &MonthSlice) -> Slice {
+    Slice {
+        row_group: month.row_group as usize,
+        row_groups: month.row_groups as usize,
+        range: month.range,
+    }
+}
+
+/// Adds the months in which new events may have been seen before, by the short hashes of their ids.
+pub fn add_seen(
+    runs: &[StateRun],
+    pieces: &[RecordBatch],
+    months: &mut Months,
+    context: &TaskContext,
+    reach: &mut MergeReach,
+) -> Result<(), Failure> {
+    let mut new = Vec::new();
+    for batch in pieces {
+        let ids = text(batch, "event_id")?;
+        new.extend((0..batch.num_rows()).map(|row| short_hash(ids.value(row))));
+    }
+    new.sort_unstable();
+    for part in runs.iter().filter_map(|run| run.ids.as_ref()) {
+        reach.bytes_read += part.bytes;
+        let seen = context.wait(get_parquet(&context.store, part))?;
+        let month = column(&seen, "month")?.as_primitive::<Int32Type>();
+        let hashes = int64(&seen, "hash")?;
+        for row in 0..seen.num_rows() {
+            if new.binary_search(&hashes.value(row)).is_ok() {
+                months.add(month.value(row));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Adds the months of new events.
+pub fn add_months(pieces: &[RecordBatch], months: &mut Months) -> Result<(), Failure> {
+    let mut found = BTreeSet::new();
+    for batch in pieces {
+        let days = column(batch, "day")?.as_primitive::<Int32Type>();
+        found.extend(days.values().iter().map(|day| Day(*day).month_index()));
+    }
+    found.into_iter().for_each(|month| months.add(month));
+    Ok(())
+}
+
+/// The runs of days, with one more for new events.
+pub fn append_days(
+    task: &MergeTask,
+    source: &MergeSource,
+    pieces: &[RecordBatch],
+    value: Option<usize>,
+    context: &TaskContext,
+    reach: &mut MergeReach,
+) -> Result<Vec<StateRun>, Failure> {
+    let runs = task.previous.runs(&source.source);
+    let rows = pieces.iter().map(|batch| batch.num_rows() as u64).sum();
+    let (kept, merged) = runs.split_at(first_merged(runs, rows));
+    let merged = read(merged, None, context, reach)?;
+    let customers = merged.iter().chain(pieces);
+    let customers: Result<Vec<ArrayRef>, Failure> = customers
+        .map(|batch| column(batch, "customer").cloned())
+        .collect();
+    // Months that were not read for the accounts may name other customers: codes of their own.
+    let codes = CustomerCodes::new(task.customer_type, &customers?)?;
+    let new = days::from_events(source, pieces, &codes, value)?;
+    let days = days::from_state(source, &merged, &codes)?.plus(new)?;
+    let run = write_days(source, &days, &codes, context, reach)?;
+    Ok(kept.iter().cloned().chain(run).collect())
+}
+
+/// The runs of events, with one more for those that are new. When a new one replaces an old one of
+/// another month, all are merged, since whoever reads the old month alone would see both.
+pub fn append_events(
+    task: &MergeTask,
+    source: &MergeSource,
+    new: RecordBatch,
+    replaces: bool,
+    context: &TaskContext,
+    reach: &mut MergeReach,
+) -> Result<Vec<StateRun>, Failure> {
+    let runs = task.previous.runs(&source.source);
+    let first = match replaces {
+        true => 0,
+        false if new.num_rows() == 0 => return Ok(runs.to_vec()),
+        false => first_merged(runs, new.num_rows() as u64),
+    };
+    let (kept, merged) = runs.split_at(first);
+    let mut batches = read(merged, None, context, reach)?;
+    batches.push(new);
+    let events = remaining(source, &batches, task.customer_type)?;
+    let ids = write_ids(&events, context, reach)?;
+    let run = write_run(source, &with_dates(&events)?, "events", context, reach)?;
+    let run = run.map(|run| StateRun {
+        ids: Some(ids),
+        ..run
+    });
+    Ok(kept.iter().cloned().chain(run).collect())
+}
+
+/// Writes the month and the short hash of the id of each event.
+fn write_ids(
+    events: &RecordBatch,
+    context: &TaskContext,
+    reach: &mut MergeReach,
+) -> Result<PartRef, Failure> {
+    let days = column(events, "day")?.as_primitive::<Int32Type>();
+    let ids = text(events, "event_id")?;
+    let mut seen: Vec<(i32, i64)> = (0..events.num_rows())
+        .map(|row| {
+            (
+                Day(days.value(row)).month_index(),
+                short_hash(ids.value(row)),
+            )
+        })
+        .collect();
+    seen.sort_unstable();
+    let months = Int32Array::from_iter_values(seen.iter().map(|(month, _)| *month));
+    let hashes = Int64Array::from_iter_values(seen.iter().map(|(_, hash)| *hash));
+    let fields = vec![
+        Field::new("month", DataType::Int32, false),
+        Field::new("hash", DataType::Int64, false),
+    ];
+    let columns: Vec<ArrayRef> = vec![Arc::new(months), Arc::new(hashes)];
+    let batch = crate::arrays::batch(Arc::new(Schema::new(fields)), columns)?;
+    let layout = Layout {
+        sorted: &["hash"],
+        repeated: &["month"],
+        identity: &["hash"],
+    };
+    let directory = format!("{STATE}/ids");
+    let part = context.wait(put_parquet(&context.store, &directory, &batch, layout))?;
+    reach.bytes_written += part.bytes;
+    Ok(part)
+}
+
+/// Writes days as one run; none when there are no days.
+fn write_days(
+    source: &MergeSource,
+    days: &Days,
+    codes: &CustomerCodes,
+    context: &TaskContext,
+    reach: &mut MergeReach,
+) -> Result<Option<StateRun>, Failure> {
+    let mut fields: Vec<Field> = Vec::new();
+    let mut columns: Vec<ArrayRef> = Vec::new();
+    let mut push = |name: String, column: ArrayRef, nullable: bool| {
+        fields.push(Field::new(name, column.data_type().clone(), nullable));
+        columns.push(column);
+    };
+    push("customer".to_owned(), codes.decode(&days.customer), false);
+    push(
+        "day".to_owned(),
+        Arc::new(Date32Array::from(days.day.clone())),
+        false,
+    );
+    if days.has_time() {
+        push(
+            "time".to_owned(),
+            Arc::new(Int64Array::from(days.time.clone())),
+            false,
+        );
+    }
+    let dimensions = source
+        .dimensions
+        .iter()
+        .zip(days.dimensions.iter().zip(&days.meanings));
+    for (name, (values, meaning)) in dimensions {
+        let texts: StringArray = values.iter().map(|code| meaning.text(*code)).collect();
+        push(format!("d.{name}"), Arc::new(texts), true);
+    }
+    push(
+        "rows".to_owned(),
+        Arc::new(Int64Array::from(days.rows.clone())),
+        false,
+    );
+    push(
+        "refunds".to_owned(),
+        Arc::new(Int64Array::from(days.refunds.clone())),
+        false,
+    );
+    for (name, sums) in source.measures.iter().zip(&days.measures) {
+        push(format!("m.{name}"), Arc::new(nullable(sums)), true);
+    }
+    let rows = crate::arrays::batch(Arc::new(Schema::new(fields)), columns)?;
+    write_run(source, &rows, "days", context, reach)
+}
+
+fn nullable(sums: &Sums) -> Int64Array {
+    let nulls = sums
+        .valid
+        .contains(&false)
+        .then(|| NullBuffer::from(sums.valid.clone()));
+    Int64Array::new(sums.values.clone().into(), nulls)
+}
+
+fn write_run(
+    source: &MergeSource,
+    rows: &RecordBatch,
+    kind: &str,
+    context: &TaskContext,
+    reach: &mut MergeReach,
+) -> Result<Option<StateRun>, Failure> {
+    if rows.num_rows() == 0 {
+        return Ok(None);
+    }
+    let months = by_month(rows)?;
+    let dimensions: Vec<String> = source
+        .dimensions
+        .iter()
+        .map(|dimension| format!("d.{dimension}"))
+        .collect();
+    let mut repeated: Vec<&str> = dimensions.iter().map(String::as_str).collect();
+    repeated.extend(["rows", "refunds"]);
+    let layout = Layout {
+        sorted: &["customer"],
+        repeated: &repeated,
+        identity: &["customer", "event_id"],
+    };
+    let (months, batches): (Vec<i32>, Vec<RecordBatch>) = months.into_iter().unzip();
+    let sliced = encode_sliced(&rows.schema(), &batches, layout)?;
+    let slices = months.into_iter().zip(&batches).zip(&sliced.slices);
+    let months = slices.map(|((month, batch), slice)| MonthSlice {
+        month,
+        row_group: slice.row_group as u32,
+        row_groups: slice.row_groups as u32,
+        rows: batch.num_rows() as u64,
+        range: slice.range,
+    });
+    let months = months.collect();
+    let directory = format!("{STATE}/{kind}");
+    let count = rows.num_rows() as u64;
+    let put = put_part(&context.store, &directory, "parquet", count, sliced.bytes);
+    let part = context.wait(put)?;
+    reach.bytes_written += part.bytes;
+    Ok(Some(StateRun {
+        part,
+        footer: sliced.footer,
+        months,
+        ids: None,
+    }))
+}
+
+/// The rows month by month, in their order within each.
+fn by_month(rows: &RecordBatch) -> Result<Vec<(i32, RecordBatch)>, Failure> {
+    let days = column(rows, "day")?.as_primitive::<Date32Type>();
+    let mut places: Vec<(i32, Vec<u32>)> = Vec::new();
+    // Days come again and again: the place of the month of each is kept, by its last digits.
+    let mut known: [Option<(i32, usize)>; 1024] = [None; 1024];
+    for (row, day) in days.values().iter().enumerate() {
+        let known = &mut known[(*day as u32 % 1024) as usize];
+        let place = match *known {
+            Some((same, place)) if same == *day => place,
+            _ => place_of(&mut places, Day(*day).month_index()),
+        };
+        *known = Some((*day, place));
+        places[place].1.push(row as u32);
+    }
+    places.sort_unstable_by_key(|(month, _)| *month);
+    let taken = places.into_iter().map(|(month, rows_of_month)| {
+        let order = UInt32Array::from(rows_of_month);
+        let batch = take_record_batch(rows, &order).map_err(arrow_bug)?;
+        Ok((month, batch))
+    });
+    taken.collect()
+}
+
+/// The place of a month among those found so far.
+fn place_of(places: &mut Vec<(i32, Vec<u32>)>, month: i32) -> usize {
+    let place = places.iter().position(|(known, _)| *known == month);
+    place.unwrap_or_else(|| {
+        places.push((month, Vec::new()));
+        places.len() - 1
+    })
+}
