@@ -437,7 +437,14 @@ impl<'a> Work<'a> {
         let outputs = self
             .step("merge", steps::merge_tasks(plan, absorbed, previous))
             .await?;
-        outputs.into_iter().map(merge_output).collect()
+        let outputs: Vec<MergeOutput> = outputs
+            .into_iter()
+            .map(merge_output)
+            .collect::<Result<_, _>>()?;
+        outputs
+            .iter()
+            .for_each(|output| self.summary.merge.add(&output.reach));
+        Ok(outputs)
     }
 
     /// From the state to the tables: fit, score, cut, assign, model.

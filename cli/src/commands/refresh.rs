@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use tenfold_coordinator::run::{RunRecord, RunStatus};
 use tenfold_core::refresh::counts::Counts;
+use tenfold_core::snapshot::MergeSummary;
 use tenfold_worker::TaskContext;
 
 use super::{Stopped, print, refresh_of};
 use crate::args::{AsOf, Global};
-use crate::machine::Machine;
+use crate::machine::{Machine, shown_bytes};
 use crate::output::TextTable;
 use crate::pool::Pool;
 use crate::progress::Shown;
@@ -75,7 +76,24 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
             summary.tasks_adopted
         ),
     });
+    lines.extend(state_line(&summary.merge));
     lines
+}
+
+/// What a night had to read of the state, for those that found some.
+fn state_line(merge: &MergeSummary) -> Option<String> {
+    (merge.bytes > 0).then(|| {
+        format!(
+            "state: {} of {} shards brought forward; {} of {} months and {} of {} read, {} written",
+            merge.forward,
+            merge.shards,
+            merge.months_read,
+            merge.months,
+            shown_bytes(merge.bytes_read),
+            shown_bytes(merge.bytes),
+            shown_bytes(merge.bytes_written),
+        )
+    })
 }
 
 /// Where the rows of each source went.

@@ -16,6 +16,7 @@ mod conservation;
 mod determinism;
 mod examples;
 mod killed;
+mod nights;
 mod observed;
 mod operators;
 mod processes;

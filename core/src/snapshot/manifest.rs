@@ -11,7 +11,7 @@ use crate::calendar::Day;
 use crate::hash::sha256_json;
 use crate::project::{Layout, Project};
 use crate::refresh::counts::CountsBySource;
-use crate::refresh::task::{Fits, GroupSummary};
+use crate::refresh::task::{Fits, GroupSummary, MergeReach};
 
 /// A file of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +69,41 @@ pub struct RunSummary {
     pub tasks_run: u64,
     /// Tasks whose results an earlier run had left.
     pub tasks_adopted: u64,
+    /// What merging read and wrote of the state.
+    #[serde(default)]
+    pub merge: MergeSummary,
+}
+
+/// What the merge tasks of a run read and wrote of the state, over all shards.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MergeSummary {
+    /// Shards.
+    pub shards: u64,
+    /// Shards whose accounts were brought forward from those of the last night.
+    pub forward: u64,
+    /// Months of state that were read for the accounts.
+    pub months_read: u64,
+    /// Months of state that there were: what a full refresh reads.
+    pub months: u64,
+    /// Bytes of state that were read.
+    pub bytes_read: u64,
+    /// Bytes of state that were written.
+    pub bytes_written: u64,
+    /// Bytes of state that there were: what a full refresh reads.
+    pub bytes: u64,
+}
+
+impl MergeSummary {
+    /// Adds what one merge task did.
+    pub fn add(&mut self, reach: &MergeReach) {
+        self.shards += 1;
+        self.forward += u64::from(reach.forward);
+        self.months_read += reach.months_read;
+        self.months += reach.months;
+        self.bytes_read += reach.bytes_read;
+        self.bytes_written += reach.bytes_written;
+        self.bytes += reach.bytes;
+    }
 }
 
 /// A published snapshot.

@@ -7,7 +7,8 @@ mod retention;
 
 pub use at::{At, check_tag};
 pub use manifest::{
-    Manifest, ObjectRef, RunSummary, TableEntry, TableFile, content_hash, objects_in, snapshot_hash,
+    Manifest, MergeSummary, ObjectRef, RunSummary, TableEntry, TableFile, content_hash, objects_in,
+    snapshot_hash,
 };
 pub use marks::{
     Announcement, Cleaning, Event, Marks, MarksRecord, Pin, Refused, expired as expired_failure,

@@ -314,3 +314,6 @@ fn value(task: &MergeTask, source: &MergeSource) -> Option<usize> {
     let measures = (clv.source == source.source).then_some(&source.measures)?;
     measures.iter().position(|measure| *measure == clv.value)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,474 @@
+//! Nights of a merge against one merge of everything: the same parts, to the byte.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use arrow::array::{Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use tenfold_core::calendar::{Day, LookBack, WindowKind, lookback_window};
+use tenfold_core::project::CustomerType;
+use tenfold_core::refresh::part::{PartRef, Segment};
+use tenfold_core::refresh::state::ShardState;
+use tenfold_core::refresh::task::{
+    AccountsSpec, GroupBy, MergeClv, MergeOutput, MergeSource, MergeTask, PieceSegment, Task,
+    TaskOutput, TotalsSpec,
+};
+use tenfold_store::locations::Locations;
+use tenfold_store::object::Store;
+use tenfold_store::part::{WORK, append_segment, get_parquet, put_part};
+use tokio::runtime::Runtime;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::TaskContext;
+
+/// A stream of numbers that is the same every time (splitmix64).
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % below
+    }
+
+    fn once_in(&mut self, times: u64) -> bool {
+        self.below(times) == 0
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Event {
+    source: &'static str,
+    id: String,
+    customer: i64,
+    day: i32,
+    hour: i64,
+    amount: Option<i64>,
+    region: Option<&'static str>,
+}
+
+/// A store in memory, and what has been put into it.
+struct Shard {
+    runtime: Runtime,
+    context: TaskContext,
+    customers: CustomerType,
+    purchases: &'static str,
+}
+
+impl Shard {
+    fn new(customers: CustomerType, purchases: &'static str) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let context = TaskContext {
+            store: Store::in_memory(),
+            inputs: Arc::new(Locations::default()),
+            runtime: runtime.handle().clone(),
+            threads: 1,
+            progress: Arc::new(AtomicU64::new(0)),
+        };
+        Self {
+            runtime,
+            context,
+            customers,
+            purchases,
+        }
+    }
+
+    fn sources() -> Vec<MergeSource> {
+        let source = |name: &str, event_ids| MergeSource {
+            source: name.to_owned(),
+            measures: vec!["amount".to_owned()],
+            dimensions: vec!["region".to_owned()],
+            event_ids,
+        };
+        vec![source("sales", true), source("visits", false)]
+    }
+
+    fn spec(&self, as_of: Day) -> AccountsSpec {
+        let windows = |months: &[u32], kind| {
+            let window = |months: &u32| {
+                let window = lookback_window(as_of, LookBack::Months(*months), kind);
+                (format!("{months}m"), window)
+            };
+            let lifetime = lookback_window(as_of, LookBack::Lifetime, kind);
+            let lifetime = ("lifetime".to_owned(), lifetime);
+            months.iter().map(window).chain([lifetime]).collect()
+        };
+        let totals = |name: &str, source: &str, months: &[u32], kind, latest: Option<bool>| {
+            let by = latest.map(|latest| GroupBy {
+                dimension: "region".to_owned(),
+                latest,
+            });
+            TotalsSpec {
+                name: name.to_owned(),
+                source: source.to_owned(),
+                measure: Some("amount".to_owned()),
+                windows: windows(months, kind),
+                by,
+            }
+        };
+        let (trailing, whole) = (WindowKind::Trailing, WindowKind::CalendarMonths);
+        let ranks_clv = TotalsSpec {
+            measure: None,
+            windows: Vec::new(),
+            ..totals("clv", self.purchases, &[], trailing, Some(true))
+        };
+        let holdout = lookback_window(as_of, LookBack::Months(3), whole);
+        AccountsSpec {
+            as_of,
+            clv: Some(MergeClv {
+                source: self.purchases.to_owned(),
+                value: "amount".to_owned(),
+                holdout_from: holdout.start,
+            }),
+            totals: vec![
+                totals("spend", "sales", &[1, 3], trailing, None),
+                totals("seen", "visits", &[2], whole, None),
+                totals("by_event", "sales", &[1], trailing, Some(false)),
+                totals("by_latest", "visits", &[3], trailing, Some(true)),
+                ranks_clv,
+            ],
+        }
+    }
+
+    fn batch(&self, events: &[&Event]) -> RecordBatch {
+        let ids = events[0].source == "sales";
+        let nullable = |name: &str, data_type| Field::new(name, data_type, true);
+        let (customer, customers): (_, arrow::array::ArrayRef) = match self.customers {
+            CustomerType::Int64 => {
+                let customers = events.iter().map(|event| event.customer);
+                let customers = Int64Array::from_iter_values(customers);
+                (DataType::Int64, Arc::new(customers))
+            }
+            CustomerType::String => {
+                let customers = events.iter().map(|event| format!("c{}", event.customer));
+                let customers = StringArray::from_iter_values(customers);
+                (DataType::Utf8, Arc::new(customers))
+            }
+        };
+        let days = events.iter().map(|event| event.day);
+        let times = events
+            .iter()
+            .map(|event| (i64::from(event.day) * 24 + event.hour) * 3_600_000_000);
+        let mut fields = vec![
+            Field::new("customer", customer, false),
+            Field::new("day", DataType::Int32, false),
+            Field::new("time", DataType::Int64, false),
+        ];
+        let mut columns: Vec<arrow::array::ArrayRef> = vec![
+            customers,
+            Arc::new(Int32Array::from_iter_values(days)),
+            Arc::new(Int64Array::from_iter_values(times)),
+        ];
+        if ids {
+            fields.push(Field::new("event_id", DataType::Utf8, false));
+            let ids = events.iter().map(|event| &event.id);
+            columns.push(Arc::new(StringArray::from_iter_values(ids)));
+        }
+        fields.push(nullable("m.amount", DataType::Int64));
+        fields.push(nullable("d.region", DataType::Utf8));
+        let amounts = events.iter().map(|event| event.amount);
+        let regions = events.iter().map(|event| event.region);
+        columns.push(Arc::new(amounts.collect::<Int64Array>()));
+        columns.push(Arc::new(regions.collect::<StringArray>()));
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+    }
+
+    fn pieces(&self, events: &[Event]) -> Vec<PieceSegment> {
+        let mut pieces = Vec::new();
+        for source in ["sales", "visits"] {
+            let events: Vec<&Event> = events.iter().filter(|e| e.source == source).collect();
+            if events.is_empty() {
+                continue;
+            }
+            let mut bytes = Vec::new();
+            append_segment(&self.batch(&events), &mut bytes).unwrap();
+            let segment = Segment {
+                shard: 0,
+                offset: 0,
+                bytes: bytes.len() as u64,
+                rows: events.len() as u64,
+                checksum: xxh3_64(&bytes),
+            };
+            let put = put_part(&self.context.store, WORK, "arrow", segment.rows, bytes);
+            pieces.push(PieceSegment {
+                source: source.to_owned(),
+                path: self.runtime.block_on(put).unwrap().path,
+                segment,
+            });
+        }
+        pieces
+    }
+
+    fn merge(&self, as_of: Day, new: &[Event], last: Option<(Day, &ShardState)>) -> MergeOutput {
+        let task = MergeTask {
+            shard: 0,
+            customer_type: self.customers,
+            sources: Self::sources(),
+            spec: self.spec(as_of),
+            pieces: self.pieces(new),
+            previous: last.map(|last| last.1.clone()).unwrap_or_default(),
+            previous_spec: last.map(|last| self.spec(last.0)),
+        };
+        match crate::run(&Task::Merge(task), &self.context).unwrap() {
+            TaskOutput::Merge(output) => output,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn rows(&self, part: &PartRef) -> RecordBatch {
+        let read = get_parquet(&self.context.store, part);
+        self.runtime.block_on(read).unwrap()
+    }
+}
+
+/// What is published of a merge, and what the next night starts from.
+fn essence(output: &MergeOutput) -> impl PartialEq + std::fmt::Debug + use<> {
+    let output = output.clone();
+    let keys = (
+        output.transaction_keys,
+        output.spend_keys,
+        output.holdout_keys,
+    );
+    let state = (
+        output.state.accounts,
+        output.state.basis,
+        output.state.groups,
+        output.state.first_day,
+        output.state.standing,
+    );
+    let counts = (
+        output.customers,
+        output.buyers,
+        output.first_purchase,
+        output.first_day,
+    );
+    (keys, state, output.totals, output.standing, counts)
+}
+
+const REGIONS: [Option<&str>; 4] = [Some("north"), Some("south"), Some("(none)"), None];
+
+/// An event of some customer around a day.
+fn event(draw: &mut Draw, number: u64, around: i32) -> Event {
+    let day = match draw.below(12) {
+        0 => around - draw.below(700) as i32,
+        1 => around + draw.below(45) as i32,
+        _ => around - draw.below(4) as i32,
+    };
+    Event {
+        source: ["sales", "visits"][draw.below(2) as usize],
+        id: format!("e{number}"),
+        customer: (draw.below(9) * draw.below(9)) as i64,
+        day,
+        hour: draw.below(24) as i64,
+        amount: match draw.below(7) {
+            0 => None,
+            1 => Some(-(draw.below(30) as i64)),
+            _ => Some(draw.below(30) as i64),
+        },
+        region: REGIONS[draw.below(4) as usize],
+    }
+}
+
+/// The same event again: as it was, at another time, or with another amount.
+fn again(draw: &mut Draw, of: &Event) -> Event {
+    let mut event = of.clone();
+    match draw.below(4) {
+        0 => event.day -= draw.below(60) as i32,
+        1 => event.day += draw.below(60) as i32,
+        2 => event.amount = event.amount.map(|amount| amount - 1),
+        _ => {}
+    }
+    event
+}
+
+fn new_events(draw: &mut Draw, known: &[Event], count: u64, around: i32) -> Vec<Event> {
+    let mut new: Vec<Event> = Vec::new();
+    for number in 0..count {
+        let with_ids: Vec<&Event> = known.iter().filter(|e| e.source == "sales").collect();
+        let next = match draw.once_in(10) && !with_ids.is_empty() {
+            true => again(draw, with_ids[draw.below(with_ids.len() as u64) as usize]),
+            false => event(draw, known.len() as u64 + number, around),
+        };
+        new.push(next);
+    }
+    new
+}
+
+/// Runs nights of one kind; tells how many shards were brought forward, and how many were not.
+fn nights(seed: u64, customers: CustomerType, purchases: &'static str) -> (usize, usize) {
+    let shard = Shard::new(customers, purchases);
+    let mut draw = Draw(seed);
+    let mut as_of = Day::from_ymd(2023, 1, 30).unwrap();
+    let mut known: Vec<Event> = Vec::new();
+    for day in 0..(2 * 365) {
+        let around = as_of.0 - 1 - day;
+        let count = draw.below(3);
+        known.extend(new_events(&mut draw, &known, count, around));
+    }
+    let mut last = shard.merge(as_of, &known, None);
+    let mut duplicates = last.change["sales"].duplicate;
+    let (mut forward, mut anew) = (0, 0);
+    for night in 0..14 {
+        let before = as_of;
+        as_of = Day(as_of.0 + [0, 1, 1, 1, 2, 29, 31, 150][draw.below(8) as usize]);
+        let count = [0, 1, 6, 25][draw.below(4) as usize];
+        let new = new_events(&mut draw, &known, count, as_of.0 - 1);
+        known.extend(new.iter().cloned());
+        let next = shard.merge(as_of, &new, Some((before, &last.state)));
+        let whole = shard.merge(as_of, &known, None);
+        assert_eq!(
+            essence(&next),
+            essence(&whole),
+            "seed {seed}, night {night}, {as_of}, {:?}",
+            next.reach
+        );
+        duplicates += next.change["sales"].duplicate;
+        assert_eq!(duplicates, whole.change["sales"].duplicate);
+        for (source, change) in &next.change {
+            let read = new.iter().filter(|event| event.source == source).count();
+            assert_eq!(
+                change.counted + change.pending + change.duplicate,
+                read as i64,
+                "{source}"
+            );
+        }
+        match next.reach.forward {
+            true => forward += 1,
+            false => anew += 1,
+        }
+        last = next;
+    }
+    (forward, anew)
+}
+
+#[test]
+fn nights_of_any_kind_end_where_one_merge_of_everything_does() {
+    let (mut forward, mut anew) = (0, 0);
+    for seed in 0..24 {
+        let customers = [CustomerType::Int64, CustomerType::String][seed as usize % 2];
+        let purchases = ["sales", "visits"][seed as usize / 2 % 2];
+        let seen = nights(seed, customers, purchases);
+        forward += seen.0;
+        anew += seen.1;
+    }
+    assert!(forward > 150, "{forward} forward, {anew} anew");
+    assert!(anew > 20, "{forward} forward, {anew} anew");
+}
+
+/// Two years of one sale and one visit a day.
+fn two_years(until: Day) -> Vec<Event> {
+    let mut draw = Draw(7);
+    let mut number = 0;
+    let mut events = Vec::new();
+    for day in until.0 - 730..until.0 {
+        for source in ["sales", "visits"] {
+            number += 1;
+            events.push(Event {
+                source,
+                day,
+                ..event(&mut draw, number, day)
+            });
+        }
+    }
+    events
+}
+
+fn sale(day: Day, customer: i64, amount: i64) -> Event {
+    Event {
+        source: "sales",
+        id: format!("{day} {customer} {amount}"),
+        customer,
+        day: day.0,
+        hour: 1,
+        amount: Some(amount),
+        region: None,
+    }
+}
+
+#[test]
+fn a_night_reads_the_months_that_change_and_no_others() {
+    let as_of = Day::from_ymd(2024, 6, 10).unwrap();
+    let shard = Shard::new(CustomerType::Int64, "sales");
+    let last = shard.merge(as_of, &two_years(as_of), None);
+    let next = Day(as_of.0 + 1);
+    let new = sale(as_of, 4, 25);
+    let output = shard.merge(next, &[new], Some((as_of, &last.state)));
+    assert!(output.reach.forward);
+    // Sales: June, and what trails it by 1 and 3 months. Visits: June, and March.
+    assert_eq!(output.reach.months_read, 3 + 2);
+    assert_eq!(output.reach.months, 2 * 25);
+    assert!(
+        output.reach.bytes_read < output.reach.bytes,
+        "{:?}",
+        output.reach
+    );
+    assert_eq!(output.state.events["sales"].len(), 2);
+    assert_eq!(output.state.events["sales"][1].part.rows, 1);
+    assert_eq!(output.state.days["visits"], last.state.days["visits"]);
+}
+
+#[test]
+fn a_duplicate_is_found_in_the_month_where_it_was_seen() {
+    let as_of = Day::from_ymd(2024, 6, 10).unwrap();
+    let shard = Shard::new(CustomerType::Int64, "sales");
+    let mut known = two_years(as_of);
+    let old = sale(Day::from_ymd(2023, 2, 3).unwrap(), 4, 25);
+    known.push(old.clone());
+    let last = shard.merge(as_of, &known, None);
+    let night = |new: Event| shard.merge(as_of, &[new], Some((as_of, &last.state)));
+
+    // The same event in the guise of a later one: one more month is read, and nothing changes.
+    let later = Event {
+        day: as_of.0 - 1,
+        ..old.clone()
+    };
+    let output = night(later);
+    assert!(output.reach.forward);
+    assert_eq!(output.reach.months_read, 2);
+    assert_eq!(output.change["sales"].duplicate, 1);
+    assert_eq!(output.state.accounts, last.state.accounts);
+    assert_eq!(output.state.events, last.state.events);
+
+    // In the guise of an earlier one of the same month it takes the place of the old one.
+    let sooner = Event {
+        day: old.day - 1,
+        ..old.clone()
+    };
+    let output = night(sooner.clone());
+    assert!(output.reach.forward);
+    assert_eq!(output.change["sales"].duplicate, 1);
+    assert_eq!(output.state.events["sales"].len(), 2);
+
+    // In another month too, but then the shard is written anew, so that no month shows both.
+    let output = night(Event {
+        day: old.day - 40,
+        ..old
+    });
+    assert!(!output.reach.forward);
+    assert_eq!(output.state.events["sales"].len(), 1);
+    let rows = shard.rows(&output.state.events["sales"][0].part);
+    let before = shard.rows(&last.state.events["sales"][0].part);
+    assert_eq!(rows.num_rows(), before.num_rows());
+}
+
+#[test]
+fn a_refund_that_takes_back_a_first_purchase_needs_all_days() {
+    let as_of = Day::from_ymd(2024, 6, 10).unwrap();
+    let shard = Shard::new(CustomerType::Int64, "sales");
+    let mut known = two_years(as_of);
+    let first = Day::from_ymd(2022, 1, 5).unwrap();
+    known.push(sale(first, 1000, 25));
+    known.push(sale(Day(first.0 + 400), 1000, 10));
+    let last = shard.merge(as_of, &known, None);
+    let refund = sale(first, 1000, -25);
+    let output = shard.merge(as_of, &[refund.clone()], Some((as_of, &last.state)));
+    assert!(!output.reach.forward);
+    known.push(refund);
+    assert_eq!(essence(&output), essence(&shard.merge(as_of, &known, None)));
+    // A part of the money back leaves the day a day of purchase.
+    let some = sale(first, 1000, -5);
+    let output = shard.merge(as_of, &[some], Some((as_of, &last.state)));
+    assert!(output.reach.forward);
+}
