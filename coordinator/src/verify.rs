@@ -11,7 +11,7 @@ use serde::Serialize;
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::CODE_VERSION;
 use tenfold_core::refresh::plan::{Listing, QuarantineRetry, plan};
-use tenfold_core::refresh::state::{StateIndex, TakenInput};
+use tenfold_core::refresh::state::{STATE_FORMAT, StateIndex, TakenInput};
 use tenfold_core::refresh::task::{Fits, TablePart};
 use tenfold_core::snapshot::{Manifest, snapshot_hash};
 use tenfold_store::object::Store;
@@ -92,6 +92,13 @@ pub async fn verify(
         return Err(Failure::config(format!(
             "snapshot {} was computed by version {} of the computations, this program has {CODE_VERSION}",
             manifest.number, manifest.code_version
+        ))
+        .remedy("verify it with the version of Tenfold that published it"));
+    }
+    if state.format != STATE_FORMAT {
+        return Err(Failure::config(format!(
+            "snapshot {} keeps its state in form {}, this program knows form {STATE_FORMAT}",
+            manifest.number, state.format
         ))
         .remedy("verify it with the version of Tenfold that published it"));
     }
