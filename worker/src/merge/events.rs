@@ -30,13 +30,17 @@ pub struct Arrived {
 /// The events that remain when each id counts once. Of several events with one id the smallest by
 /// (time, content) remains.
 ///
-/// They are sorted by the hash of their id: an order in which later nights can find an id.
+/// Those of several batches are sorted by the hash of their id, which cuts do not change.
 pub fn remaining(
     source: &MergeSource,
     batches: &[RecordBatch],
     customer_type: CustomerType,
 ) -> Result<RecordBatch, Failure> {
     let events = all(source, batches, customer_type)?;
+    if batches.len() == 1 {
+        // In what was written or picked at one time each id is once.
+        return Ok(events);
+    }
     let found = by_id(&events)?;
     pick(&events, found.values().map(|found| found.best))
 }
@@ -56,9 +60,13 @@ pub fn take_in(
     let days = column(&events, "day")?.as_primitive::<Int32Type>();
     let month = |row: usize| Day(days.value(row)).month_index();
     let new = || found.values().filter(|found| found.best >= olds);
+    let all = pick(&events, found.values().map(|found| found.best))?;
     Ok(Arrived {
-        all: pick(&events, found.values().map(|found| found.best))?,
-        new: pick(&events, new().map(|found| found.best))?,
+        new: match olds {
+            0 => all.clone(),
+            _ => pick(&events, new().map(|found| found.best))?,
+        },
+        all,
         duplicates: events.num_rows() - found.len(),
         moved: new().any(|new| new.first < olds && month(new.first) != month(new.best)),
     })

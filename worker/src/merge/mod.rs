@@ -116,7 +116,7 @@ fn forward(
     reach.bytes_read += parts.sum::<u64>();
     let kept = read(task, Some(months), context, reach)?;
     let codes = codes(task, pieces, &kept, stored.customers()?)?;
-    let night = Night::new(task, pieces, kept, &codes)?;
+    let night = Night::new(task, pieces, kept, &codes, true)?;
     if night.arrived.values().any(|arrived| arrived.moved) {
         return Ok(None);
     }
@@ -138,7 +138,7 @@ fn anew(
 ) -> Result<MergeOutput, Failure> {
     let kept = read(task, None, context, reach)?;
     let codes = codes(task, pieces, &kept, Vec::new())?;
-    let night = Night::new(task, pieces, kept, &codes)?;
+    let night = Night::new(task, pieces, kept, &codes, false)?;
     let accounts = accounts::fold(&task.spec, &task.sources, &night.after)?;
     finish(task, pieces, night, &accounts, &codes, context, reach)
 }
@@ -176,12 +176,17 @@ fn codes(
     CustomerCodes::new(task.customer_type, &customers)
 }
 
-/// The days that were read, by source: as they were, and with the new events.
+/// The days that were read, by source.
+#[derive(Default)]
 struct Night {
+    /// The days as they were, where they are taken away.
     before: BTreeMap<String, Days>,
+    /// The days with the new events.
     after: BTreeMap<String, Days>,
     /// What became of new events with ids.
     arrived: BTreeMap<String, Arrived>,
+    /// Where the rows stood without the new events: on the new date, and on the old one.
+    stood: BTreeMap<String, (Counts, Counts)>,
 }
 
 impl Night {
@@ -190,39 +195,59 @@ impl Night {
         pieces: &Pieces,
         mut kept: Pieces,
         codes: &CustomerCodes,
+        forward: bool,
     ) -> Result<Self, Failure> {
-        let mut night = Self {
-            before: BTreeMap::new(),
-            after: BTreeMap::new(),
-            arrived: BTreeMap::new(),
-        };
+        let mut night = Self::default();
         for source in &task.sources {
-            let name = source.source.clone();
-            let (pieces, kept) = (&pieces[&name], kept.remove(&name).unwrap_or_default());
-            let value = value(task, source);
-            let (before, after) = match source.event_ids {
-                true => {
-                    let kept = events::remaining(source, &kept, task.customer_type)?;
-                    let before = days::from_events(source, &[kept.clone()], codes, value)?;
-                    let arrived = events::take_in(source, kept, pieces, task.customer_type)?;
-                    let after = match arrived.new.num_rows() {
-                        0 => before.clone(),
-                        _ => days::from_events(source, &[arrived.all.clone()], codes, value)?,
-                    };
-                    night.arrived.insert(name.clone(), arrived);
-                    (before, after)
-                }
-                false => {
-                    let before = days::from_state(source, &kept, codes)?;
-                    let new = days::from_events(source, pieces, codes, value)?;
-                    let after = before.clone().plus(new)?;
-                    (before, after)
-                }
-            };
-            night.before.insert(name.clone(), before);
-            night.after.insert(name, after);
+            let kept = kept.remove(&source.source).unwrap_or_default();
+            night.add(task, source, &pieces[&source.source], kept, codes, forward)?;
         }
         Ok(night)
+    }
+
+    fn add(
+        &mut self,
+        task: &MergeTask,
+        source: &MergeSource,
+        pieces: &[RecordBatch],
+        kept: Vec<RecordBatch>,
+        codes: &CustomerCodes,
+        forward: bool,
+    ) -> Result<(), Failure> {
+        let name = &source.source;
+        let value = value(task, source);
+        let (before, arrived) = if source.event_ids {
+            let kept = events::remaining(source, &kept, task.customer_type)?;
+            let before = days::from_events(source, std::slice::from_ref(&kept), codes, value)?;
+            let arrived = events::take_in(source, kept, pieces, task.customer_type)?;
+            (before, Some(arrived))
+        } else {
+            (days::from_state(source, &kept, codes)?, None)
+        };
+        drop(kept);
+        let old = task.previous_spec.as_ref().unwrap_or(&task.spec);
+        let stood = (
+            standing(&before, task.spec.as_of),
+            standing(&before, old.as_of),
+        );
+        self.stood.insert(name.clone(), stood);
+        if forward {
+            self.before.insert(name.clone(), before.clone());
+        }
+        let after = match &arrived {
+            Some(arrived) if arrived.new.num_rows() > 0 => {
+                drop(before);
+                days::from_events(source, std::slice::from_ref(&arrived.all), codes, value)?
+            }
+            None if !pieces.is_empty() => {
+                before.plus(days::from_events(source, pieces, codes, value)?)?
+            }
+            _ => before,
+        };
+        self.after.insert(name.clone(), after);
+        self.arrived
+            .extend(arrived.map(|arrived| (name.clone(), arrived)));
+        Ok(())
     }
 }
 
@@ -267,19 +292,18 @@ fn finish(
 fn count(task: &MergeTask, night: &Night, forward: bool, output: &mut MergeOutput) {
     for source in &task.sources {
         let name = &source.source;
-        let (before, after) = (&night.before[name], &night.after[name]);
-        let now = standing(after, task.spec.as_of);
-        let mut change = minus(&now, &standing(before, task.spec.as_of));
+        let now = standing(&night.after[name], task.spec.as_of);
+        let (without_new, on_old_date) = &night.stood[name];
+        let mut change = minus(&now, without_new);
         change.duplicate = night
             .arrived
             .get(name)
             .map_or(0, |new| new.duplicates as i64);
         let mut stands = now;
         // Rows that were not read stand where they stood.
-        if let Some(old) = task.previous_spec.as_ref().filter(|_| forward) {
-            let gone = standing(before, old.as_of);
+        if forward {
             let whole = task.previous.standing.get(name).cloned();
-            stands.add(&minus(&whole.unwrap_or_default(), &gone));
+            stands.add(&minus(&whole.unwrap_or_default(), on_old_date));
         }
         output.change.insert(name.clone(), change);
         output.standing.insert(name.clone(), stands.clone());
