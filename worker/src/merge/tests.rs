@@ -287,8 +287,9 @@ fn new_events(draw: &mut Draw, known: &[Event], count: u64, around: i32) -> Vec<
     let mut new: Vec<Event> = Vec::new();
     for number in 0..count {
         let with_ids: Vec<&Event> = known.iter().filter(|e| e.source == "sales").collect();
+        let place = draw.below(with_ids.len().max(1) as u64) as usize;
         let next = match draw.once_in(10) && !with_ids.is_empty() {
-            true => again(draw, with_ids[draw.below(with_ids.len() as u64) as usize]),
+            true => again(draw, with_ids[place]),
             false => event(draw, known.len() as u64 + number, around),
         };
         new.push(next);
