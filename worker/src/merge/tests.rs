@@ -437,7 +437,7 @@ fn a_duplicate_is_found_in_the_month_where_it_was_seen() {
         day: old.day - 1,
         ..old.clone()
     };
-    let output = night(sooner.clone());
+    let output = night(sooner);
     assert!(output.reach.forward);
     assert_eq!(output.change["sales"].duplicate, 1);
     assert_eq!(output.state.events["sales"].len(), 2);
@@ -463,10 +463,10 @@ fn a_refund_that_takes_back_a_first_purchase_needs_all_days() {
     known.push(sale(first, 1000, 25));
     known.push(sale(Day(first.0 + 400), 1000, 10));
     let last = shard.merge(as_of, &known, None);
-    let refund = sale(first, 1000, -25);
-    let output = shard.merge(as_of, &[refund.clone()], Some((as_of, &last.state)));
+    let refund = [sale(first, 1000, -25)];
+    let output = shard.merge(as_of, &refund, Some((as_of, &last.state)));
     assert!(!output.reach.forward);
-    known.push(refund);
+    known.extend(refund);
     assert_eq!(essence(&output), essence(&shard.merge(as_of, &known, None)));
     // A part of the money back leaves the day a day of purchase.
     let some = sale(first, 1000, -5);
