@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use tenfold_core::failure::Failure;
 use tenfold_core::snapshot;
 
+use crate::commands::Chosen;
 use crate::output::Format;
 use crate::service::client::Remote;
 use crate::service::coordinator::Listen;
@@ -232,6 +233,40 @@ pub enum Snapshot {
         #[arg(default_value_t)]
         snapshot: snapshot::At,
     },
+    /// Show what changed between two snapshots: customers, value, deciles, parameters, inputs
+    Diff {
+        /// The older snapshot: number, tag, instant of publication or as-of:DATE
+        before: snapshot::At,
+        /// The newer one
+        #[arg(default_value_t)]
+        after: snapshot::At,
+        #[command(flatten)]
+        decile: OneDecile,
+    },
+}
+
+/// Which decile.
+#[derive(Debug, Clone, Args)]
+pub struct OneDecile {
+    /// Name of the decile, such as clv_12m or a measure; that of CLV when left out
+    #[arg(long)]
+    pub measure: Option<String>,
+    /// Look-back: 1m, 3m, …, lifetime; 12m, or else the longest, when left out
+    #[arg(long)]
+    pub lookback: Option<String>,
+    /// Dimension that partitions the decile
+    #[arg(long, value_name = "DIM")]
+    pub by: Option<String>,
+}
+
+impl From<OneDecile> for Chosen {
+    fn from(decile: OneDecile) -> Self {
+        Self {
+            measure: decile.measure,
+            lookback: decile.lookback,
+            by: decile.by,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -258,6 +293,16 @@ pub enum Decile {
         by: Option<String>,
         #[command(flatten)]
         at: At,
+    },
+    /// Show who moved between the deciles of two snapshots
+    Migrate {
+        /// The older snapshot: number, tag, instant of publication or as-of:DATE
+        before: snapshot::At,
+        /// The newer one
+        #[arg(default_value_t)]
+        after: snapshot::At,
+        #[command(flatten)]
+        decile: OneDecile,
     },
 }
 

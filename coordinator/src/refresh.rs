@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::project::{Project, Quarantine};
+use tenfold_core::refresh::before::Before;
 use tenfold_core::refresh::counts::CountsBySource;
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::plan::{
@@ -13,8 +14,8 @@ use tenfold_core::refresh::plan::{
 use tenfold_core::refresh::state::StateIndex;
 use tenfold_core::refresh::steps;
 use tenfold_core::refresh::task::{
-    AbsorbOutput, AssignOutput, Fits, GroupSummary, MergeOutput, ScoreOutput, ShardValues,
-    TablePart, Task, TaskOutput,
+    AbsorbOutput, AssignOutput, Fits, GroupSummary, MergeOutput, ModelOutput, ScoreOutput,
+    ShardValues, TablePart, Task, TaskOutput,
 };
 use tenfold_core::snapshot::RunSummary;
 use tenfold_store::marks::{NotMarked, Writer};
@@ -259,6 +260,8 @@ pub(crate) struct Tables {
     pub(crate) fits: Option<Fits>,
     groups: Vec<GroupSummary>,
     cuts: Option<PartRef>,
+    /// What changed since the snapshot before, as far as a person should know.
+    warnings: Vec<String>,
 }
 
 impl<'a> Work<'a> {
@@ -284,15 +287,19 @@ impl<'a> Work<'a> {
         let plan = &prepared.planned.plan;
         let head = prepared.head.as_ref().filter(|_| !plan.from_scratch);
         self.summary.files_reused = prepared.planned.reused_files;
-        let computed = self.compute(plan, head).await?;
+        // A backfill has no snapshot before it: the head is of a later day.
+        let before = prepared.head.as_ref();
+        let before = before.filter(|_| self.refresh.backfill.is_none());
+        let computed = self.compute(plan, head, before).await?;
         let Computed {
             absorbed,
             merged,
-            tables,
+            mut tables,
         } = computed;
         record
             .warnings
             .extend(warnings(&merged, tables.fits.as_ref()));
+        record.warnings.append(&mut tables.warnings);
         record.summary = self.summary.clone();
         let state = next_state(plan, head, &absorbed, &merged, &self.summary.rows);
         let manifest = publish::Draft {
@@ -320,11 +327,13 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// All steps up to the tables.
+    /// All steps up to the tables: `head` has the state to go on from, `before` is the snapshot that
+    /// the tables are compared with.
     pub(crate) async fn compute(
         &mut self,
         plan: &Plan,
         head: Option<&Head>,
+        before: Option<&Head>,
     ) -> Result<Computed, Failure> {
         let absorbed = self.absorb(plan).await?;
         let mut rows = absorbed_rows(plan, &absorbed);
@@ -334,7 +343,7 @@ impl<'a> Work<'a> {
         count_merged(&mut rows, &merged);
         check_balance(&rows)?;
         self.summary.rows = rows;
-        let tables = self.tables(plan, &merged).await?;
+        let tables = self.tables(plan, before, &merged).await?;
         Ok(Computed {
             absorbed,
             merged,
@@ -448,7 +457,12 @@ impl<'a> Work<'a> {
     }
 
     /// From the state to the tables: fit, score, cut, assign, model.
-    async fn tables(&mut self, plan: &Plan, merged: &[MergeOutput]) -> Result<Tables, Failure> {
+    async fn tables(
+        &mut self,
+        plan: &Plan,
+        head: Option<&Head>,
+        merged: &[MergeOutput],
+    ) -> Result<Tables, Failure> {
         let fits = match steps::fit_task(plan, merged) {
             Some(task) => Some(fit_output(self.one("fit", task).await?)?),
             None => None,
@@ -461,27 +475,30 @@ impl<'a> Work<'a> {
                 ),
             );
         }
-        let scored = self.score(plan, fits.as_ref(), &mut values).await?;
-        let (cuts, groups) = self.cut(plan, &scored, &values).await?;
+        let before = Before::new(plan, head, fits.as_ref());
+        let scored = self
+            .score(plan, fits.as_ref(), &before, &mut values)
+            .await?;
+        let (cuts, groups) = self.cut(plan, &before, &scored, &values).await?;
         let assigned: Vec<AssignOutput> = self
-            .step("assign", steps::assign_tasks(plan, &values, &cuts))
+            .step("assign", steps::assign_tasks(plan, &before, &values, &cuts))
             .await?
             .into_iter()
             .map(assign_output)
             .collect::<Result<_, _>>()?;
-        let model = self
-            .one("model", steps::model_task(plan, merged, &assigned))
-            .await?;
+        let model = steps::model_task(plan, &before, merged, &assigned, fits.as_ref());
+        let model = model_output(self.one("model", model).await?)?;
         let mut parts: Vec<TablePart> = assigned
             .into_iter()
             .flat_map(|output| output.tables)
             .collect();
-        parts.extend(model_output(model)?);
+        parts.extend(model.tables);
         Ok(Tables {
             parts,
             fits,
             groups,
             cuts: Some(cuts),
+            warnings: before.notes.into_iter().chain(model.warnings).collect(),
         })
     }
 
@@ -489,10 +506,11 @@ impl<'a> Work<'a> {
         &mut self,
         plan: &Plan,
         fits: Option<&Fits>,
+        before: &Before<'_>,
         values: &mut [ShardValues],
     ) -> Result<Vec<ScoreOutput>, Failure> {
         let outputs = self
-            .step("score", steps::score_tasks(plan, fits, values))
+            .step("score", steps::score_tasks(plan, fits, before, values))
             .await?;
         let scored: Vec<ScoreOutput> = outputs
             .into_iter()
@@ -507,18 +525,22 @@ impl<'a> Work<'a> {
     async fn cut(
         &mut self,
         plan: &Plan,
+        before: &Before<'_>,
         scored: &[ScoreOutput],
         values: &[ShardValues],
     ) -> Result<(PartRef, Vec<GroupSummary>), Failure> {
         let boundaries = match self
-            .one("cells", steps::boundaries_task(plan, scored))
+            .one("cells", steps::boundaries_task(plan, before, scored))
             .await?
         {
             TaskOutput::Boundaries(output) => output.boundaries,
             _ => return Err(mixed_up()),
         };
         let gathered = self
-            .step("gather", steps::gather_tasks(plan, values, &boundaries))
+            .step(
+                "gather",
+                steps::gather_tasks(plan, before, values, &boundaries),
+            )
             .await?;
         let mut candidates = Vec::new();
         for output in gathered {
@@ -528,7 +550,10 @@ impl<'a> Work<'a> {
             }
         }
         match self
-            .one("cut", steps::cuts_task(plan, &boundaries, candidates))
+            .one(
+                "cut",
+                steps::cuts_task(plan, before, &boundaries, candidates),
+            )
             .await?
         {
             TaskOutput::Cuts(output) => Ok((output.cuts, output.groups)),
@@ -588,9 +613,9 @@ fn assign_output(output: TaskOutput) -> Result<AssignOutput, Failure> {
     }
 }
 
-fn model_output(output: TaskOutput) -> Result<Vec<TablePart>, Failure> {
+fn model_output(output: TaskOutput) -> Result<ModelOutput, Failure> {
     if let TaskOutput::Model(output) = output {
-        Ok(output.tables)
+        Ok(output)
     } else {
         Err(mixed_up())
     }

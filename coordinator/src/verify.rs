@@ -13,7 +13,7 @@ use tenfold_core::refresh::CODE_VERSION;
 use tenfold_core::refresh::plan::{Listing, QuarantineRetry, plan};
 use tenfold_core::refresh::state::{STATE_FORMAT, StateIndex, TakenInput};
 use tenfold_core::refresh::task::{Fits, TablePart};
-use tenfold_core::snapshot::{Manifest, snapshot_hash};
+use tenfold_core::snapshot::{AGAINST_PARENT, Manifest, snapshot_hash};
 use tenfold_store::object::Store;
 use tenfold_store::publish::table_entries;
 
@@ -67,7 +67,9 @@ pub struct Verified {
 impl Verified {
     /// Whether the snapshot is what its inputs give.
     pub fn is_good(&self) -> bool {
-        self.inputs.is_empty() && self.computed_hash.as_ref() == Some(&self.snapshot_hash)
+        self.inputs.is_empty()
+            && self.differences.is_empty()
+            && self.computed_hash.as_ref() == Some(&self.snapshot_hash)
     }
 }
 
@@ -147,7 +149,7 @@ async fn compare(
         &retry,
     )?;
     let mut work = Work::new(refresh, executor, progress).await?;
-    let computed = work.compute(&planned.plan, None).await?;
+    let computed = work.compute(&planned.plan, None, None).await?;
     let tables = computed.tables;
     verified.parameters_differ = tables.fits != manifest.fits;
     verified.computed_hash = Some(hash_of(manifest, &tables.parts, tables.fits.as_ref())?);
@@ -190,19 +192,21 @@ fn hash_of(
     .map_err(|error| Failure::bug(error.to_string()))
 }
 
-/// Compares the files of all tables: how many there are, and those that are not the same.
+/// Compares the files of all tables: how many there are, and those that are not the same. Tables
+/// that compare the snapshot with its parent are left out, since it was computed without one.
 fn differences(
     manifest: &Manifest,
     parts: &[TablePart],
 ) -> (BTreeMap<String, u64>, Vec<Difference>) {
     let mut files: BTreeMap<(&str, Option<u32>), [Vec<&str>; 2]> = BTreeMap::new();
-    for (name, table) in &manifest.tables {
+    let is_compared = |table: &str| !AGAINST_PARENT.contains(&table);
+    for (name, table) in manifest.tables.iter().filter(|(name, _)| is_compared(name)) {
         for file in &table.files {
             let [recorded, _] = files.entry((name, file.shard)).or_default();
             recorded.push(&file.sha256);
         }
     }
-    for part in parts {
+    for part in parts.iter().filter(|part| is_compared(&part.table)) {
         let [_, computed] = files.entry((&part.table, part.shard)).or_default();
         computed.push(&part.part.sha256);
     }

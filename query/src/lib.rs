@@ -3,8 +3,14 @@
 //! A [`Session`] holds the tables of one manifest and nothing else: it reads exactly the files
 //! that the manifest names, never a listing, so its answers cannot change while it lives. It
 //! answers queries only; whatever would write, define or set something is refused.
+//!
+//! With a history, queries may also ask for a table of another snapshot (`snapshot('t', 3)`) and
+//! for what became of one (`changes('t', 3, 'latest')`).
 
+mod calls;
+mod changes;
 mod error;
+mod history;
 mod session;
 mod table;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::Statement as Sql;
@@ -19,6 +20,8 @@ use tenfold_core::failure::Failure;
 use tenfold_core::snapshot::TableEntry;
 use tenfold_store::object::Store;
 
+use crate::calls::Calls;
+use crate::history::History;
 use crate::{error, table};
 
 /// Names under which the tables of a snapshot stand: `customer_value` is short for
@@ -47,7 +50,9 @@ pub struct SessionOptions {
 #[derive(Clone)]
 pub struct Session {
     context: SessionContext,
+    objects: ObjectStoreUrl,
     tables: Arc<[String]>,
+    history: Option<History>,
 }
 
 /// The rows that a query gives, computed as they are asked for. Dropping it ends the query.
@@ -82,8 +87,22 @@ impl Session {
         }
         Ok(Self {
             context,
+            objects,
             tables: tables.keys().cloned().collect(),
+            history: None,
         })
+    }
+
+    /// Lets queries ask for other snapshots of the store; `number` is the one that this session
+    /// reads.
+    pub fn with_history(mut self, store: &Store, number: u64) -> Self {
+        self.history = Some(History::new(store, number));
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn context(&self) -> &SessionContext {
+        &self.context
     }
 
     /// Answers one query: `SELECT`, `WITH`, `VALUES`, `EXPLAIN`, `SHOW` or `DESCRIBE`. Names
@@ -96,8 +115,7 @@ impl Session {
         let fail = |error| error::failure(&error, &self.tables);
         let statement = the_statement(parsed(text).map_err(fail)?)?;
         only_queries(&statement)?;
-        let state = self.context.state();
-        let plan = state.statement_to_plan(statement).await.map_err(fail)?;
+        let plan = self.plan(statement).await?;
         // The statement's kind gives the better message; this looks at everything inside it.
         let read_only = SQLOptions::new()
             .with_allow_ddl(false)
@@ -116,6 +134,36 @@ impl Session {
             batches,
             tables: self.tables.clone(),
         })
+    }
+}
+
+impl Session {
+    /// Plans a statement; opens the tables that it asks for by table functions.
+    async fn plan(&self, statement: Statement) -> Result<LogicalPlan, Failure> {
+        let fail = |error| error::failure(&error, &self.tables);
+        let Some(history) = &self.history else {
+            let state = self.context.state();
+            return state.statement_to_plan(statement).await.map_err(fail);
+        };
+        // A context of its own: the functions know the tables of one query.
+        let context = SessionContext::new_with_state(self.context.state());
+        let calls = Calls::default();
+        calls.register(&context);
+        let state = context.state();
+        loop {
+            match (
+                state.statement_to_plan(statement.clone()).await,
+                calls.asked(),
+            ) {
+                (Ok(plan), _) => return Ok(plan),
+                (Err(_), Some(call)) => {
+                    let call = call?;
+                    let table = history.open(&call, &self.context, &self.objects).await?;
+                    calls.open(call, table);
+                }
+                (Err(error), None) => return Err(fail(error)),
+            }
+        }
     }
 }
 

@@ -7,17 +7,17 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::ipc::reader::{FileReader, StreamReader};
 use arrow::ipc::writer::{FileWriter, StreamWriter};
 use bytes::Bytes;
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder,
 };
+use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
@@ -214,10 +214,25 @@ pub fn parquet_batches(bytes: Bytes, rows: usize) -> Result<ParquetRecordBatchRe
 /// # Errors
 /// When it is not one.
 pub fn decode_parquet(bytes: Bytes) -> Result<RecordBatch, Failure> {
+    decode_columns(bytes, &|_| true)
+}
+
+/// Decodes the wanted columns of a Parquet file into one batch.
+///
+/// # Errors
+/// When it is not one.
+pub fn decode_columns(bytes: Bytes, wanted: &dyn Fn(&str) -> bool) -> Result<RecordBatch, Failure> {
     let decode = || -> Result<RecordBatch, parquet::errors::ParquetError> {
         let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
-        let schema = builder.schema().clone();
-        let reader = builder.with_batch_size(ROW_GROUP_ROWS).build()?;
+        let fields = builder.schema().fields().iter().enumerate();
+        let places = fields.filter(|(_, field)| wanted(field.name()));
+        let places = places.map(|(place, _)| place);
+        let mask = ProjectionMask::roots(builder.parquet_schema(), places);
+        let reader = builder
+            .with_projection(mask)
+            .with_batch_size(ROW_GROUP_ROWS)
+            .build()?;
+        let schema = reader.schema();
         let batches = reader.collect::<Result<Vec<_>, _>>()?;
         Ok(concat_batches(&schema, &batches)?)
     };

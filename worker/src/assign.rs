@@ -14,13 +14,16 @@ use tenfold_core::decile::{Rankable, Ties, assign, assign_i64_customers};
 use tenfold_core::failure::Failure;
 use tenfold_core::money::to_minor;
 use tenfold_core::refresh::part::PartRef;
-use tenfold_core::refresh::task::{AssignOutput, AssignTask, DecileSpec, RankedValue, TablePart};
-use tenfold_store::part::{Layout, WORK, put_parquet, put_part};
+use tenfold_core::refresh::task::{
+    AssignOutput, AssignTask, DecileSpec, RankedValue, TablePart, published,
+};
+use tenfold_store::part::{Layout, WORK, put_parquet};
 
 use crate::TaskContext;
 use crate::arrays::{arrow_bug, column};
-use crate::cut::{AllCuts, GroupCuts, get_json};
-use crate::ranking::{Group, GroupKey, GroupValues, for_each_group};
+use crate::cut::{AllCuts, GroupCuts, get_json, put_json};
+use crate::moves::MoveCounter;
+use crate::ranking::{Group, GroupKey, GroupValues, for_groups_of};
 use crate::values::{Columns, ShardBatches, common_scale, customer_value};
 
 /// Partial facts of one group in one shard.
@@ -67,10 +70,12 @@ pub enum FactSums {
     },
 }
 
-/// Tiles of one group: rows of its relation and the tile of each.
-struct Assigned {
-    rows: Vec<u32>,
-    tiles: Vec<i32>,
+/// Tiles of one group: rows of its relation, ascending, and the tile of each.
+pub struct Assigned {
+    /// The rows.
+    pub rows: Vec<u32>,
+    /// Their tiles.
+    pub tiles: Vec<i32>,
 }
 
 /// Runs an assign task.
@@ -79,43 +84,59 @@ pub fn run(task: &AssignTask, context: &TaskContext) -> Result<AssignOutput, Fai
     let batches = ShardBatches::load(&task.values, context)?;
     let mut assigned: BTreeMap<GroupKey, Assigned> = BTreeMap::new();
     let mut facts = Vec::new();
-    for_each_group(&batches, &task.deciles, |group| {
-        let tiles = tiles(&group, &all, &task.deciles[group.key.decile])?;
-        facts.push(facts_of(&group, &tiles));
-        assigned.insert(
-            group.key,
-            Assigned {
-                rows: group.rows,
-                tiles,
-            },
-        );
-        Ok(())
-    })?;
+    let mut moves = MoveCounter::new(task, &batches, &all, context)?;
+    for_groups_of(
+        &batches,
+        &task.deciles,
+        0..published(&task.deciles),
+        |group| {
+            let tiles = tiles_by(&group, &group.key, &all, &task.deciles[group.key.decile]);
+            let tiles = tiles.ok_or_else(|| Failure::bug("a group has no cuts"))?;
+            facts.push(facts_of(&group, &tiles));
+            moves.count(&group, &tiles)?;
+            assigned.insert(
+                group.key,
+                Assigned {
+                    rows: group.rows,
+                    tiles,
+                },
+            );
+            Ok(())
+        },
+    )?;
     let mut tables = vec![write_customer_value(task, &batches, &assigned, context)?];
     if task.deciles.iter().any(|decile| decile.by.is_some()) {
         tables.extend(write_customer_decile(task, &batches, &assigned, context)?);
     }
-    let bytes = serde_json::to_vec(&facts).map_err(|error| Failure::bug(error.to_string()))?;
-    let facts = put_part(&context.store, WORK, "json", facts.len() as u64, bytes);
+    let moves = moves.finish()?;
     Ok(AssignOutput {
         tables,
-        facts: context.wait(facts)?,
+        facts: put_json(&facts, facts.len(), WORK, context)?,
+        moves: put_json(&moves, moves.len(), WORK, context)?,
     })
 }
 
-fn tiles(group: &Group<'_>, all: &AllCuts, decile: &DecileSpec) -> Result<Vec<i32>, Failure> {
+/// The tiles that the cuts of a group (by its own key, or by that of another time) give to the
+/// rows of a group; none when there are no such cuts.
+pub fn tiles_by(
+    group: &Group<'_>,
+    key: &GroupKey,
+    all: &AllCuts,
+    decile: &DecileSpec,
+) -> Option<Vec<i32>> {
     match &group.values {
-        GroupValues::Sums(values) => tiles_of(values, group, all, decile),
-        GroupValues::Clv(values) => tiles_of(values, group, all, decile),
+        GroupValues::Sums(values) => tiles_of(values, group, key, all, decile),
+        GroupValues::Clv(values) => tiles_of(values, group, key, all, decile),
     }
 }
 
 fn tiles_of<V: Rankable>(
     values: &[V],
     group: &Group<'_>,
+    key: &GroupKey,
     all: &AllCuts,
     decile: &DecileSpec,
-) -> Result<Vec<i32>, Failure> {
+) -> Option<Vec<i32>> {
     let ties = if decile.ties_together {
         Ties::Together
     } else {
@@ -123,37 +144,27 @@ fn tiles_of<V: Rankable>(
     };
     match all {
         AllCuts::Int64(cuts) => {
-            let known = group.customers.as_primitive::<Int64Type>();
+            let known = group.customers.as_primitive_opt::<Int64Type>()?;
             let customers: Vec<i64> = group
                 .rows
                 .iter()
                 .map(|row| known.value(*row as usize))
                 .collect();
-            Ok(assign_i64_customers(
-                values,
-                &customers,
-                &cuts_of(cuts, &group.key)?.cuts,
-                ties,
-            ))
+            let cuts = &cuts_of(cuts, key)?.cuts;
+            Some(assign_i64_customers(values, &customers, cuts, ties))
         }
         AllCuts::String(cuts) => {
-            let known = group.customers.as_string::<i32>();
+            let known = group.customers.as_string_opt::<i32>()?;
             let customer = |place: usize| known.value(group.rows[place] as usize);
-            Ok(assign::<_, String, str>(
-                values,
-                customer,
-                &cuts_of(cuts, &group.key)?.cuts,
-                ties,
-            ))
+            let cuts = &cuts_of(cuts, key)?.cuts;
+            Some(assign::<_, String, str>(values, customer, cuts, ties))
         }
     }
 }
 
-fn cuts_of<'a, C>(cuts: &'a [GroupCuts<C>], key: &GroupKey) -> Result<&'a GroupCuts<C>, Failure> {
-    let place = cuts.binary_search_by(|known| known.key.cmp(key));
-    place
-        .map(|place| &cuts[place])
-        .map_err(|_| Failure::bug("a group has no cuts"))
+fn cuts_of<'a, C>(cuts: &'a [GroupCuts<C>], key: &GroupKey) -> Option<&'a GroupCuts<C>> {
+    let place = cuts.binary_search_by(|known| known.key.cmp(key)).ok()?;
+    Some(&cuts[place])
 }
 
 fn facts_of(group: &Group<'_>, tiles: &[i32]) -> GroupFacts {
@@ -378,7 +389,7 @@ fn append_totals(
                 totals.append_value(i128::from(sum) * factor);
             }
         }
-        RankedValue::Clv => {
+        RankedValue::Clv | RankedValue::ClvHeld => {
             debug_assert!(task.value.is_some());
             let clv = batches.score("clv_12m")?;
             let accounts = crate::ranking::places(column(long, "customer")?, batches.customers()?)?;
@@ -397,8 +408,8 @@ fn write(
     context: &TaskContext,
 ) -> Result<TablePart, Failure> {
     let shard = task.values.shard;
-    let tiles: Vec<String> = task
-        .deciles
+    let deciles = &task.deciles[..published(&task.deciles)];
+    let tiles: Vec<String> = deciles
         .iter()
         .flat_map(|decile| {
             decile

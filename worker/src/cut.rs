@@ -65,7 +65,8 @@ pub enum AllCuts {
     String(Vec<GroupCuts<String>>),
 }
 
-fn put_json<T: Serialize>(
+/// Writes a JSON part.
+pub fn put_json<T: Serialize>(
     value: &T,
     rows: usize,
     directory: &str,
@@ -345,6 +346,7 @@ fn select_all<C: Ord + Clone>(
 fn summarise<C>(deciles: &[DecileSpec], cuts: &[GroupCuts<C>]) -> Vec<GroupSummary> {
     let summary = |group: &GroupCuts<C>| {
         let decile = deciles.get(group.key.decile)?;
+        let decile = Some(decile).filter(|decile| decile.is_published())?;
         Some(GroupSummary {
             decile: decile.name.clone(),
             lookback: decile.lookbacks.get(group.key.lookback)?.clone(),

@@ -11,6 +11,7 @@ mod keys;
 pub mod link;
 mod merge;
 mod model;
+mod moves;
 mod populations;
 mod prune;
 mod ranking;

@@ -1,5 +1,9 @@
 //! Model: the facts and dimensions of the insights model.
 
+mod drift;
+mod migration;
+mod quality;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,7 +14,7 @@ use arrow::array::{
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::money::{minor_per_major, to_minor};
-use tenfold_core::refresh::task::{ModelOutput, ModelTask, RankedValue, TablePart};
+use tenfold_core::refresh::task::{DecileSpec, ModelOutput, ModelTask, RankedValue, TablePart};
 use tenfold_store::part::{Layout, put_parquet};
 
 use crate::TaskContext;
@@ -33,17 +37,60 @@ enum Total {
 /// Runs a model task.
 pub fn run(task: &ModelTask, context: &TaskContext) -> Result<ModelOutput, Failure> {
     let facts = collect(task, context)?;
+    let moves = migration::collect(task, context)?;
+    let drift = drift::drift(task, &moves)?;
+    let mut tables = vec![
+        ("fact_value_by_decile", fact_value_by_decile(task, &facts)?),
+        ("dim_date", dim_date(task)?),
+        (
+            "fact_decile_migration",
+            migration::fact_decile_migration(task, &moves)?,
+        ),
+        ("fact_drift", drift.table),
+    ];
+    if let Some(fits) = &task.fits {
+        tables.push((
+            "fact_model_quality",
+            quality::fact_model_quality(task, fits)?,
+        ));
+    }
+    let written = tables
+        .iter()
+        .map(|(table, rows)| write(task, table, rows, context));
     Ok(ModelOutput {
-        tables: vec![
-            write(
-                task,
-                "fact_value_by_decile",
-                &fact_value_by_decile(task, &facts)?,
-                context,
-            )?,
-            write(task, "dim_date", &dim_date(task)?, context)?,
-        ],
+        tables: written.collect::<Result<_, _>>()?,
+        warnings: drift.warnings,
     })
+}
+
+/// A column of whole numbers.
+fn counts(values: impl Iterator<Item = u64>) -> ArrayRef {
+    // A count of customers is below 2^63.
+    Arc::new(
+        values
+            .map(|count| i64::try_from(count).ok())
+            .collect::<Int64Array>(),
+    )
+}
+
+/// Columns that say which group a row is of, from the groups of all rows.
+fn group_columns<'a>(
+    columns: &mut Columns,
+    deciles: &[DecileSpec],
+    keys: impl Iterator<Item = Option<&'a GroupKey>> + Clone,
+) {
+    let texts = |text: &dyn Fn(&GroupKey) -> Option<String>| -> ArrayRef {
+        let value = |key: Option<&GroupKey>| key.and_then(text);
+        Arc::new(keys.clone().map(value).collect::<StringArray>())
+    };
+    let decile = |key: &GroupKey| &deciles[key.decile];
+    columns.push("measure", texts(&|key| Some(decile(key).name.clone())));
+    columns.push(
+        "lookback",
+        texts(&|key| decile(key).lookbacks.get(key.lookback).cloned()),
+    );
+    columns.push("dimension", texts(&|key| decile(key).by.clone()));
+    columns.push("dimension_value", texts(&|key| key.dimension_value.clone()));
 }
 
 fn write(
@@ -178,7 +225,7 @@ fn fact_value_by_decile(
     let scale = common_scale(&task.deciles);
     let decile = |key: &GroupKey| &task.deciles[key.decile];
     let own = |key: &GroupKey| match decile(key).value {
-        RankedValue::Clv => scale,
+        RankedValue::Clv | RankedValue::ClvHeld => scale,
         RankedValue::Measure { scale, .. } => scale,
     };
     let amounts: Vec<[i128; 3]> = facts
@@ -193,21 +240,12 @@ fn fact_value_by_decile(
         Ok(Arc::new(values.with_data_type(common_type(scale))))
     };
     let keys = || facts.keys().map(|(key, _)| key);
-    let texts = |text: &dyn Fn(&GroupKey) -> Option<String>| -> ArrayRef {
-        Arc::new(keys().map(text).collect::<StringArray>())
-    };
     let mut columns = Columns::default();
     columns.push(
         "snapshot_date",
         Arc::new(Date32Array::from(vec![task.as_of.0; facts.len()])),
     );
-    columns.push("measure", texts(&|key| Some(decile(key).name.clone())));
-    columns.push(
-        "lookback",
-        texts(&|key| decile(key).lookbacks.get(key.lookback).cloned()),
-    );
-    columns.push("dimension", texts(&|key| decile(key).by.clone()));
-    columns.push("dimension_value", texts(&|key| key.dimension_value.clone()));
+    group_columns(&mut columns, &task.deciles, keys().map(Some));
     columns.push(
         "tiles",
         Arc::new(
@@ -225,10 +263,8 @@ fn fact_value_by_decile(
                 .collect::<Int32Array>(),
         ),
     );
-    let customers = facts
-        .values()
-        .map(|fact| i64::try_from(fact.customers).ok());
-    columns.push("customers", Arc::new(customers.collect::<Int64Array>()));
+    let customers = facts.values().map(|fact| fact.customers);
+    columns.push("customers", counts(customers));
     columns.push("total", amount(0)?);
     columns.push("min", amount(1)?);
     columns.push("max", amount(2)?);
@@ -344,6 +380,10 @@ mod tests {
             as_of,
             deciles: Vec::new(),
             facts: Vec::new(),
+            moves: Vec::new(),
+            fits: None,
+            before: None,
+            drift_psi: 0.2,
             first_day,
             tables: "tables".to_owned(),
         };

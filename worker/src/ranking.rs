@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array};
 use arrow::datatypes::Int64Type;
@@ -47,9 +48,20 @@ pub struct Group<'a> {
 pub fn for_each_group<'a>(
     batches: &'a ShardBatches,
     deciles: &[DecileSpec],
+    each: impl FnMut(Group<'a>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    for_groups_of(batches, deciles, 0..deciles.len(), each)
+}
+
+/// Hands the groups of the deciles at some places to `each`, in the order of their keys.
+pub fn for_groups_of<'a>(
+    batches: &'a ShardBatches,
+    deciles: &[DecileSpec],
+    places: Range<usize>,
     mut each: impl FnMut(Group<'a>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    for (place, decile) in deciles.iter().enumerate() {
+    for place in places {
+        let decile = &deciles[place];
         let population = population(batches, place, decile)?;
         let relation = match decile.by {
             None => Relation::of_accounts(batches, population)?,
@@ -99,6 +111,9 @@ fn population(
         .map(Some)
         .ok_or_else(|| Failure::bug("a population is no boolean"))
 }
+
+/// Name of the column of the scores with CLV by the parameters of the snapshot before.
+pub const CLV_HELD: &str = "clv_12m_held";
 
 /// Name of the column of the scores that says who is in the population of a decile.
 pub fn population_column(place: usize) -> String {
@@ -171,6 +186,7 @@ impl<'a> Relation<'a> {
         for (dimension_value, rows) in &self.groups {
             let (values, rows) = match decile.value {
                 RankedValue::Clv => self.clv(batches.score("clv_12m")?, rows),
+                RankedValue::ClvHeld => self.clv(batches.score(CLV_HELD)?, rows),
                 RankedValue::Measure { .. } => {
                     let sums = match self.accounts {
                         None => int64(&batches.accounts, &decile.total_column(suffix))?,

@@ -6,9 +6,10 @@ use arrow::array::{
     Array, ArrayRef, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, Schema};
-use tenfold_core::clv::{Scorer, SpendKey, TransactionKey};
+use tenfold_core::clv::{ScoreSpec, Scorer, SpendKey, TransactionKey};
 use tenfold_core::decile::CellCounter;
 use tenfold_core::failure::Failure;
+use tenfold_core::project::ALWAYS_HORIZON;
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::task::{DecileSpec, Fits, ScoreOutput, ScoreTask, ValueSpec};
 use tenfold_store::part::put_ipc;
@@ -16,7 +17,7 @@ use tenfold_store::part::put_ipc;
 use crate::TaskContext;
 use crate::arrays::int64;
 use crate::expression::Parsed;
-use crate::ranking::{GroupValues, for_each_group, population_column};
+use crate::ranking::{CLV_HELD, GroupValues, for_each_group, population_column};
 use crate::values::{Columns, ShardBatches, customer_value, dates};
 
 /// Runs a score task.
@@ -24,7 +25,12 @@ pub fn run(task: &ScoreTask, context: &TaskContext) -> Result<ScoreOutput, Failu
     let mut batches = ShardBatches::load(&task.values, context)?;
     let mut scores = Columns::default();
     if let (Some(fits), Some(value)) = (&task.fits, &task.value) {
-        predict(&mut scores, &batches, fits, value, task)?;
+        let keys = keys(&batches, task)?;
+        let unique = Unique::of(&keys);
+        predict(&mut scores, &keys, &unique, fits, value)?;
+        if let Some(held) = &task.held {
+            scores.push(CLV_HELD, clv_12m(&keys, &unique, held)?);
+        }
     }
     let mut scores = scores.batch_if_any()?;
     batches.scores = scores.clone();
@@ -46,71 +52,109 @@ pub fn run(task: &ScoreTask, context: &TaskContext) -> Result<ScoreOutput, Failu
     })
 }
 
-/// Adds the predictions to the scores. Equal keys are predicted once.
-fn predict(
-    scores: &mut Columns,
-    batches: &ShardBatches,
-    fits: &Fits,
-    value: &ValueSpec,
-    task: &ScoreTask,
-) -> Result<(), Failure> {
-    let Some(fit) = fits.transactions.first() else {
-        return Err(Failure::bug("there is no fit to predict with"));
-    };
-    let scorer = Scorer::new(fit, &fits.spend, &fits.score);
-    let keys = keys(batches, task)?;
-    let mut unique: Vec<TransactionKey> = keys.iter().flatten().map(|key| key.0).collect();
-    unique.sort_unstable();
-    unique.dedup();
-    let predicted = scorer.score_all(&unique);
-    let place = |key: &TransactionKey| unique.binary_search(key).ok();
-    let places: Vec<Option<usize>> = keys
-        .iter()
-        .map(|key| key.as_ref().and_then(|key| place(&key.0)))
-        .collect();
-    let spread = |values: &[f64]| -> ArrayRef {
+/// The keys of a customer; none without a purchase.
+type Keys = Option<(TransactionKey, SpendKey)>;
+
+/// The distinct keys, which are predicted once, and the place of each customer's among them.
+struct Unique {
+    keys: Vec<TransactionKey>,
+    places: Vec<Option<usize>>,
+}
+
+impl Unique {
+    fn of(keys: &[Keys]) -> Self {
+        let mut unique: Vec<TransactionKey> = keys.iter().flatten().map(|key| key.0).collect();
+        unique.sort_unstable();
+        unique.dedup();
+        let place = |key: &Keys| unique.binary_search(&key.as_ref()?.0).ok();
+        let places = keys.iter().map(place).collect();
+        Self {
+            keys: unique,
+            places,
+        }
+    }
+
+    /// A prediction of every key, by customer.
+    fn spread(&self, values: &[f64]) -> ArrayRef {
+        let places = self.places.iter();
         Arc::new(
             places
-                .iter()
                 .map(|place| place.map(|place| values[place]))
                 .collect::<Float64Array>(),
         )
-    };
-    let spend: Vec<Option<f64>> = keys
-        .iter()
-        .map(|key| key.as_ref().map(|key| scorer.expected_spend(key.1)))
-        .collect();
-    scores.push("p_alive", spread(&predicted.p_alive));
+    }
+
+    /// CLV by customer, from the discounted purchases of every key.
+    fn clv(&self, scorer: &Scorer, discounted: &[f64], spend: &[Option<f64>]) -> ArrayRef {
+        let customers = self.places.iter().zip(spend);
+        let clv = |(place, spend): (&Option<usize>, &Option<f64>)| {
+            Some(scorer.value(discounted[(*place)?], (*spend)?))
+        };
+        Arc::new(customers.map(clv).collect::<Float64Array>())
+    }
+}
+
+fn scorer(fits: &Fits, spec: &ScoreSpec) -> Result<Scorer, Failure> {
+    let fit = fits.transactions.first();
+    let fit = fit.ok_or_else(|| Failure::bug("there is no fit to predict with"))?;
+    Ok(Scorer::new(fit, &fits.spend, spec))
+}
+
+fn expected_spend(scorer: &Scorer, keys: &[Keys]) -> Vec<Option<f64>> {
+    let spend = |key: &Keys| key.as_ref().map(|key| scorer.expected_spend(key.1));
+    keys.iter().map(spend).collect()
+}
+
+/// Adds the predictions to the scores.
+fn predict(
+    scores: &mut Columns,
+    keys: &[Keys],
+    unique: &Unique,
+    fits: &Fits,
+    value: &ValueSpec,
+) -> Result<(), Failure> {
+    let scorer = scorer(fits, &fits.score)?;
+    let predicted = scorer.score_all(&unique.keys);
+    let spend = expected_spend(&scorer, keys);
+    scores.push("p_alive", unique.spread(&predicted.p_alive));
     scores.push(
         "expected_spend",
         Arc::new(Float64Array::from(spend.clone())),
     );
     for (place_of_horizon, horizon) in value.horizons.iter().enumerate() {
         let purchases = &predicted.expected_purchases[place_of_horizon];
-        scores.push(format!("expected_purchases_{horizon}m"), spread(purchases));
-        let discounted = &predicted.discounted_purchases[place_of_horizon];
-        let clv = places
-            .iter()
-            .zip(&spend)
-            .map(|(place, spend)| Some(scorer.value(discounted[(*place)?], (*spend)?)));
         scores.push(
-            format!("clv_{horizon}m"),
-            Arc::new(clv.collect::<Float64Array>()),
+            format!("expected_purchases_{horizon}m"),
+            unique.spread(purchases),
         );
+        let discounted = &predicted.discounted_purchases[place_of_horizon];
+        let clv = unique.clv(&scorer, discounted, &spend);
+        scores.push(format!("clv_{horizon}m"), clv);
     }
     let dert = match &predicted.dert {
-        Some(dert) => spread(dert),
+        Some(dert) => unique.spread(dert),
         None => Arc::new(Float64Array::new_null(keys.len())),
     };
     scores.push("dert", dert);
     Ok(())
 }
 
+/// CLV over twelve months alone, by other fits.
+fn clv_12m(keys: &[Keys], unique: &Unique, fits: &Fits) -> Result<ArrayRef, Failure> {
+    let spec = ScoreSpec {
+        horizons_months: vec![ALWAYS_HORIZON],
+        without_end: false,
+        ..fits.score.clone()
+    };
+    let scorer = scorer(fits, &spec)?;
+    let predicted = scorer.score_all(&unique.keys);
+    let discounted = predicted.discounted_purchases.first();
+    let discounted = discounted.ok_or_else(|| Failure::bug("a horizon was not scored"))?;
+    Ok(unique.clv(&scorer, discounted, &expected_spend(&scorer, keys)))
+}
+
 /// The keys of each customer that has a purchase.
-fn keys(
-    batches: &ShardBatches,
-    task: &ScoreTask,
-) -> Result<Vec<Option<(TransactionKey, SpendKey)>>, Failure> {
+fn keys(batches: &ShardBatches, task: &ScoreTask) -> Result<Vec<Keys>, Failure> {
     let accounts = &batches.accounts;
     let (first, last) = (
         dates(accounts, "first_purchase")?,

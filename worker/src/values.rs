@@ -265,7 +265,7 @@ pub fn dates<'a>(
 /// The type that amounts of several deciles share: enough decimal places for each.
 pub fn common_scale(deciles: &[DecileSpec]) -> u8 {
     let scale = |decile: &DecileSpec| match decile.value {
-        RankedValue::Clv => 2,
+        RankedValue::Clv | RankedValue::ClvHeld => 2,
         RankedValue::Measure { scale, .. } => scale,
     };
     deciles.iter().map(scale).max().unwrap_or(0)

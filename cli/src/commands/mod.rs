@@ -1,10 +1,11 @@
 //! One file per verb.
 
+mod between;
 mod customer;
 mod decile;
+mod diff;
 mod init;
 mod marks;
-mod moves;
 mod params;
 mod plan;
 mod quarantine;
@@ -32,7 +33,7 @@ use crate::machine::Machine;
 use crate::output::{Format, TextTable, to_stdout, write_value};
 use crate::{demo, project, service};
 
-pub use moves::moves;
+pub use between::{Between, Chosen};
 pub use plan::refresh_of;
 pub use refresh::{executor, summary_lines};
 pub use sql::answer;
@@ -83,6 +84,11 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
         }) => {
             decile::show(measure, lookback, by, at, &global, &machine)?;
         }
+        Command::Decile(Decile::Migrate {
+            before,
+            after,
+            decile,
+        }) => diff::migrate((&before, &after), &decile.into(), &global, &machine)?,
         Command::Customer(Customer::Get { id, at }) => customer::get(&id, at, &global, &machine)?,
         Command::Quarantine(Quarantine::Ls) => quarantine::ls(&global, &machine)?,
         Command::Quarantine(Quarantine::Retry(as_of)) => {
@@ -143,6 +149,11 @@ fn snapshots(verb: Snapshot, global: &Global, machine: &Machine) -> Result<(), S
             retain::expire(retention, dry_run, global, machine)
         }
         Snapshot::Verify { snapshot: at } => verify::verify(&at, global, machine),
+        Snapshot::Diff {
+            before,
+            after,
+            decile,
+        } => diff::diff((&before, &after), &decile.into(), global, machine),
     }
 }
 

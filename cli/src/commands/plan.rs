@@ -143,7 +143,15 @@ fn tables(plan: &Plan) -> Vec<&'static str> {
     if by_dimension {
         tables.push("customer_decile");
     }
-    tables.extend(["fact_value_by_decile", "dim_date"]);
+    tables.extend([
+        "fact_value_by_decile",
+        "fact_decile_migration",
+        "fact_drift",
+    ]);
+    if plan.project.clv.is_some() {
+        tables.push("fact_model_quality");
+    }
+    tables.push("dim_date");
     tables
 }
 

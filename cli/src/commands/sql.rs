@@ -33,7 +33,9 @@ pub fn answer(
         threads: machine.threads,
     };
     machine.runtime.block_on(async {
-        let session = Session::open(store, &manifest.tables, options).await?;
+        let session = Session::open(store, &manifest.tables, options)
+            .await?
+            .with_history(store, manifest.number);
         let answer = session.sql(query).await?;
         Ok((answer.schema(), answer.collect().await?))
     })

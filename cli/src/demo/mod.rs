@@ -11,7 +11,7 @@ use tenfold_store::object::Store;
 use tenfold_store::publish;
 
 use crate::args::Global;
-use crate::commands::{self, executor, refresh_of, summary_lines};
+use crate::commands::{self, Between, Chosen, executor, refresh_of, summary_lines};
 use crate::machine::Machine;
 use crate::output::{Format, to_stdout, write_batches};
 use crate::progress::Shown;
@@ -119,12 +119,15 @@ fn report(opened: &Opened, global: &Global, machine: &Machine) -> Result<(), Fai
          FROM customer_value ORDER BY clv_12m DESC NULLS LAST, customer LIMIT 5",
         &head,
     )?;
-    let moved = commands::moves(opened, &first, &head, machine)?;
-    eprintln!(
-        "\nwho moved between the deciles of CLV since snapshot {}",
-        first.number
-    );
-    to_stdout(|out| moved.write(out, format))
+    let between = Between {
+        store: &opened.store,
+        before: &first,
+        after: &head,
+        machine,
+    };
+    let moved = between.matrix(&Chosen::default())?;
+    eprintln!("\nwho moved between deciles: {}", moved.title());
+    to_stdout(|out| moved.table().write(out, format))
 }
 
 fn next_commands(place: &str, store: &Store) {
@@ -142,6 +145,7 @@ fn next_commands(place: &str, store: &Store) {
         "params get",
         "decile show --measure miles --lookback 12m",
         "decile show --measure miles_by_status --lookback 1m",
+        "snapshot diff 1 5",
         "customer get B815227435",
         "quarantine ls",
         "sql \"SELECT customer, clv_12m FROM customer_value ORDER BY customer LIMIT 5\"",

@@ -11,6 +11,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use parquet::arrow::ArrowWriter;
 use serde_json::Value;
 use tempfile::TempDir;
+use tenfold_core::snapshot::AGAINST_PARENT;
 
 /// What a run of the binary gave.
 #[derive(Debug)]
@@ -138,11 +139,13 @@ impl Project {
         self.tenfold(&["snapshot", "get", "-o", "json"]).json()
     }
 
-    /// Content hashes of the newest snapshot's tables.
+    /// Content hashes of the newest snapshot's tables, but of those that say what changed: they
+    /// depend on the snapshot before.
     pub fn contents(&self) -> BTreeMap<String, String> {
         let manifest = self.manifest();
         let tables = manifest["tables"].as_object().unwrap().iter();
         tables
+            .filter(|(name, _)| !AGAINST_PARENT.contains(&name.as_str()))
             .map(|(name, table)| {
                 let hash = table["content_hash"].as_str().unwrap();
                 (name.clone(), hash.to_owned())

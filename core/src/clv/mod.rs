@@ -201,4 +201,19 @@ impl Parameters {
             Self::Poisson { .. } => TransactionModel::Poisson,
         }
     }
+
+    /// The parameters by name, in the order of their letters in the literature.
+    #[must_use]
+    pub fn named(&self) -> Vec<(&'static str, f64)> {
+        match *self {
+            Self::ParetoNbd { r, alpha, s, beta } => {
+                vec![("r", r), ("alpha", alpha), ("s", s), ("beta", beta)]
+            }
+            Self::BgNbd { r, alpha, a, b } | Self::MbgNbd { r, alpha, a, b } => {
+                vec![("r", r), ("alpha", alpha), ("a", a), ("b", b)]
+            }
+            Self::Nbd { r, alpha } => vec![("r", r), ("alpha", alpha)],
+            Self::Poisson { rate } => vec![("rate", rate)],
+        }
+    }
 }

@@ -45,6 +45,17 @@ pub enum SpendParameters {
     },
 }
 
+impl SpendParameters {
+    /// The parameters by name.
+    #[must_use]
+    pub fn named(&self) -> Vec<(&'static str, f64)> {
+        match *self {
+            Self::GammaGamma { p, q, gamma } => vec![("p", p), ("q", q), ("gamma", gamma)],
+            Self::PooledMean { mean } => vec![("mean", mean)],
+        }
+    }
+}
+
 /// A fitted spend model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SpendFit {

@@ -16,6 +16,7 @@
 mod assign;
 mod boundary;
 mod cuts;
+mod drift;
 mod histogram;
 mod key;
 mod merge;
@@ -26,7 +27,8 @@ mod tests;
 pub use assign::{Ties, assign, assign_i64_customers};
 pub use boundary::{Boundary, boundaries, boundary_cells};
 pub use cuts::{CutError, Cuts, select_cuts};
+pub use drift::population_stability;
 pub use histogram::{CellCounter, Histogram, InvalidHistogram};
 pub use key::{CELLS, RankKey, Rankable, Ranked};
 pub use merge::{MergeRuns, merge_runs};
-pub use migration::{MAX_TILES, Migration, MigrationError};
+pub use migration::{MAX_TILES, Migration, MigrationError, Move, Moved};

@@ -483,63 +483,101 @@ fn stored_forms_are_checked() {
     let shuffled = r#"{"cuts":[{"key":1,"customer":1},{"key":9,"customer":1}],"tied":0}"#;
     let cuts: Cuts<i64> = serde_json::from_str(shuffled).unwrap();
     assert_eq!(cuts.rows()[0].key, RankKey::from_bits(9));
+}
 
-    assert!(serde_json::from_str::<Migration>("[[1,2],[3]]").is_err());
-    assert!(serde_json::from_str::<Migration>("[]").is_err());
+fn moved(from: i32, to: i32, held: i32) -> Move {
+    Move {
+        from,
+        to,
+        held,
+        before: i128::from(from) * 100,
+        after: i128::from(to) * 10,
+    }
+}
+
+fn migration(tiles: u32, moves: &[(i32, i32, i32)]) -> Migration {
+    let mut migration = Migration::new(tiles).unwrap();
+    for (from, to, held) in moves {
+        migration.add(&moved(*from, *to, *held)).unwrap();
+    }
+    migration
 }
 
 #[test]
-fn a_migration_counts_moves_and_their_shares() {
-    let mut moves = Migration::new(3).unwrap();
-    moves.add(&[1, 1, 1, 1, 2, 0], &[1, 1, 2, 0, 3, 3]).unwrap();
-    assert_eq!(moves.tiles(), 3);
-    let rows: Vec<&[u64]> = moves.rows().collect();
+fn a_migration_tells_moves_by_behaviour_from_moves_by_parameters() {
+    let moves = [
+        (1, 1, 1),
+        (1, 1, 2),
+        (1, 2, 1),
+        (1, 2, 2),
+        (1, 2, 3),
+        (0, 3, 3),
+        (2, 0, 0),
+        (0, 0, 0),
+    ];
+    let counted = migration(3, &moves);
+    let cells: Vec<_> = counted
+        .cells()
+        .map(|(from, to, m)| (from, to, m.customers, m.by_behaviour, m.by_parameters))
+        .collect();
     assert_eq!(
-        rows,
-        [[0, 0, 0, 1], [1, 2, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]]
+        cells,
+        [
+            (0, 3, 1, 1, 0),
+            (1, 1, 2, 0, 0),
+            (1, 2, 3, 2, 1),
+            (2, 0, 1, 1, 0)
+        ]
     );
-    assert_eq!(moves.count(1, 2), 1);
-    assert_eq!(moves.share(1, 1), Some(0.5));
-    assert_eq!(moves.share(1, 3), Some(0.0));
-    assert_eq!(moves.share(3, 3), None, "nobody was in tile 3");
-    assert_eq!((moves.count(9, 1), moves.share(9, 1)), (0, None));
+    let (_, _, down) = counted.cells().nth(2).unwrap();
+    assert_eq!((down.before, down.after), (300, 60));
+    assert_eq!(counted.before(), [1, 5, 1, 0]);
+    assert_eq!(counted.tiles(), 3);
 
-    let json = serde_json::to_string(&moves).unwrap();
-    assert_eq!(serde_json::from_str::<Migration>(&json).unwrap(), moves);
+    let json = serde_json::to_string(&counted).unwrap();
+    assert_eq!(serde_json::from_str::<Migration>(&json).unwrap(), counted);
 }
 
 #[test]
 fn migrations_merge_to_the_whole() {
-    let (before, after) = ([0, 1, 2, 2, 1], [1, 1, 1, 2, 0]);
-    let mut whole = Migration::new(2).unwrap();
-    whole.add(&before, &after).unwrap();
-    let (mut first, mut second) = (Migration::new(2).unwrap(), Migration::new(2).unwrap());
-    first.add(&before[..2], &after[..2]).unwrap();
-    second.add(&before[2..], &after[2..]).unwrap();
-    second.merge(&first).unwrap();
-    assert_eq!(second, whole);
+    let moves = [(0, 1, 1), (1, 1, 1), (2, 1, 2), (2, 2, 2), (1, 0, 0)];
+    let mut second = migration(2, &moves[2..]);
+    second.merge(&migration(2, &moves[..2])).unwrap();
+    assert_eq!(second, migration(2, &moves));
 }
 
 #[test]
 fn a_migration_refuses_what_it_cannot_count() {
     let mut moves = Migration::new(2).unwrap();
     let untouched = moves.clone();
-    assert_eq!(moves.add(&[1], &[]), Err(MigrationError::Lengths(1, 0)));
-    assert_eq!(
-        moves.add(&[1, 3], &[1, 1]),
-        Err(MigrationError::NoSuchTile(3, 2))
-    );
-    assert_eq!(
-        moves.add(&[1, 1], &[1, -1]),
-        Err(MigrationError::NoSuchTile(-1, 2))
-    );
-    assert_eq!(
-        moves.merge(&Migration::new(3).unwrap()),
-        Err(MigrationError::Tiles(3, 2))
-    );
-    assert_eq!(
-        Migration::new(1001),
-        Err(MigrationError::TooManyTiles(1001))
-    );
+    for (from, to, wrong) in [(1, 3, 3), (-1, 1, -1)] {
+        let refused = moves.add(&moved(from, to, to));
+        assert_eq!(refused, Err(MigrationError::NoSuchTile(wrong, 2)));
+    }
+    let other = Migration::new(3).unwrap();
+    assert_eq!(moves.merge(&other), Err(MigrationError::Tiles(3, 2)));
+    let many = Migration::new(1001);
+    assert_eq!(many, Err(MigrationError::TooManyTiles(1001)));
+    for stored in [
+        r#"{"tiles":2,"cells":[[1,3,1,0,0,"0","0"]]}"#,
+        r#"{"tiles":2,"cells":[[1,2,1,0,0,"1.5","0"]]}"#,
+    ] {
+        assert!(serde_json::from_str::<Migration>(stored).is_err());
+    }
     assert_eq!(moves, untouched);
+}
+
+#[test]
+fn a_distribution_that_stays_has_no_drift() {
+    assert_eq!(population_stability(&[10, 20, 30], &[1, 2, 3]), Some(0.0));
+    // By hand: 0.5 to 0.75 and 0.5 to 0.25.
+    let expected = 0.25 * 1.5_f64.ln() - 0.25 * 0.5_f64.ln();
+    let moved = population_stability(&[50, 50], &[75, 25]).unwrap();
+    assert!((moved - expected).abs() < 1e-15);
+    // An empty bin counts as one in ten thousand.
+    let expected = -0.4999 * (0.0001_f64 / 0.5).ln() + 0.5 * 2_f64.ln();
+    let emptied = population_stability(&[1, 1], &[0, 1]).unwrap();
+    assert!((emptied - expected).abs() < 1e-12);
+    assert_eq!(population_stability(&[0, 0], &[1, 2]), None);
+    assert_eq!(population_stability(&[1, 2], &[0, 0]), None);
 }

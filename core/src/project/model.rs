@@ -73,6 +73,9 @@ pub struct Project {
     /// with one nor hashed.
     #[serde(skip)]
     pub retention: Retention,
+    /// When a distribution counts as drifted.
+    #[serde(default)]
+    pub drift: Drift,
 }
 
 impl Project {
@@ -335,5 +338,18 @@ impl Default for Quarantine {
             max_share: Some(0.01),
             max_rows: None,
         }
+    }
+}
+
+/// When a distribution counts as drifted since the snapshot before.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Drift {
+    /// From which population stability index on.
+    pub psi: f64,
+}
+
+impl Default for Drift {
+    fn default() -> Self {
+        Self { psi: 0.2 }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::finding::{At, Finding, Report, Severity, Spot};
 use super::model::{
-    ALWAYS_HORIZON, CLV_MEASURE, Clv, ColumnType, Customer, DecileDeclaration, Format, Measure,
-    MeasureValue, Project, Quarantine, Retention, Source, TimeColumn, ValueAt,
+    ALWAYS_HORIZON, CLV_MEASURE, Clv, ColumnType, Customer, DecileDeclaration, Drift, Format,
+    Measure, MeasureValue, Project, Quarantine, Retention, Source, TimeColumn, ValueAt,
 };
 use super::near::did_you_mean;
 use super::{check, conform, currency, path, schema, tree, written, zone};
@@ -117,6 +117,9 @@ fn resolve(written: written::Project, report: &mut Report) -> Project {
                 keep_last: written.keep_last,
                 keep_days: written.keep_days,
             }),
+        drift: Drift {
+            psi: written.drift.psi,
+        },
         time_zone,
     }
 }

@@ -63,6 +63,7 @@ deciles:
   - measure: clv_12m
     tiles: 100
 quarantine: {max_rows: 1000}
+drift: {psi: 0.25}
 "#;
 
 /// The least file: everything else has a default.
@@ -160,6 +161,7 @@ fn a_full_file_is_read_as_written() {
             max_rows: Some(1000)
         }
     );
+    assert_eq!(project.drift, Drift { psi: 0.25 });
 }
 
 #[test]
@@ -174,7 +176,7 @@ fn every_default_is_spelled_out() {
             r#""customer":{"namespace":"customer_id","type":"string"},"#,
             r#""deciles":[{"by":null,"inactive":"exclude","lookbacks":[],"measure":"clv_12m","#,
             r#""name":"clv_12m","population":null,"ties":"split","tiles":10,"value_at":"latest","#,
-            r#""window":"trailing"}],"project":"p","quarantine":{"max_rows":null,"max_share":0.01},"#,
+            r#""window":"trailing"}],"drift":{"psi":0.2},"project":"p","quarantine":{"max_rows":null,"max_share":0.01},"#,
             r#""sources":{"s":{"customer":"c","dimensions":{},"event_id":null,"filter":null,"#,
             r#""format":"parquet","layout":"files","measures":{"revenue":{"currency":"EUR","scale":2,"#,
             r#""value":{"column":"amount"}}},"path":"data/","time":{"column":"t","format":null,"#,

@@ -37,6 +37,9 @@ pub(super) struct Project {
     pub quarantine: Option<Quarantine>,
     /// How long snapshots are kept; the newest 35 by default. Pinned and tagged ones and the newest are always kept.
     pub retention: Option<Retention>,
+    /// When a run warns that a distribution drifted since the snapshot before.
+    #[serde(default)]
+    pub drift: Drift,
 }
 
 /// Identifiers: they become names of columns, so they fit PostgreSQL unquoted.
@@ -245,4 +248,20 @@ pub(super) struct Retention {
 
 fn default_keep_last() -> u64 {
     super::model::Retention::KEEP_LAST
+}
+
+/// When a run warns that a distribution drifted since the snapshot before.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Drift {
+    /// Population stability index from which on a decile's values count as drifted, over bins that the cuts before make.
+    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 10.0))]
+    pub psi: f64,
+}
+
+impl Default for Drift {
+    fn default() -> Self {
+        let psi = super::model::Drift::default().psi;
+        Self { psi }
+    }
 }

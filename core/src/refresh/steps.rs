@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::before::Before;
 use super::part::PartRef;
 use super::plan::Plan;
 use super::state::StateIndex;
@@ -260,14 +261,20 @@ pub fn shard_values(merged: &[MergeOutput]) -> Vec<ShardValues> {
 }
 
 /// Tasks that predict and count values, one per shard with customers.
-pub fn score_tasks(plan: &Plan, fits: Option<&Fits>, values: &[ShardValues]) -> Vec<Task> {
-    let deciles = decile_specs(&plan.project);
+pub fn score_tasks(
+    plan: &Plan,
+    fits: Option<&Fits>,
+    before: &Before<'_>,
+    values: &[ShardValues],
+) -> Vec<Task> {
+    let deciles = before.ranked(&plan.project);
     let value = value_spec(&plan.project);
     let task = |values: &ShardValues| {
         Task::Score(ScoreTask {
             values: values.clone(),
             as_of: plan.as_of,
             fits: fits.cloned(),
+            held: before.held_fits().cloned(),
             value: value.clone(),
             deciles: deciles.clone(),
         })
@@ -276,9 +283,9 @@ pub fn score_tasks(plan: &Plan, fits: Option<&Fits>, values: &[ShardValues]) -> 
 }
 
 /// The task that finds the cells with boundaries.
-pub fn boundaries_task(plan: &Plan, scored: &[ScoreOutput]) -> Task {
+pub fn boundaries_task(plan: &Plan, before: &Before<'_>, scored: &[ScoreOutput]) -> Task {
     Task::Boundaries(BoundariesTask {
-        deciles: decile_specs(&plan.project),
+        deciles: before.ranked(&plan.project),
         histograms: scored
             .iter()
             .map(|output| output.histograms.clone())
@@ -287,8 +294,13 @@ pub fn boundaries_task(plan: &Plan, scored: &[ScoreOutput]) -> Task {
 }
 
 /// Tasks that collect the rows of boundary cells, one per shard with customers.
-pub fn gather_tasks(plan: &Plan, values: &[ShardValues], boundaries: &PartRef) -> Vec<Task> {
-    let deciles = decile_specs(&plan.project);
+pub fn gather_tasks(
+    plan: &Plan,
+    before: &Before<'_>,
+    values: &[ShardValues],
+    boundaries: &PartRef,
+) -> Vec<Task> {
+    let deciles = before.ranked(&plan.project);
     let task = |values: &ShardValues| {
         Task::Gather(GatherTask {
             values: values.clone(),
@@ -300,18 +312,28 @@ pub fn gather_tasks(plan: &Plan, values: &[ShardValues], boundaries: &PartRef) -
 }
 
 /// The task that picks the exact cuts.
-pub fn cuts_task(plan: &Plan, boundaries: &PartRef, candidates: Vec<PartRef>) -> Task {
+pub fn cuts_task(
+    plan: &Plan,
+    before: &Before<'_>,
+    boundaries: &PartRef,
+    candidates: Vec<PartRef>,
+) -> Task {
     Task::Cuts(CutsTask {
         customer_type: plan.project.customer.key_type,
-        deciles: decile_specs(&plan.project),
+        deciles: before.ranked(&plan.project),
         boundaries: boundaries.clone(),
         candidates,
     })
 }
 
 /// Tasks that write the tables keyed by customer, one per shard with customers.
-pub fn assign_tasks(plan: &Plan, values: &[ShardValues], cuts: &PartRef) -> Vec<Task> {
-    let deciles = decile_specs(&plan.project);
+pub fn assign_tasks(
+    plan: &Plan,
+    before: &Before<'_>,
+    values: &[ShardValues],
+    cuts: &PartRef,
+) -> Vec<Task> {
+    let deciles = before.ranked(&plan.project);
     let value = value_spec(&plan.project);
     let task = |values: &ShardValues| {
         Task::Assign(AssignTask {
@@ -321,18 +343,29 @@ pub fn assign_tasks(plan: &Plan, values: &[ShardValues], cuts: &PartRef) -> Vec<
             deciles: deciles.clone(),
             cuts: cuts.clone(),
             tables: plan.tables.clone(),
+            before: before.shard(values.shard),
         })
     };
     values.iter().map(task).collect()
 }
 
 /// The task that writes facts and dimensions.
-pub fn model_task(plan: &Plan, merged: &[MergeOutput], assigned: &[AssignOutput]) -> Task {
+pub fn model_task(
+    plan: &Plan,
+    before: &Before<'_>,
+    merged: &[MergeOutput],
+    assigned: &[AssignOutput],
+    fits: Option<&Fits>,
+) -> Task {
     let first_day = merged.iter().filter_map(|output| output.first_day).min();
     Task::Model(ModelTask {
         as_of: plan.as_of,
         deciles: decile_specs(&plan.project),
         facts: assigned.iter().map(|output| output.facts.clone()).collect(),
+        moves: assigned.iter().map(|output| output.moves.clone()).collect(),
+        fits: fits.cloned(),
+        before: before.model(),
+        drift_psi: plan.project.drift.psi,
         first_day: first_day.unwrap_or(plan.as_of),
         tables: plan.tables.clone(),
     })

@@ -19,6 +19,7 @@ use crate::clv::{
 };
 use crate::hash::sha256_json;
 use crate::project::{ColumnType, CustomerType, Format, MeasureValue, TimeColumn};
+use crate::snapshot::ObjectRef;
 
 /// A measure as the tasks see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -334,6 +335,9 @@ pub struct HoldoutRecord {
 pub enum RankedValue {
     /// `clv_12m`.
     Clv,
+    /// `clv_12m` as the parameters of the snapshot before give it: ranked to tell moves by
+    /// behaviour from moves by new parameters, never published.
+    ClvHeld,
     /// A measure's sum.
     Measure {
         /// Decimal places of the sum.
@@ -370,7 +374,7 @@ impl DecileSpec {
     /// Name of the sum's column for a look-back.
     pub fn total_column(&self, lookback: &str) -> String {
         match self.value {
-            RankedValue::Clv => format!("clv_{lookback}"),
+            RankedValue::Clv | RankedValue::ClvHeld => format!("clv_{lookback}"),
             RankedValue::Measure { .. } => format!("{}_{lookback}", self.name),
         }
     }
@@ -378,10 +382,28 @@ impl DecileSpec {
     /// Name of the tile's column for a look-back.
     pub fn tile_column(&self, lookback: &str) -> String {
         match self.value {
-            RankedValue::Clv => format!("{}_{}", self.word, self.name),
+            RankedValue::Clv | RankedValue::ClvHeld => format!("{}_{}", self.word, self.name),
             RankedValue::Measure { .. } => format!("{}_{}_{lookback}", self.word, self.name),
         }
     }
+
+    /// Whether it ranks CLV, by whichever parameters.
+    pub fn ranks_clv(&self) -> bool {
+        matches!(self.value, RankedValue::Clv | RankedValue::ClvHeld)
+    }
+
+    /// Whether it appears in tables.
+    pub fn is_published(&self) -> bool {
+        self.value != RankedValue::ClvHeld
+    }
+}
+
+/// How many of these deciles are published; they come before those that are not.
+pub fn published(deciles: &[DecileSpec]) -> usize {
+    deciles
+        .iter()
+        .take_while(|decile| decile.is_published())
+        .count()
 }
 
 /// The parts that hold the values of one shard.
@@ -424,6 +446,9 @@ pub struct ScoreTask {
     pub as_of: Day,
     /// The fits, when CLV is declared.
     pub fits: Option<Fits>,
+    /// Those of the snapshot before, when a decile ranks by them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Fits>,
     /// What the tables show of CLV.
     pub value: Option<ValueSpec>,
     /// The deciles.
@@ -519,12 +544,46 @@ pub struct AssignTask {
     pub as_of: Day,
     /// What the tables show of CLV.
     pub value: Option<ValueSpec>,
-    /// The deciles.
+    /// The deciles; those that are not published come last.
     pub deciles: Vec<DecileSpec>,
     /// The cuts.
     pub cuts: PartRef,
     /// Where the tables lie.
     pub tables: String,
+    /// What the snapshot before says of the same customers.
+    pub before: Option<BeforeShard>,
+}
+
+/// What the snapshot before says of the customers of one shard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BeforeShard {
+    /// How each published decile stood in it.
+    pub deciles: Vec<Compared>,
+    /// Its `customer_value`; none when the shard had no customer.
+    pub customer_value: Option<ObjectRef>,
+    /// Its `customer_decile`.
+    pub customer_decile: Option<ObjectRef>,
+    /// Rows of both.
+    pub rows: u64,
+    /// Its cuts.
+    pub cuts: Option<ObjectRef>,
+}
+
+/// How a decile stood in the snapshot before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compared {
+    /// It was not there: whoever has a tile is new.
+    New,
+    /// It meant something else: nothing is compared.
+    Changed,
+    /// It was the same.
+    Same {
+        /// Its place among the deciles.
+        place: usize,
+        /// The place of each of today's look-backs among those of then; none for a new look-back.
+        lookbacks: Vec<Option<usize>>,
+    },
 }
 
 /// A file of a table.
@@ -545,10 +604,12 @@ pub struct AssignOutput {
     pub tables: Vec<TablePart>,
     /// Partial facts of the shard.
     pub facts: PartRef,
+    /// How its customers moved between tiles.
+    pub moves: PartRef,
 }
 
 /// Write the facts and dimensions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelTask {
     /// `as_of`.
     pub as_of: Day,
@@ -556,10 +617,27 @@ pub struct ModelTask {
     pub deciles: Vec<DecileSpec>,
     /// Partial facts of all shards.
     pub facts: Vec<PartRef>,
+    /// Moves of all shards.
+    pub moves: Vec<PartRef>,
+    /// The fits, when CLV is declared.
+    pub fits: Option<Fits>,
+    /// The snapshot before, when there is one.
+    pub before: Option<BeforeModel>,
+    /// From which population stability index on a distribution counts as drifted.
+    pub drift_psi: f64,
     /// First day of `dim_date`.
     pub first_day: Day,
     /// Where the tables lie.
     pub tables: String,
+}
+
+/// What facts say of the snapshot before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BeforeModel {
+    /// Its `as_of`.
+    pub as_of: Day,
+    /// Its fits.
+    pub fits: Option<Fits>,
 }
 
 /// What a model task answers.
@@ -567,6 +645,8 @@ pub struct ModelTask {
 pub struct ModelOutput {
     /// Files of the tables.
     pub tables: Vec<TablePart>,
+    /// Drift that a person should know of.
+    pub warnings: Vec<String>,
 }
 
 /// One unit of work.
@@ -651,7 +731,11 @@ impl Task {
             }
             Task::Score(task) => rows(&mut task.values.parts().map(|part| part.rows), 300),
             Task::Gather(task) => rows(&mut task.values.parts().map(|part| part.rows), 150),
-            Task::Assign(task) => rows(&mut task.values.parts().map(|part| part.rows), 400),
+            Task::Assign(task) => {
+                let before = task.before.as_ref().map_or(0, |before| before.rows);
+                let now = task.values.parts().map(|part| part.rows);
+                rows(&mut now.chain([before]), 400)
+            }
             // Compressed rows, of which each shard has a few decoded.
             Task::Cuts(task) => rows(
                 &mut task.candidates.iter().map(|part| part.bytes + (1 << 20)),
@@ -702,7 +786,7 @@ impl TaskOutput {
                 .tables
                 .iter()
                 .map(|table| &table.part)
-                .chain([&output.facts])
+                .chain([&output.facts, &output.moves])
                 .collect(),
             TaskOutput::Model(output) => output.tables.iter().map(|table| &table.part).collect(),
         }

@@ -1,14 +1,16 @@
 //! Snapshots: published versions of the whole insights model, each described by one manifest.
 
 mod at;
+mod diff;
 mod manifest;
 mod marks;
 mod retention;
 
 pub use at::{At, check_tag};
+pub use diff::{DeclarationChange, ParameterChange, declaration_changes, parameter_changes};
 pub use manifest::{
-    Manifest, MergeSummary, ObjectRef, RunSummary, TableEntry, TableFile, content_hash, objects_in,
-    snapshot_hash,
+    AGAINST_PARENT, Manifest, MergeSummary, ObjectRef, RunSummary, TableEntry, TableFile,
+    content_hash, objects_in, snapshot_hash,
 };
 pub use marks::{
     Announcement, Cleaning, Event, Marks, MarksRecord, Pin, Refused, expired as expired_failure,

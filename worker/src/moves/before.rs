@@ -1,0 +1,274 @@
+//! The snapshot before, as far as moves need it: the tiles and values of a shard's customers.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int32Type, Int64Type};
+use tenfold_core::decile::MigrationError;
+use tenfold_core::failure::Failure;
+use tenfold_core::money::to_minor;
+use tenfold_core::refresh::task::{BeforeShard, DecileSpec};
+use tenfold_core::snapshot::ObjectRef;
+use tenfold_store::part::decode_columns;
+use tenfold_store::publish::get_object;
+
+use super::mistaken;
+use crate::TaskContext;
+use crate::arrays::{column, text};
+use crate::cut::AllCuts;
+
+/// (measure, look-back, value of the dimension).
+type RunKey = (String, String, String);
+
+/// What the snapshot before says, read.
+pub struct BeforeBatches<'a> {
+    /// What the task says of it.
+    pub shard: &'a BeforeShard,
+    value: Option<RecordBatch>,
+    decile: Option<RecordBatch>,
+    /// The rows of each group in `decile`.
+    runs: BTreeMap<RunKey, Range<usize>>,
+    /// Its cuts.
+    pub cuts: Option<AllCuts>,
+}
+
+/// The customers of a group, ascending, with their tiles and values before.
+pub struct Side<'a> {
+    customers: &'a ArrayRef,
+    rows: Vec<u32>,
+    /// Their tiles.
+    pub tiles: Vec<i32>,
+    /// Their values, in units that all deciles share.
+    pub values: Vec<i128>,
+}
+
+impl<'a> BeforeBatches<'a> {
+    /// Reads what is needed to compare these deciles.
+    pub fn read(
+        shard: &'a BeforeShard,
+        deciles: &[DecileSpec],
+        context: &TaskContext,
+    ) -> Result<Self, Failure> {
+        let mut wanted: BTreeSet<String> = BTreeSet::from(["customer".to_owned()]);
+        for decile in deciles.iter().filter(|decile| decile.by.is_none()) {
+            for suffix in &decile.lookbacks {
+                wanted.insert(decile.tile_column(suffix));
+                wanted.insert(decile.total_column(suffix));
+            }
+        }
+        let read = |object: &Option<ObjectRef>, wanted: &dyn Fn(&str) -> bool| {
+            let Some(object) = object else {
+                return Ok(None);
+            };
+            let bytes = context.wait(get_object(&context.store, object))?;
+            let within = |failure: Failure| failure.within(context.store.locate(&object.path));
+            decode_columns(bytes, wanted).map(Some).map_err(within)
+        };
+        let decile = read(&shard.customer_decile, &|_| true)?;
+        let cuts = match &shard.cuts {
+            Some(object) => Some(read_cuts(object, context)?),
+            None => None,
+        };
+        Ok(Self {
+            shard,
+            value: read(&shard.customer_value, &|name| wanted.contains(name))?,
+            runs: match &decile {
+                Some(rows) => runs(rows)?,
+                None => BTreeMap::new(),
+            },
+            decile,
+            cuts,
+        })
+    }
+
+    /// Where the customers stood in a decile without dimension.
+    pub fn of_customers(
+        &self,
+        decile: &DecileSpec,
+        suffix: &str,
+        scale: u8,
+    ) -> Result<Side<'_>, Failure> {
+        let Some(rows) = &self.value else {
+            return Ok(Side::empty());
+        };
+        let customers = column(rows, "customer")?;
+        let tiles = column(rows, &decile.tile_column(suffix))?;
+        let values = column(rows, &decile.total_column(suffix))?;
+        Side::of(customers, tiles, values, 0..rows.num_rows(), scale)
+    }
+
+    /// Where the customers of one value of the dimension stood.
+    pub fn of_dimension(
+        &self,
+        decile: &DecileSpec,
+        suffix: &str,
+        value: &str,
+        scale: u8,
+    ) -> Result<Side<'_>, Failure> {
+        let key = (decile.name.clone(), suffix.to_owned(), value.to_owned());
+        let (Some(rows), Some(run)) = (&self.decile, self.runs.get(&key)) else {
+            return Ok(Side::empty());
+        };
+        let customers = column(rows, "customer")?;
+        let (tiles, values) = (column(rows, "decile")?, column(rows, "total")?);
+        Side::of(customers, tiles, values, run.clone(), scale)
+    }
+
+    /// The values of the dimension that had customers.
+    pub fn dimension_values<'b>(
+        &'b self,
+        measure: &'b str,
+        lookback: &'b str,
+    ) -> impl Iterator<Item = &'b str> {
+        let of = move |key: &&RunKey| key.0 == measure && key.1 == lookback;
+        self.runs.keys().filter(of).map(|key| key.2.as_str())
+    }
+}
+
+fn read_cuts(object: &ObjectRef, context: &TaskContext) -> Result<AllCuts, Failure> {
+    let bytes = context.wait(get_object(&context.store, object))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Failure::dependency(format!("cannot decode {}: {error}", object.path)))
+}
+
+/// The rows of each group of `customer_decile`, which is in the order of its groups.
+fn runs(rows: &RecordBatch) -> Result<BTreeMap<RunKey, Range<usize>>, Failure> {
+    let measures = text(rows, "measure")?;
+    let lookbacks = text(rows, "lookback")?;
+    let values = text(rows, "dimension_value")?;
+    let key = |row: usize| (measures.value(row), lookbacks.value(row), values.value(row));
+    let mut runs = BTreeMap::new();
+    let mut start = 0;
+    for row in 1..=rows.num_rows() {
+        if row == rows.num_rows() || key(row) != key(start) {
+            let (measure, lookback, value) = key(start);
+            let owned = (measure.to_owned(), lookback.to_owned(), value.to_owned());
+            runs.insert(owned, start..row);
+            start = row;
+        }
+    }
+    Ok(runs)
+}
+
+impl<'a> Side<'a> {
+    /// Nobody.
+    pub fn empty() -> Self {
+        static NOBODY: std::sync::LazyLock<ArrayRef> =
+            std::sync::LazyLock::new(|| arrow::array::new_empty_array(&DataType::Int64));
+        Self {
+            customers: &NOBODY,
+            rows: Vec::new(),
+            tiles: Vec::new(),
+            values: Vec::new(),
+        }
+    }
+
+    /// The rows of a range that have a tile; values in units of 10^-scale.
+    fn of(
+        customers: &'a ArrayRef,
+        tiles: &ArrayRef,
+        values: &ArrayRef,
+        rows: Range<usize>,
+        scale: u8,
+    ) -> Result<Self, Failure> {
+        let known = tiles.as_primitive_opt::<Int32Type>();
+        let known = known.ok_or_else(|| Failure::bug("a column of tiles is no int32"))?;
+        let ranked: Vec<usize> = rows.filter(|row| known.is_valid(*row)).collect();
+        Ok(Self {
+            customers,
+            tiles: ranked.iter().map(|row| known.value(*row)).collect(),
+            values: amounts(values, &ranked, scale)?,
+            rows: ranked.into_iter().map(|row| row as u32).collect(),
+        })
+    }
+
+    /// Goes through the customers of this side and of another, each customer once, with the place
+    /// of each on either side.
+    pub fn walk(
+        &self,
+        customers: &ArrayRef,
+        rows: &[u32],
+        each: impl FnMut(Option<usize>, Option<usize>) -> Result<(), MigrationError>,
+    ) -> Result<(), Failure> {
+        let lengths = (self.rows.len(), rows.len());
+        if self.rows.is_empty() {
+            // Of any type: nobody is compared.
+            return walk(lengths, |_, _| Ordering::Greater, each).map_err(mistaken);
+        }
+        match customers.as_primitive_opt::<Int64Type>() {
+            Some(now) => {
+                let then = self.customers.as_primitive_opt::<Int64Type>();
+                let then = then.ok_or_else(|| Failure::bug("customers changed their type"))?;
+                let (then, now) = (then.values(), now.values());
+                let order = |was: usize, is: usize| {
+                    then[self.rows[was] as usize].cmp(&now[rows[is] as usize])
+                };
+                walk(lengths, order, each)
+            }
+            None => {
+                let then = self.customers.as_string_opt::<i32>();
+                let then = then.ok_or_else(|| Failure::bug("customers changed their type"))?;
+                let now = customers.as_string::<i32>();
+                let order = |was: usize, is: usize| {
+                    let was = then.value(self.rows[was] as usize);
+                    was.cmp(now.value(rows[is] as usize))
+                };
+                walk(lengths, order, each)
+            }
+        }
+        .map_err(mistaken)
+    }
+}
+
+/// Goes through two ascending lists together; `order` compares places in them.
+fn walk(
+    (before, after): (usize, usize),
+    order: impl Fn(usize, usize) -> Ordering,
+    mut each: impl FnMut(Option<usize>, Option<usize>) -> Result<(), MigrationError>,
+) -> Result<(), MigrationError> {
+    let (mut was, mut is) = (0, 0);
+    while was < before || is < after {
+        let order = match (was < before, is < after) {
+            (true, true) => order(was, is),
+            (true, false) => Ordering::Less,
+            _ => Ordering::Greater,
+        };
+        each(order.is_le().then_some(was), order.is_ge().then_some(is))?;
+        was += usize::from(order.is_le());
+        is += usize::from(order.is_ge());
+    }
+    Ok(())
+}
+
+/// Published amounts at some rows, in units of 10^-scale. NULL, of customers that rank as zero,
+/// is 0.
+fn amounts(values: &ArrayRef, rows: &[usize], scale: u8) -> Result<Vec<i128>, Failure> {
+    let amount: Box<dyn Fn(usize) -> i128 + '_> = match values.data_type() {
+        DataType::Int64 => {
+            let factor = 10_i128.pow(u32::from(scale));
+            let whole = values.as_primitive::<Int64Type>();
+            Box::new(move |row| i128::from(whole.value(row)) * factor)
+        }
+        DataType::Float64 => {
+            let major = values.as_primitive::<Float64Type>();
+            Box::new(move |row| to_minor(major.value(row), scale))
+        }
+        DataType::Decimal128(_, own) => {
+            let minor = values.as_primitive::<Decimal128Type>();
+            let power = i32::from(scale) - i32::from(*own);
+            let factor = 10_i128.pow(power.unsigned_abs());
+            Box::new(move |row| match power {
+                0.. => minor.value(row) * factor,
+                _ => minor.value(row) / factor,
+            })
+        }
+        other => return Err(Failure::bug(format!("amounts are of type {other}"))),
+    };
+    let amount = |row: &usize| match values.is_valid(*row) {
+        true => amount(*row),
+        false => 0,
+    };
+    Ok(rows.iter().map(amount).collect())
+}
