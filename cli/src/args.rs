@@ -13,6 +13,7 @@ use crate::output::Format;
 use crate::service::client::Remote;
 use crate::service::coordinator::Listen;
 use crate::service::http::HttpListen;
+use crate::service::notify::Notify;
 
 pub use schedule::{OneSchedule, Schedule, SchemaOf};
 
@@ -132,6 +133,9 @@ pub enum Command {
     /// Tokens that coordinators know their callers by
     #[command(subcommand)]
     Token(Token),
+    /// Targets that a coordinator tells what happened
+    #[command(subcommand)]
+    Notify(NotifyVerb),
     /// Query a snapshot
     Sql {
         /// The query, such as "SELECT * FROM customer_value LIMIT 10"
@@ -574,6 +578,17 @@ pub enum Cluster {
     Status {
         #[command(flatten)]
         remote: Remote,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum NotifyVerb {
+    /// Send a target a message that says that it is a test
+    Test {
+        /// Name of the target
+        target: String,
+        #[command(flatten)]
+        file: Notify,
     },
 }
 

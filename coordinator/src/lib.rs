@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod listing;
 pub mod metrics;
 pub mod nearby;
+pub mod notify;
 mod publish;
 pub mod quarantine;
 pub mod refresh;

@@ -30,6 +30,7 @@ pub(crate) struct Counters {
     runs_ended: Family<Label, Counter>,
     run_seconds: Family<Label, Histogram, fn() -> Histogram>,
     attempts: Family<Label, Counter>,
+    notifications: Family<Vec<(&'static str, String)>, Counter>,
     head: Mutex<Option<(Instant, Option<Head>)>>,
 }
 
@@ -68,6 +69,7 @@ impl Default for Counters {
             runs_ended: Family::default(),
             run_seconds: Family::new_with_constructor(seconds),
             attempts: Family::default(),
+            notifications: Family::default(),
             head: Mutex::default(),
         };
         // What has not happened is zero, not absent: rates begin with the first event.
@@ -97,6 +99,25 @@ impl Counters {
         let begun = run.started_ms.unwrap_or(run.submitted_ms);
         let took = (now_ms - begun).max(0) as f64 / 1000.0;
         self.run_seconds.get_or_create(&label).observe(took);
+        // It may have published.
+        *lock(&self.head) = None;
+    }
+
+    /// There is a target that has not been told of anything yet.
+    pub fn to_be_notified(&self, target: &str) {
+        for result in ["delivered", "failed", "given_up"] {
+            self.notified_times(target, result, 0);
+        }
+    }
+
+    /// A target was told, or not.
+    pub fn notified(&self, target: &str, result: &'static str) {
+        self.notified_times(target, result, 1);
+    }
+
+    fn notified_times(&self, target: &str, result: &'static str, times: u64) {
+        let label = vec![("target", target.to_owned()), ("result", result.to_owned())];
+        self.notifications.get_or_create(&label).inc_by(times);
     }
 
     /// An attempt at a task ended.
@@ -176,6 +197,9 @@ fn runs(registry: &mut Registry, cluster: &Cluster) {
     let about = "How long runs took from their start to their end, by state";
     let took = counters.run_seconds.clone();
     registry.register_with_unit("run_duration", about, Unit::Seconds, took);
+    let about = "Messages to targets, by target and result";
+    let notifications = counters.notifications.clone();
+    registry.register("notifications", about, notifications);
     let about = "Entries of the ledger";
     let entries = i64::try_from(ledger.last).unwrap_or(i64::MAX);
     registry.register("ledger_entries", about, ConstGauge::new(entries));

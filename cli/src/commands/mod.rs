@@ -26,8 +26,8 @@ use tenfold_store::object::Store;
 use tenfold_store::resolve::{Unresolved, resolve};
 
 use crate::args::{
-    Arguments, Cluster, Command, Customer, Decile, Global, Params, Quarantine, SchemaOf, Snapshot,
-    Token,
+    Arguments, Cluster, Command, Customer, Decile, Global, NotifyVerb, Params, Quarantine,
+    SchemaOf, Snapshot, Token,
 };
 use crate::machine::Machine;
 use crate::output::{Format, TextTable, to_stdout, write_value};
@@ -111,6 +111,13 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
         Command::Backfill(verb) => remote::backfill(&verb, &global, &machine)?,
         Command::Cluster(Cluster::Status { remote: to }) => {
             remote::status(&to, &global, &machine)?;
+        }
+        Command::Notify(NotifyVerb::Test { target, file }) => {
+            let store = project::open_store(&global)?;
+            let notifier = file.notifier(store.location())?;
+            let (_, now_ms) = crate::machine::now();
+            machine.runtime.block_on(notifier.test(&target, now_ms))?;
+            eprintln!("{target} took the message");
         }
         Command::Token(Token::New { name, role, file }) => {
             token::new(&name, role, file.as_deref(), &global)?;

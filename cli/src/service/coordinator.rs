@@ -13,6 +13,7 @@ use tenfold_coordinator::cluster::{Cluster, OpenProject, Projects, Settings};
 use tenfold_coordinator::listing::Understanding;
 use tenfold_coordinator::metrics::{metrics, standby_metrics};
 use tenfold_coordinator::nearby::InDirectory;
+use tenfold_coordinator::notify::Notifier;
 use tenfold_coordinator::seams::System;
 use tenfold_coordinator::serve::{Audit, Listening, check_exposure, serve};
 use tenfold_core::failure::{Failure, FailureClass};
@@ -27,6 +28,7 @@ use ulid::Ulid;
 use super::client::Remote;
 use super::credentials::Credentials;
 use super::http::{HttpListen, Probe};
+use super::notify::Notify;
 use super::signals::{stop_requested, stopped};
 use super::worker::version;
 use crate::args::Global;
@@ -75,6 +77,8 @@ pub struct Listen {
     pub tokens: Option<PathBuf>,
     #[command(flatten)]
     pub http: HttpListen,
+    #[command(flatten)]
+    pub notify: Notify,
     /// Seconds until a worker that does not report is given up
     #[arg(long, env = "TENFOLD_LEASE_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub lease_seconds: u64,
@@ -132,6 +136,7 @@ pub struct Coordinator {
     global: Global,
     store: Store,
     credentials: Credentials,
+    notifier: Notifier,
     identity: String,
     office: watch::Sender<Office>,
     nearby: Option<Arc<dyn Nearby>>,
@@ -211,6 +216,7 @@ impl Coordinator {
             nearby,
             listen: listen.clone(),
             global: global.clone(),
+            notifier: listen.notify.notifier(store.location())?,
             store,
             credentials: Credentials::load(listen)?,
             office: watch::Sender::new(Office::Vacant),
@@ -347,6 +353,7 @@ impl Coordinator {
         let server = serve(cluster.clone(), listening, audit, until);
         tokio::select! {
             served = server => served,
+            () = self.notifier.run(cluster.clone()) => Ok(()),
             () = cluster.run() => Ok(()),
             () = self.credentials.keep_fresh() => Ok(()),
         }

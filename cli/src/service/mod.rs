@@ -4,6 +4,7 @@ pub mod client;
 pub mod coordinator;
 pub mod credentials;
 pub mod http;
+pub mod notify;
 pub mod signals;
 pub mod up;
 pub mod worker;

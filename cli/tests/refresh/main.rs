@@ -19,6 +19,7 @@ mod examples;
 mod killed;
 mod moves;
 mod nights;
+mod notified;
 mod observed;
 mod operators;
 mod processes;

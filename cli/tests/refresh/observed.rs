@@ -15,8 +15,15 @@ const AS_OF: &str = "2024-06-01";
 fn shop() -> Project {
     let project = Project::new(SHOP);
     project.write("sales/1.csv", csv(&sales(1, 300, 150)));
+    project.write("notify.yaml", TARGETS);
     project
 }
+
+/// Somebody who is told of nothing here.
+const TARGETS: &str = "targets:
+  - name: nobody
+    slack: {url: {env: NOWHERE}}
+";
 
 /// The status and the body of an answer.
 fn get(address: &str, path: &str) -> (u16, String) {
@@ -58,13 +65,15 @@ fn http(process: &mut Process) -> String {
 }
 
 fn coordinator(project: &Project) -> Process {
-    Process::start(project.command(&[
+    let mut command = project.command(&[
         "coordinator",
         "--listen",
         "127.0.0.1:0",
         "--http-listen",
         "127.0.0.1:0",
-    ]))
+    ]);
+    command.env("TENFOLD_NOTIFY", project.path("notify.yaml"));
+    Process::start(command)
 }
 
 fn number(metrics: &str, sample: &str) -> f64 {
@@ -103,6 +112,10 @@ fn a_cluster_tells_how_it_is() {
     assert_eq!(get(&health, "/livez"), (200, "alive\n".to_owned()));
     until(&health, "/readyz", |status, _| status == 200);
     assert_eq!(get(&health, "/nothing").0, 404);
+    // A target is one from the moment that the ledger says so.
+    until(&health, "/metrics", |_, metrics| {
+        metrics.contains("target=\"nobody\"")
+    });
 
     let mut worker = Process::start(project.command(&[
         "worker",
@@ -119,7 +132,9 @@ fn a_cluster_tells_how_it_is() {
     submit.args(["submit", "--as-of", AS_OF, "--wait", "--address", &address]);
     assert_eq!(Answer::of(submit.output().unwrap()).code, Some(0));
 
-    let (_, metrics) = get(&health, "/metrics");
+    // The run is counted a moment after its end is known.
+    let counted = "tenfold_runs_ended_total{state=\"succeeded\"} 1";
+    let metrics = until(&health, "/metrics", |_, metrics| metrics.contains(counted));
     assert_eq!(number(&metrics, "tenfold_in_office"), 1.0);
     assert_eq!(
         number(&metrics, "tenfold_runs_ended_total{state=\"succeeded\"}"),

@@ -33,6 +33,7 @@ use crate::metrics::Counters;
 use crate::seams::{Ids, WallClock};
 use link::Desk;
 use live::LiveRuns;
+pub(crate) use live::{Event, Level};
 
 pub use operator::{Caller, OperatorService};
 pub(crate) use render::{time, worker_state};

@@ -50,6 +50,7 @@ fn only_methods_that_look_are_for_viewers() {
         "ClusterStatus",
         "Preview",
         "ScheduleHistory",
+        "ScheduleHistory",
     ];
     for method in methods() {
         let Some(name) = method.strip_prefix("/tenfold.v1.Operator/") else {

@@ -62,7 +62,7 @@ async fn ten_thousand_streams_keep_no_heartbeat_waiting() {
     let mut streams = tokio::task::JoinSet::new();
     for number in 0..10_000 {
         let channel = hostile[number % hostile.len()].clone();
-        // Half of them may look, half may not; the watches of health never end by themselves.
+        // Some may look, some may not, and the watches of health never end by themselves.
         streams.spawn(async move {
             match number % 3 {
                 0 => call(&channel, STATUS, Some(&token(Role::Viewer))).await,

@@ -9,6 +9,7 @@
 //! Entries hold no personal data.
 
 mod backfill;
+mod notice;
 mod record;
 mod run;
 mod state;
@@ -17,6 +18,7 @@ mod state;
 mod tests;
 
 pub use backfill::{Backfill, BackfillState};
+pub use notice::{Notice, NoticeKind, Notices};
 pub use record::{Ending, Entry, Incomplete, Origin, Record, RunRequest, entry_path};
 pub use run::{Refusal, RunEvent, RunState, next};
 pub use state::{Ledger, Run, Schedule};

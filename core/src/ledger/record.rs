@@ -191,6 +191,18 @@ pub enum Record {
         /// Who asked.
         by: String,
     },
+    /// A target was told of the notices up to an entry, or told of none before it.
+    Notified {
+        /// The target.
+        target: String,
+        /// The entry.
+        through: u64,
+        /// Tries that it took; 0 when there was nothing to tell.
+        tries: u32,
+        /// Why it was given up, if it was.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        given_up: String,
+    },
     /// A worker gets no new tasks.
     WorkerCordoned {
         /// The worker.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::backfill::{Backfill, BackfillState};
+use super::notice::{NoticeKind, Notices};
 use super::record::{Ending, Entry, Origin, Record, RunRequest};
 use super::run::{Refusal, RunEvent, RunState, next};
 use crate::failure::Failure;
@@ -30,6 +31,8 @@ pub struct Ledger {
     pub backfills: BTreeMap<String, Backfill>,
     /// Workers that get no new tasks.
     pub cordoned: BTreeSet<String>,
+    /// What people are told of.
+    pub notices: Notices,
     /// Runs that are over, oldest first.
     ended: VecDeque<String>,
 }
@@ -164,6 +167,13 @@ impl Ledger {
                     BackfillState::Cancelled => Err(Refusal::Over(RunState::Cancelled)),
                 };
             }
+            Record::Notified {
+                target, through, ..
+            } => {
+                let told = self.notices.told.get(target);
+                let forward = told.is_none_or(|told| told < through) && *through <= self.last;
+                return forward.then_some(()).ok_or(Refusal::Nonsense);
+            }
             Record::Office { .. }
             | Record::ScheduleApplied { .. }
             | Record::WorkerCordoned { .. }
@@ -198,6 +208,29 @@ impl Ledger {
             | Record::Ended { run, .. }
             | Record::Retried { run, .. } => self.run_changes(run, entry),
             record => self.others(record, entry.at_ms),
+        }
+        self.notice(entry);
+    }
+
+    /// What people are told of an entry that counts.
+    fn notice(&mut self, entry: &Entry) {
+        match &entry.record {
+            Record::Ended { run, .. } => self.notice_of_run(run, entry.seq, entry.at_ms),
+            Record::SchedulePaused {
+                schedule, reason, ..
+            } => self.notice_of_schedule(
+                NoticeKind::Paused,
+                schedule,
+                format!("schedule {schedule} is paused: {reason}"),
+                (entry.seq, entry.at_ms),
+            ),
+            Record::ScheduleLate { schedule, nominal } => self.notice_of_schedule(
+                NoticeKind::Late,
+                schedule,
+                format!("the run of schedule {schedule} for {nominal} has not ended yet"),
+                (entry.seq, entry.at_ms),
+            ),
+            _ => {}
         }
     }
 
@@ -391,6 +424,9 @@ impl Ledger {
                     backfill.cancelled = Some((by.clone(), reason.clone()));
                 }
             }
+            Record::Notified {
+                target, through, ..
+            } => drop(self.notices.told.insert(target.clone(), *through)),
             Record::WorkerCordoned { worker } => drop(self.cordoned.insert(worker.clone())),
             Record::WorkerUncordoned { worker } => drop(self.cordoned.remove(worker)),
             _ => {}

@@ -328,3 +328,123 @@ fn the_day_of_a_request_is_kept() {
     let text = serde_json::to_string(&request).unwrap();
     assert_eq!(serde_json::from_str::<RunRequest>(&text).unwrap(), request);
 }
+
+impl Book {
+    fn notices(&self) -> Vec<(u64, NoticeKind, &str)> {
+        let all = self.ledger.notices.all.iter();
+        all.map(|notice| (notice.seq, notice.kind, notice.run.as_str()))
+            .collect()
+    }
+}
+
+#[test]
+fn people_are_told_of_failure_and_of_recovery_and_of_nothing_else() {
+    let mut book = Book::new();
+    let line = [("a", operator()), ("s", of_schedule("2026-01-01T02:00"))];
+    for (run, origin) in line {
+        book.submit(run, origin);
+    }
+    book.end("a", RunState::Failed);
+    // Another line: it did not fail before.
+    book.end("s", RunState::Succeeded);
+    book.submit("b", operator());
+    book.end("b", RunState::Cancelled);
+    book.submit("c", operator());
+    book.end("c", RunState::Succeeded);
+    book.submit("d", operator());
+    book.end("d", RunState::Succeeded);
+    let backfill = Origin::Backfill {
+        backfill: "x".to_owned(),
+    };
+    book.submit("e", backfill);
+    book.end("e", RunState::Failed);
+    book.submit("f", of_schedule("2026-01-02T02:00"));
+    book.end("f", RunState::TimedOut);
+    book.write(Record::Retried {
+        run: "f".to_owned(),
+        by: "ann".to_owned(),
+    });
+    book.end("f", RunState::Partial);
+    assert_eq!(
+        book.notices(),
+        [
+            (4, NoticeKind::Failed, "a"),
+            (9, NoticeKind::Recovered, "c"),
+            (15, NoticeKind::Failed, "f"),
+            (17, NoticeKind::Partial, "f"),
+        ]
+    );
+}
+
+#[test]
+fn people_are_told_of_a_schedule_that_is_paused_or_late() {
+    let mut book = Book::new();
+    book.write(Record::ScheduleApplied {
+        schedule: "nightly".to_owned(),
+        spec: String::new(),
+    });
+    book.write(Record::SchedulePaused {
+        schedule: "nightly".to_owned(),
+        reason: "10 runs failed one after the other".to_owned(),
+        until_ms: None,
+    });
+    book.write(Record::ScheduleLate {
+        schedule: "nightly".to_owned(),
+        nominal: "2026-01-01T02:00".to_owned(),
+    });
+    let late = &book.ledger.notices.all[1];
+    assert_eq!(late.kind, NoticeKind::Late);
+    assert!(
+        late.message.contains("2026-01-01T02:00"),
+        "{}",
+        late.message
+    );
+    let notice = &book.ledger.notices.all[0];
+    assert_eq!(notice.kind, NoticeKind::Paused);
+    assert_eq!(notice.schedule, "nightly");
+    assert!(
+        notice.message.contains("10 runs failed"),
+        "{}",
+        notice.message
+    );
+}
+
+#[test]
+fn a_target_is_told_each_thing_once_and_in_order() {
+    let told = |through: u64| Record::Notified {
+        target: "hook".to_owned(),
+        through,
+        tries: 1,
+        given_up: String::new(),
+    };
+    let mut book = Book::new();
+    for run in ["a", "b"] {
+        book.submit(run, operator());
+        book.end(run, RunState::Failed);
+    }
+    let next = |book: &Book, kinds: &[NoticeKind]| {
+        let next = book.ledger.notices.next("hook", kinds);
+        next.map(|notice| notice.seq)
+    };
+    assert_eq!(next(&book, &NoticeKind::ALL), Some(3));
+    assert_eq!(next(&book, &[NoticeKind::Late]), None);
+    book.write(told(3));
+    assert_eq!(next(&book, &NoticeKind::ALL), Some(5));
+    // Never backwards, never beyond what is there.
+    assert_eq!(book.ledger.check(&told(3)), Err(Refusal::Nonsense));
+    assert_eq!(book.ledger.check(&told(99)), Err(Refusal::Nonsense));
+    book.write(told(5));
+    assert_eq!(next(&book, &NoticeKind::ALL), None);
+}
+
+#[test]
+fn only_so_many_notices_wait() {
+    let mut book = Book::new();
+    for number in 0..1_200 {
+        let run = format!("{number:05}");
+        book.submit(&run, operator());
+        book.end(&run, RunState::Failed);
+    }
+    assert_eq!(book.ledger.notices.all.len(), 1_000);
+    assert_eq!(book.notices().last().unwrap().2, "01199");
+}
