@@ -1,5 +1,8 @@
 //! The ledger in the store: reading it, and adding to it as the one coordinator in office.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -67,6 +70,9 @@ pub struct Book {
     ledger: Ledger,
     /// The office of this process: the number of its own entry.
     epoch: Option<u64>,
+    /// An entry that was written, with its number, and of which nobody knows yet whether it holds
+    /// its slot. Nothing else is decided before that is known: it may still land.
+    unsettled: Option<(u64, Vec<u8>)>,
 }
 
 impl Book {
@@ -87,6 +93,7 @@ impl Book {
             ids,
             ledger: Ledger::default(),
             epoch: None,
+            unsettled: None,
         };
         book.read_nearby().await?;
         book.catch_up().await?;
@@ -137,6 +144,7 @@ impl Book {
         let Some(epoch) = self.epoch else {
             return Err(self.deposed());
         };
+        self.settle().await?;
         loop {
             self.still_in_office()?;
             self.ledger.check(&record).map_err(NotAdded::Refused)?;
@@ -152,6 +160,7 @@ impl Book {
     /// # Errors
     /// When the store fails.
     pub async fn catch_up(&mut self) -> Result<(), Failure> {
+        self.settle().await?;
         let mut listed = false;
         loop {
             // Mostly nothing is new, and one look tells.
@@ -262,8 +271,24 @@ impl Book {
             record,
         };
         let bytes = serde_json::to_vec(&entry).map_err(|e| Failure::bug(e.to_string()))?;
+        // Noted before the first write: a caller that goes away in the middle of it leaves it here.
+        self.unsettled = Some((seq, bytes));
+        self.settle().await
+    }
+
+    /// Finds out whether an entry that was written holds its slot, if there is one of which that is
+    /// unknown; true when it does.
+    ///
+    /// # Errors
+    /// When the store fails: it stays unknown.
+    pub async fn settle(&mut self) -> Result<bool, Failure> {
+        let Some((seq, bytes)) = self.unsettled.clone() else {
+            return Ok(false);
+        };
         let path = entry_path(seq);
-        match self.store.settle(&path, Bytes::from(bytes.clone())).await? {
+        let settled = self.store.settle(&path, Bytes::from(bytes.clone())).await?;
+        self.unsettled = None;
+        match settled {
             Settled::Ours => {
                 self.take_in(seq, &[bytes])?;
                 Ok(true)

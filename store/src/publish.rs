@@ -205,13 +205,15 @@ pub async fn publish(
     manifest: &mut Manifest,
     at_ms: i64,
 ) -> Result<Publication, Failure> {
+    // A write of ours that was given up may have landed since.
+    if let Some(there) = read_manifest(store, manifest.number).await? {
+        return Ok(match there.run == manifest.run {
+            true => Publication::Committed,
+            false => Publication::LostRace { run: there.run },
+        });
+    }
     let current = newest(store).await?;
     if let Some(run) = foreign_head(manifest, current.head.as_ref()) {
-        return Ok(Publication::LostRace { run });
-    }
-    if current.last + 1 != manifest.number {
-        let run = read_manifest(store, manifest.number).await?;
-        let run = run.map_or_else(String::new, |there| there.run);
         return Ok(Publication::LostRace { run });
     }
     announce(store, manifest, at_ms).await?;
@@ -448,4 +450,65 @@ pub async fn get_object(store: &Store, object: &ObjectRef) -> Result<Bytes, Fail
         );
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use tenfold_core::calendar::Day;
+    use tenfold_core::project;
+    use tenfold_core::snapshot::RunSummary;
+
+    use super::*;
+
+    const PROJECT: &str = "
+project: shop
+customer: {type: int64}
+sources:
+  sales:
+    path: sales.csv
+    types: {customer: int64, day: date, points: int64}
+    customer: customer
+    time: day
+    measures: {points: {column: points}}
+deciles: [{measure: points}]
+";
+
+    async fn manifest(store: &Store, run: &str) -> Manifest {
+        let state = put_object(store, "_state/index", b"{}".to_vec()).await;
+        Manifest {
+            format: Manifest::FORMAT,
+            number: 1,
+            parent: None,
+            backfill: None,
+            run: run.to_owned(),
+            plan_hash: String::new(),
+            code_version: 1,
+            as_of: Day(20_000),
+            published_at: String::new(),
+            snapshot_hash: String::new(),
+            declarations: project::parse(PROJECT).unwrap(),
+            tables: BTreeMap::new(),
+            fits: None,
+            groups: Vec::new(),
+            customers: 0,
+            rows: BTreeMap::new(),
+            summary: RunSummary::default(),
+            warnings: Vec::new(),
+            state: state.unwrap(),
+            cuts: None,
+            rollback_of: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_manifest_of_ours_that_landed_late_is_no_lost_race() {
+        let store = Store::in_memory();
+        let ours = publish(&store, &mut manifest(&store, "ours").await, 0).await;
+        assert_eq!(ours, Ok(Publication::Committed));
+        let again = publish(&store, &mut manifest(&store, "ours").await, 0).await;
+        assert_eq!(again, Ok(Publication::Committed));
+        let other = publish(&store, &mut manifest(&store, "other").await, 0).await;
+        let run = "ours".to_owned();
+        assert_eq!(other, Ok(Publication::LostRace { run }));
+    }
 }

@@ -128,7 +128,9 @@ impl Cluster {
         make: impl FnOnce(&Ledger) -> Result<Record, NotAdded>,
     ) -> Result<(), NotAdded> {
         let mut book = self.book.lock().await;
-        let added = match make(book.ledger()) {
+        // An entry whose outcome is unknown may be what decides.
+        let settled = book.settle().await.map_err(NotAdded::Failed);
+        let added = match settled.and_then(|_| make(book.ledger())) {
             Ok(record) => book.add(record).await.map(|_| ()),
             Err(refused) => Err(refused),
         };
@@ -140,6 +142,17 @@ impl Cluster {
             Err(_) => {}
         }
         added
+    }
+
+    /// Finds out about an entry whose outcome is unknown, if there is one.
+    ///
+    /// # Errors
+    /// When the store does not answer: it stays unknown.
+    pub(crate) async fn settle(&self) -> Result<(), Failure> {
+        let mut book = self.book.lock().await;
+        let settled = book.settle().await;
+        self.publish_view(&book);
+        settled.map(|_| ())
     }
 
     /// Looks whether another coordinator took office.

@@ -33,6 +33,12 @@ pub async fn serve(cluster: Arc<Cluster>) {
     let mut changes = cluster.watch();
     while !cluster.is_deposed() {
         changes.borrow_and_update();
+        // A run may have ended by an entry that was written and not answered: until that is known
+        // nothing is done for it.
+        if cluster.settle().await.is_err() {
+            sleep(STORE_PAUSE).await;
+            continue;
+        }
         let ledger = cluster.ledger();
         let first = ledger.queue.first().and_then(|run| ledger.runs.get(run));
         let Some(run) = first.cloned() else {
