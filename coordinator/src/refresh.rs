@@ -130,6 +130,7 @@ impl Refresh<'_> {
         let prepared = self.prepare().await?;
         self.refuse_moved(&prepared.plan_hash)?;
         let mut record = RunRecord {
+            format: RunRecord::FORMAT,
             run: self.run.clone(),
             status: RunStatus::NothingNew,
             as_of: self.as_of,

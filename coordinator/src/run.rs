@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
+use tenfold_core::format;
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::snapshot::RunSummary;
 use tenfold_store::object::Store;
@@ -28,6 +29,9 @@ pub enum RunStatus {
 /// What a run did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
+    /// Version of this record's form.
+    #[serde(default = "format::first")]
+    pub format: u32,
     /// Identity of the run, in the order of their starts.
     pub run: String,
     /// How it ended.
@@ -56,6 +60,11 @@ pub struct RunRecord {
     pub failure: Option<Failure>,
 }
 
+impl RunRecord {
+    /// Version of the record's form that this program writes.
+    pub const FORMAT: u32 = 1;
+}
+
 /// Keeps the record of a run that has ended.
 ///
 /// # Errors
@@ -78,7 +87,21 @@ pub async fn newest(store: &Store) -> Result<Option<RunRecord>, Failure> {
     };
     let path = store.relative(&last.location);
     let bytes = store.get(&path).await?;
-    serde_json::from_slice(&bytes)
-        .map(Some)
-        .map_err(|error| Failure::dependency(format!("cannot read {path}: {error}")))
+    format::read(&bytes, RunRecord::FORMAT, &path).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_newer_record_is_refused_by_name() {
+        let store = Store::in_memory();
+        let path = format!("{RUNS}/01A.json");
+        let newer = Bytes::from_static(b"{\"format\": 2, \"run\": []}");
+        store.put(&path, newer).await.unwrap();
+        let refused = super::newest(&store).await.unwrap_err();
+        assert!(format::is_newer(&refused));
+        assert!(refused.message.contains(&path), "{refused}");
+    }
 }

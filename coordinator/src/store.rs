@@ -2,10 +2,12 @@
 
 use self::bytes_of::json;
 use serde::{Deserialize, Serialize};
+use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
+use tenfold_core::format;
 use tenfold_core::refresh::plan::Head;
 use tenfold_core::refresh::state::{STATE_FORMAT, StateIndex};
-use tenfold_core::snapshot::Manifest;
+use tenfold_core::snapshot::{Manifest, ObjectRef};
 use tenfold_store::object::Store;
 use tenfold_store::publish;
 
@@ -24,29 +26,27 @@ pub struct StoreRecord {
     pub shards: u32,
 }
 
+impl StoreRecord {
+    /// Version of the layout that this program makes.
+    const FORMAT: u32 = 1;
+}
+
 /// The record of a store, or what it would be: with `shards` shards, or [`SHARDS`]. Writes nothing.
 ///
 /// # Errors
-/// When the store was made with another number of shards, or by another version of Tenfold.
+/// When the store was made with another number of shards, or by a newer version of Tenfold.
 pub async fn look(store: &Store, shards: Option<u32>) -> Result<StoreRecord, Failure> {
     if let Some(shards) = shards {
         check(shards)?;
     }
     let wanted = StoreRecord {
-        format: 1,
+        format: StoreRecord::FORMAT,
         shards: shards.unwrap_or(SHARDS),
     };
     let Some(there) = store.get_if_present(PATH).await? else {
         return Ok(wanted);
     };
-    let record: StoreRecord = serde_json::from_slice(&there)
-        .map_err(|error| Failure::dependency(format!("cannot read {PATH}: {error}")))?;
-    if record.format != wanted.format {
-        return Err(
-            Failure::config(format!("the store has layout {}", record.format))
-                .remedy("use the version of Tenfold that made it"),
-        );
-    }
+    let record: StoreRecord = format::read(&there, StoreRecord::FORMAT, PATH)?;
     match shards {
         Some(shards) if shards != record.shards => Err(Failure::config(format!(
             "the store was made with {} shards, not {shards}",
@@ -99,30 +99,24 @@ pub async fn newest(store: &Store) -> Result<(Option<Head>, u64), Failure> {
 /// # Errors
 /// When it is absent or damaged.
 pub async fn state(store: &Store, manifest: &Manifest) -> Result<StateIndex, Failure> {
-    let bytes = publish::get_object(store, &manifest.state).await?;
-    let unreadable =
-        |error| Failure::dependency(format!("cannot read {}: {error}", manifest.state.path));
-    let Form { format } = serde_json::from_slice(&bytes).map_err(unreadable)?;
-    match format {
-        STATE_FORMAT => serde_json::from_slice(&bytes).map_err(unreadable),
-        older if older < STATE_FORMAT => Ok(StateIndex::outdated(older, manifest.as_of)),
-        newer => Err(Failure::config(format!(
-            "{} has form {newer}, and this version of Tenfold reads up to {STATE_FORMAT}",
-            manifest.state.path
-        ))
-        .remedy("use the version of Tenfold that wrote it, or a newer one")),
+    index(store, &manifest.state, manifest.as_of).await
+}
+
+/// The index at a place. State of an older form is good for nothing but to be made anew.
+async fn index(store: &Store, at: &ObjectRef, as_of: Day) -> Result<StateIndex, Failure> {
+    let bytes = publish::get_object(store, at).await?;
+    let Form { format } = format::read(&bytes, STATE_FORMAT, &at.path)?;
+    match format < STATE_FORMAT {
+        true => Ok(StateIndex::outdated(format, as_of)),
+        false => format::read(&bytes, STATE_FORMAT, &at.path),
     }
 }
 
 /// The form of a state index: the first ones did not say it.
 #[derive(Deserialize)]
 struct Form {
-    #[serde(default = "first_form")]
+    #[serde(default = "format::first")]
     format: u32,
-}
-
-fn first_form() -> u32 {
-    1
 }
 
 /// Values as the bytes of JSON.
@@ -135,5 +129,41 @@ pub(crate) mod bytes_of {
         serde_json::to_vec_pretty(value)
             .map(B::from)
             .map_err(|error| Failure::bug(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tenfold_core::hash::sha256_hex;
+
+    use super::*;
+
+    const NEWER: &[u8] = b"{\"format\": 3}";
+
+    #[tokio::test]
+    async fn a_newer_layout_is_refused_by_name() {
+        let store = Store::in_memory();
+        store.create(PATH, Bytes::from_static(NEWER)).await.unwrap();
+        let refused = look(&store, None).await.unwrap_err();
+        assert!(format::is_newer(&refused));
+        assert!(refused.message.contains(PATH), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_newer_state_is_refused_by_name() {
+        let store = Store::in_memory();
+        let at = ObjectRef {
+            path: "_state/x.json".to_owned(),
+            sha256: sha256_hex(NEWER),
+            bytes: NEWER.len() as u64,
+        };
+        store
+            .put(&at.path, Bytes::from_static(NEWER))
+            .await
+            .unwrap();
+        let refused = index(&store, &at, Day(0)).await.unwrap_err();
+        assert!(format::is_newer(&refused));
+        assert!(refused.message.contains(&at.path), "{refused}");
     }
 }

@@ -7,6 +7,7 @@ pub mod calendar;
 pub mod clv;
 pub mod decile;
 pub mod failure;
+pub mod format;
 pub mod hash;
 pub mod lease;
 pub mod ledger;

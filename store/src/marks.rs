@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use tenfold_core::failure::Failure;
+use tenfold_core::format;
 use tenfold_core::snapshot::{Event, Marks, MarksRecord, Refused};
 
 use crate::object::Store;
@@ -148,24 +149,7 @@ pub(crate) fn decode<T: serde::de::DeserializeOwned>(
     bytes: &[u8],
     known: u32,
 ) -> Result<T, Failure> {
-    #[derive(serde::Deserialize)]
-    struct Form {
-        format: u32,
-    }
-    let unreadable = |error: serde_json::Error| {
-        Failure::dependency(format!("cannot read {}: {error}", store.locate(path)))
-            .remedy("it is damaged: restore it from a backup of the store")
-    };
-    let form: Form = serde_json::from_slice(bytes).map_err(unreadable)?;
-    if form.format > known {
-        return Err(Failure::config(format!(
-            "{} has form {}, and this version of Tenfold knows {known} at most",
-            store.locate(path),
-            form.format
-        ))
-        .remedy("use the version of Tenfold that wrote it, or a newer one"));
-    }
-    serde_json::from_slice(bytes).map_err(unreadable)
+    format::read(bytes, known, &store.locate(path))
 }
 
 #[cfg(test)]
@@ -227,6 +211,6 @@ mod tests {
         let bytes = Bytes::from_static(b"{\"format\": 2, \"something\": \"else\"}");
         store.create(&MarksRecord::path(1), bytes).await.unwrap();
         let refused = marks(&store).await.unwrap_err();
-        assert!(refused.message.contains("has form 2"), "{refused}");
+        assert!(refused.message.contains("has format 2"), "{refused}");
     }
 }

@@ -455,6 +455,7 @@ pub async fn get_object(store: &Store, object: &ObjectRef) -> Result<Bytes, Fail
 #[cfg(test)]
 mod tests {
     use tenfold_core::calendar::Day;
+    use tenfold_core::format;
     use tenfold_core::project;
     use tenfold_core::snapshot::RunSummary;
 
@@ -510,5 +511,18 @@ deciles: [{measure: points}]
         let other = publish(&store, &mut manifest(&store, "other").await, 0).await;
         let run = "ours".to_owned();
         assert_eq!(other, Ok(Publication::LostRace { run }));
+    }
+
+    #[tokio::test]
+    async fn a_newer_manifest_is_refused_by_name() {
+        let store = Store::in_memory();
+        let newer = Bytes::from_static(b"{\"format\": 2}");
+        store.create(&Manifest::path(1), newer).await.unwrap();
+        let refused = read_manifest(&store, 1).await.unwrap_err();
+        assert!(format::is_newer(&refused));
+        assert!(
+            refused.message.contains("00001.json has format 2"),
+            "{refused}"
+        );
     }
 }

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tenfold_core::failure::Failure;
+use tenfold_core::format;
 use tenfold_core::refresh::CODE_VERSION;
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::task::TaskOutput;
@@ -24,12 +25,20 @@ const SUPERSEDED_MAX: u32 = 16;
 /// What a task answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResultRecord {
+    /// Version of this record's form.
+    #[serde(default = "format::first")]
+    pub format: u32,
     /// Identity of the task.
     pub task: String,
     /// Version of the code that answered.
     pub code_version: u32,
     /// The answer.
     pub output: TaskOutput,
+}
+
+impl ResultRecord {
+    /// Version of the record's form that this program writes.
+    pub const FORMAT: u32 = 1;
 }
 
 /// Where the n-th record of a task lies.
@@ -66,6 +75,7 @@ pub async fn adopt(store: &Store, task: &str) -> Result<Option<TaskOutput>, Fail
 /// that Tenfold is wrong, and nothing must be published.
 pub async fn settle(store: &Store, task: &str, output: TaskOutput) -> Result<TaskOutput, Failure> {
     let record = ResultRecord {
+        format: ResultRecord::FORMAT,
         task: task.to_owned(),
         code_version: CODE_VERSION,
         output: output.clone(),
@@ -104,11 +114,14 @@ fn same(task: &str, ours: TaskOutput, theirs: TaskOutput) -> Result<TaskOutput, 
 /// The next free number of a task's records, and the answer of the first good one.
 async fn newest(store: &Store, task: &str) -> Result<(u32, Option<TaskOutput>), Failure> {
     for number in 0.. {
-        let Some(bytes) = store.get_if_present(&record_path(task, number)).await? else {
+        let path = record_path(task, number);
+        let Some(bytes) = store.get_if_present(&path).await? else {
             return Ok((number, None));
         };
-        let Ok(record) = serde_json::from_slice::<ResultRecord>(&bytes) else {
-            continue;
+        let record: ResultRecord = match format::read(&bytes, ResultRecord::FORMAT, &path) {
+            Ok(record) => record,
+            Err(newer) if format::is_newer(&newer) => return Err(newer),
+            Err(_) => continue,
         };
         if record.code_version == CODE_VERSION && is_whole(store, &record.output).await? {
             return Ok((number, Some(record.output)));
@@ -204,6 +217,17 @@ mod tests {
         settle(&store, "t", output.clone()).await.unwrap();
         assert_eq!(adopt(&store, "t").await.unwrap(), Some(output));
         assert!(store.size(&record_path("t", 1)).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_newer_record_is_refused_by_name() {
+        let store = Store::in_memory();
+        let path = record_path("t", 0);
+        let newer = Bytes::from_static(b"{\"format\": 2}");
+        store.create(&path, newer).await.unwrap();
+        let refused = adopt(&store, "t").await.unwrap_err();
+        assert!(format::is_newer(&refused));
+        assert!(refused.message.contains(&path), "{refused}");
     }
 
     #[tokio::test]

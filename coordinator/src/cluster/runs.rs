@@ -8,6 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_core::format;
 use tenfold_core::hash::sha256_hex;
 use tenfold_core::ledger::{Ending, Origin, Record, Run, RunState};
 use tenfold_core::snapshot::{Manifest, ObjectRef};
@@ -337,8 +338,7 @@ async fn keep_manifest(cluster: &Cluster, manifest: &Manifest) -> Result<ObjectR
 /// Brings a manifest to its slot that a coordinator was publishing when it was lost.
 async fn finish_publication(cluster: &Cluster, kept: &ObjectRef) -> Result<Ending, Failure> {
     let bytes = get_object(&cluster.store, kept).await?;
-    let mut manifest: Manifest = serde_json::from_slice(&bytes)
-        .map_err(|error| Failure::dependency(format!("cannot read {}: {error}", kept.path)))?;
+    let mut manifest: Manifest = format::read(&bytes, Manifest::FORMAT, &kept.path)?;
     let there = publish::read_manifest(&cluster.store, manifest.number).await?;
     let publication = match there {
         Some(there) if there.run == manifest.run => Publication::Committed,

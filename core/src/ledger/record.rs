@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::run::RunState;
 use crate::calendar::Day;
 use crate::failure::Failure;
+use crate::format;
 use crate::snapshot::{ObjectRef, RunSummary};
 
 /// Where the entry of a number lies.
@@ -41,24 +42,7 @@ impl Entry {
     /// # Errors
     /// When it is damaged, or written by a newer version of Tenfold.
     pub fn from_json(bytes: &[u8], place: &str) -> Result<Self, Failure> {
-        #[derive(Deserialize)]
-        struct Form {
-            format: u32,
-        }
-        let damaged = |error: serde_json::Error| {
-            Failure::dependency(format!("cannot read {place}: {error}"))
-                .remedy("an entry of the ledger is damaged: restore it from a copy of the store")
-        };
-        let form: Form = serde_json::from_slice(bytes).map_err(damaged)?;
-        if form.format > Self::FORMAT {
-            return Err(Failure::config(format!(
-                "{place} has format {}, newer than {}, the newest that this program knows",
-                form.format,
-                Self::FORMAT
-            ))
-            .remedy("use the version of Tenfold that wrote it, or a later one"));
-        }
-        serde_json::from_slice(bytes).map_err(damaged)
+        format::read(bytes, Self::FORMAT, place)
     }
 }
 
