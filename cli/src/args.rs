@@ -69,6 +69,8 @@ pub enum Command {
         #[arg(long)]
         from: Option<String>,
     },
+    /// Try out whether the store does what Tenfold relies on, and whether coordinator and machine do
+    Doctor(Remote),
     /// Check tenfold.yaml
     Lint,
     /// Print the JSON Schema of tenfold.yaml, or of the file of a schedule

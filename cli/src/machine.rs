@@ -44,6 +44,16 @@ pub fn now() -> (String, i64) {
     (format!("{now:.3}"), now.as_millisecond())
 }
 
+/// Memory that programs may still take, in bytes, where the system tells.
+pub fn available_memory() -> Option<u64> {
+    let told = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = told
+        .lines()
+        .find(|line| line.starts_with("MemAvailable:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib << 10)
+}
+
 /// Reads an amount of memory such as `512MiB`, `4GiB` or a number of bytes.
 fn parse_bytes(text: &str) -> Result<u64, Failure> {
     let units = [

@@ -3,6 +3,7 @@
 
 pub mod cleanup;
 pub mod delta;
+pub mod doctor;
 mod local;
 pub mod locations;
 pub mod marks;

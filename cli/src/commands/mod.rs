@@ -4,6 +4,7 @@ mod between;
 mod customer;
 mod decile;
 mod diff;
+mod doctor;
 mod init;
 mod marks;
 mod params;
@@ -69,6 +70,7 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
         Command::Init { directory, from } => {
             init::run(&directory, from.as_deref(), &machine)?;
         }
+        Command::Doctor(remote) => doctor::run(&remote, &global, &machine)?,
         Command::Lint => lint(&global, &machine)?,
         Command::Schema { of } => print_schema(of)?,
         Command::Plan(as_of) => plan::run(&as_of, &global, &machine)?,

@@ -14,6 +14,9 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Status};
 
+/// Where a coordinator is asked for unless something else is said.
+pub const DEFAULT_ADDRESS: &str = "http://127.0.0.1:7400";
+
 /// How a coordinator is reached.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Remote {
@@ -22,7 +25,7 @@ pub struct Remote {
         long = "address",
         env = "TENFOLD_ADDR",
         value_name = "URL",
-        default_value = "http://127.0.0.1:7400",
+        default_value = DEFAULT_ADDRESS,
         value_delimiter = ','
     )]
     pub addresses: Vec<String>,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::processes::Cluster;
-use crate::support::{Project, SHOP, binary, csv, sales};
+use crate::support::{Answer, Project, SHOP, binary, csv, sales};
 
 const AS_OF: &str = "2024-06-01";
 
@@ -144,4 +144,38 @@ fn an_address_that_is_taken_is_named() {
     let listen = cluster.address.trim_start_matches("http://");
     let refused = other.tenfold(&["coordinator", "--listen", listen]);
     refused.refused(&["cannot listen on", listen]);
+}
+
+#[test]
+fn the_doctor_says_what_is_well_and_what_is_not() {
+    let cluster = Cluster::new(shop());
+    let mut asked = cluster.project.command(&["doctor", "-o", "json"]);
+    let checks = Answer::of(
+        asked
+            .env("TENFOLD_ADDR", &cluster.address)
+            .output()
+            .unwrap(),
+    )
+    .json();
+    let checks = checks["items"].as_array().unwrap().clone();
+    let well = |check: &&Value| check["verdict"] != "failed";
+    assert_eq!(
+        checks.iter().filter(well).count(),
+        checks.len(),
+        "{checks:?}"
+    );
+    assert!(checks.iter().any(|check| check["check"] == "coordinator"));
+    let mut asked = cluster.project.command(&["doctor", "-o", "json"]);
+    let failed = asked
+        .env("TENFOLD_ADDR", "http://127.0.0.1:9")
+        .output()
+        .unwrap();
+    assert_eq!(failed.status.code(), Some(1));
+    let checks: Value = serde_json::from_slice(&failed.stdout).unwrap();
+    let checks = checks["items"].as_array().unwrap().clone();
+    let bad = |check: &&Value| check["verdict"] == "failed";
+    let bad: Vec<_> = checks.iter().filter(bad).collect();
+    assert_eq!(bad.len(), 1, "{bad:?}");
+    assert_eq!(bad[0]["check"], "coordinator");
+    assert!(bad[0]["remedy"].as_str().unwrap().contains("TENFOLD_ADDR"));
 }

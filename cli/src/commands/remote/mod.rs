@@ -10,9 +10,11 @@ mod submit;
 mod wait;
 mod worker;
 
+pub use ask::{Asking, within};
 pub use backfill::backfill;
 pub use cluster::status;
 pub use run::run;
 pub use schedule::schedule;
+pub use shown::list;
 pub use submit::submit;
 pub use worker::worker;
