@@ -73,6 +73,7 @@ fn plan_hash(to: &Manifest, head: &Manifest) -> Result<String, Failure> {
 
 fn record(manifest: &Manifest, at: String) -> RunRecord {
     RunRecord {
+        format: RunRecord::FORMAT,
         run: manifest.run.clone(),
         status: RunStatus::Succeeded,
         as_of: manifest.as_of,
