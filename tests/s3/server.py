@@ -2,6 +2,8 @@
 
 Usage: server.py PORT BUCKET
 
+It says `ready` and its port, which it chooses when it is given 0.
+
 moto looks whether an object exists and then writes it, without a lock between; with several threads
 two conditional writers may both succeed. One lock around every request makes it honour
 create-if-absent as S3 does.
@@ -32,13 +34,13 @@ def main(port, bucket):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     client = boto3.client(
         "s3",
-        endpoint_url=f"http://127.0.0.1:{port}",
+        endpoint_url=f"http://127.0.0.1:{server.server_port}",
         region_name="us-east-1",
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
     client.create_bucket(Bucket=bucket)
-    print("ready", flush=True)
+    print(f"ready {server.server_port}", flush=True)
     threading.Event().wait()
 
 

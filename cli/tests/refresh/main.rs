@@ -10,6 +10,7 @@
 mod airline;
 mod backfill;
 mod bad_input;
+mod bucket;
 mod cdnow;
 mod changes;
 mod cluster;

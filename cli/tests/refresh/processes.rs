@@ -181,6 +181,11 @@ impl Cluster {
         run
     }
 
+    /// A process that prints all that happens to a run, as it happens.
+    pub fn events(&self, run: &str) -> Process {
+        Process::start(self.command(&["run", "logs", run, "--follow"]))
+    }
+
     /// A process that prints what happens to a run.
     pub fn following(&self, run: &str) -> Process {
         let mut command = self.command(&["run", "watch", run, "--timeout", "120s"]);

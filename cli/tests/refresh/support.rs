@@ -66,12 +66,15 @@ impl Answer {
 /// A project in a temporary folder.
 pub struct Project {
     folder: TempDir,
+    /// Where the store is and how it is reached, when it is not a folder of the project.
+    pub elsewhere: Vec<(String, String)>,
 }
 
 impl Project {
     pub fn new(declarations: &str) -> Self {
         let project = Self {
             folder: TempDir::new().unwrap(),
+            elsewhere: Vec::new(),
         };
         project.write("tenfold.yaml", declarations);
         project
@@ -101,6 +104,7 @@ impl Project {
             .args(arguments)
             .arg("-p")
             .arg(self.folder.path())
+            .envs(self.elsewhere.iter().cloned())
             .stdin(Stdio::null());
         command
     }
@@ -197,7 +201,7 @@ pub fn data(file: &str) -> Option<PathBuf> {
 /// The binary, without anything from the environment that it would listen to.
 pub fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tenfold"));
-    for name in ["PROJECT", "STORE", "MEMORY", "THREADS", "SHARDS"] {
+    for name in ["PROJECT", "STORE", "STATE", "MEMORY", "THREADS", "SHARDS"] {
         command.env_remove(format!("TENFOLD_{name}"));
     }
     command
