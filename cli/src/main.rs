@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(stopped) => {
             if !stopped.failure.message.is_empty() {
-                eprintln!("error: {}", stopped.failure);
+                eprintln!("error[{}]: {}", stopped.failure.number(), stopped.failure);
             }
             if stopped.failure.class == FailureClass::Bug {
                 eprintln!("  this is a mistake in Tenfold: please report it with the text above");

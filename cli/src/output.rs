@@ -18,7 +18,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use serde::Serialize;
-use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 
 use self::datum::Datum;
 use self::render::{csv_cell, json, precise, short, yaml};
@@ -351,7 +351,8 @@ fn quietly(result: io::Result<()>) -> Result<(), Failure> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
             FailureClass::Infra,
             format!("cannot write the output: {error}"),
-        )),
+        )
+        .code(ErrorCode::NotWritten)),
         _ => Ok(()),
     }
 }

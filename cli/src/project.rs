@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tenfold_core::calendar::{Day, parse_as_of, today};
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::project::{Lint, Project, Severity, lint};
 use tenfold_store::locations::Locations;
 use tenfold_store::object::Store;
@@ -33,12 +33,16 @@ pub async fn read(global: &Global) -> Result<String, Failure> {
     if base.contains("://") {
         let bytes = Store::open(&base)?.get(FILE).await;
         let bytes = bytes.map_err(|failure| failure.remedy(remedy))?;
-        return String::from_utf8(bytes.to_vec())
-            .map_err(|_| Failure::config(format!("{base}/{FILE} is not UTF-8")));
+        return String::from_utf8(bytes.to_vec()).map_err(|_| {
+            Failure::config(format!("{base}/{FILE} is not UTF-8")).code(ErrorCode::NoProject)
+        });
     }
     let path = format!("{base}/{FILE}");
-    std::fs::read_to_string(&path)
-        .map_err(|error| Failure::config(format!("cannot read {path}: {error}")).remedy(remedy))
+    std::fs::read_to_string(&path).map_err(|error| {
+        Failure::config(format!("cannot read {path}: {error}"))
+            .code(ErrorCode::NoProject)
+            .remedy(remedy)
+    })
 }
 
 /// Folder or prefix of the project.
@@ -57,7 +61,9 @@ pub fn checked(text: &str, file: &str) -> Result<Project, Failure> {
         .filter(|finding| finding.severity == Severity::Error)
         .count();
     let project = project.ok_or_else(|| {
-        Failure::config(format!("{file} has {errors} errors")).remedy("see the lines above")
+        Failure::config(format!("{file} has {errors} errors"))
+            .code(ErrorCode::Lint)
+            .remedy("see the lines above")
     })?;
     tenfold_worker::check_populations(&project).map_err(|failure| failure.within(file))?;
     Ok(project)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::ledger::{Entry, Ledger, Record, Refusal, entry_path};
 use tenfold_store::object::Store;
 use tenfold_store::settle::Settled;
@@ -310,6 +310,7 @@ impl Book {
                     "{path} says that it is entry {}",
                     entry.seq
                 ))
+                .code(ErrorCode::Damaged)
                 .remedy("an object of the ledger was moved or replaced: restore it"));
             }
             self.ledger.apply(&entry);

@@ -8,7 +8,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::project::{Format, Layout, Project, Source, expand};
 use tenfold_core::refresh::plan::{ListedFile, Listing, mappings};
 use tenfold_core::refresh::task::SourceMapping;
@@ -159,6 +159,7 @@ pub fn locate(source: &Source, places: &Places<'_>) -> Result<String, Failure> {
 pub(crate) fn under_base(path: &str, places: &Places<'_>) -> Result<String, Failure> {
     let path = expand(path, places.lookup).map_err(|error| {
         Failure::config(format!("path {path}: {error}"))
+            .code(ErrorCode::WrongLocation)
             .remedy("set the variable in the environment")
     })?;
     if path.contains("://") || path.starts_with('/') {
@@ -295,6 +296,7 @@ fn refuse_table(inside: &[String], location: &str) -> Result<(), Failure> {
     if inside.iter().any(|name| name == "_delta_log") {
         return Err(
             Failure::config(format!("{location} is a Delta table, not plain files"))
+                .code(ErrorCode::NotPlainFiles)
                 .remedy("declare `layout: delta`: only its log says which files count"),
         );
     }
@@ -306,6 +308,7 @@ fn refuse_table(inside: &[String], location: &str) -> Result<(), Failure> {
     {
         return Err(
             Failure::config(format!("{location} is an Iceberg table, not plain files"))
+                .code(ErrorCode::NotPlainFiles)
                 .remedy("export it as Parquet files: only its metadata says which files count"),
         );
     }
@@ -436,6 +439,7 @@ async fn read_footer(file: &mut ListedFile, places: &Places<'_>) -> Result<Schem
     if file.size == 0 {
         return Err(
             Failure::data(format!("{location} is empty: it has no bytes"))
+                .code(ErrorCode::UnreadableFile)
                 .remedy("remove it, or write it again"),
         );
     }
@@ -445,6 +449,7 @@ async fn read_footer(file: &mut ListedFile, places: &Places<'_>) -> Result<Schem
         .await
         .map_err(|error| {
             Failure::data(format!("{location} cannot be read as Parquet: {error}"))
+                .code(ErrorCode::UnreadableFile)
                 .remedy("write it again, or move it out of the source's path")
         })?;
     let groups = metadata.metadata().row_groups();

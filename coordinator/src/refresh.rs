@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use tenfold_core::calendar::Day;
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::project::{Project, Quarantine};
 use tenfold_core::refresh::before::Before;
 use tenfold_core::refresh::counts::CountsBySource;
@@ -187,7 +187,7 @@ impl Refresh<'_> {
         match self.plan_hash {
             Some(wanted) if wanted != plan_hash => Err(Failure::config(format!(
                 "the plan has hash {plan_hash} now, not {wanted}: inputs, declarations or the newest snapshot changed"
-            ))
+            )).code(ErrorCode::PlanMoved)
             .remedy("look at the plan again with `tenfold plan`, and submit that one")),
             _ => Ok(()),
         }
@@ -218,6 +218,7 @@ impl Refresh<'_> {
 /// Another run published first.
 pub(crate) fn lost_race(run: &str, number: u64) -> Failure {
     Failure::config(format!("run {run} published snapshot {number} first"))
+        .code(ErrorCode::LostRace)
         .remedy("refresh again: it builds on that snapshot")
 }
 
@@ -432,6 +433,7 @@ impl<'a> Work<'a> {
             "{refused} of {read} rows were refused, more than the project bears: {}",
             by_reason(&reasons)
         ))
+        .code(ErrorCode::TooManyRefused)
         .remedy(
             "look at them with `tenfold quarantine ls`; mend the files or the mapping, or raise \
              `quarantine` in tenfold.yaml",
@@ -471,7 +473,7 @@ impl<'a> Work<'a> {
         let mut values = steps::shard_values(merged);
         if values.is_empty() {
             return Err(
-                Failure::data(format!("no event is before as_of {}", plan.as_of)).remedy(
+                Failure::data(format!("no event is before as_of {}", plan.as_of)).code(ErrorCode::NothingBefore).remedy(
                     "give a later --as-of, or check the filter and the time column of the sources",
                 ),
             );

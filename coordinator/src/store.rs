@@ -3,7 +3,7 @@
 use self::bytes_of::json;
 use serde::{Deserialize, Serialize};
 use tenfold_core::calendar::Day;
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::format;
 use tenfold_core::refresh::plan::Head;
 use tenfold_core::refresh::state::{STATE_FORMAT, StateIndex};
@@ -52,6 +52,7 @@ pub async fn look(store: &Store, shards: Option<u32>) -> Result<StoreRecord, Fai
             "the store was made with {} shards, not {shards}",
             record.shards
         ))
+        .code(ErrorCode::WrongShards)
         .remedy("leave --shards out, or start a new store")),
         _ => Ok(record),
     }
@@ -72,6 +73,7 @@ fn check(shards: u32) -> Result<(), Failure> {
         true => Ok(()),
         false => Err(
             Failure::config(format!("{shards} is no possible number of shards"))
+                .code(ErrorCode::WrongShards)
                 .remedy("give a power of two from 1 to 4096"),
         ),
     }

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::failure::{Failure, FailureClass};
+use crate::failure::{ErrorCode, Failure};
 
 /// The form of records that say none: they are older than the rule.
 pub fn first() -> u32 {
@@ -24,6 +24,7 @@ struct Form {
 pub fn read<T: DeserializeOwned>(bytes: &[u8], newest: u32, place: &str) -> Result<T, Failure> {
     let damaged = |error: serde_json::Error| {
         Failure::dependency(format!("cannot read {place}: {error}"))
+            .code(ErrorCode::Damaged)
             .remedy("it is damaged: restore it from a copy of the store")
     };
     let Form { format } = serde_json::from_slice(bytes).map_err(damaged)?;
@@ -31,6 +32,7 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8], newest: u32, place: &str) -> Resu
         return Err(Failure::config(format!(
             "{place} has format {format}, newer than {newest}, the newest that this program knows"
         ))
+        .code(ErrorCode::NewerRecord)
         .remedy("use the version of Tenfold that wrote it, or a later one"));
     }
     serde_json::from_slice(bytes).map_err(damaged)
@@ -38,7 +40,7 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8], newest: u32, place: &str) -> Resu
 
 /// Whether a record was refused for being newer, not for being damaged.
 pub fn is_newer(failure: &Failure) -> bool {
-    failure.class == FailureClass::UserConfig
+    failure.code == ErrorCode::NewerRecord
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! details.
 
 use prost::Message;
-use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tonic::{Code, Status};
 
 use crate::Problem;
@@ -10,7 +10,7 @@ use crate::Problem;
 impl From<&Failure> for Problem {
     fn from(failure: &Failure) -> Self {
         Self {
-            code: String::new(),
+            code: failure.number().to_owned(),
             class: class_name(failure.class).to_owned(),
             message: failure.message.clone(),
             remedy: failure.remedy.clone(),
@@ -20,7 +20,13 @@ impl From<&Failure> for Problem {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Failure::new(class_of(&problem.class), problem.message).remedy(problem.remedy)
+        let class = class_of(&problem.class);
+        let general = ErrorCode::general(class);
+        let code = ErrorCode::of(&problem.code).filter(|code| *code != general);
+        Failure {
+            code,
+            ..Failure::new(class, problem.message).remedy(problem.remedy)
+        }
     }
 }
 
@@ -66,10 +72,12 @@ mod tests {
 
     #[test]
     fn a_failure_survives_the_wire() {
-        let failure = Failure::data("row 7 of a.parquet: no time").remedy("mend the file");
-        let status = status(Code::InvalidArgument, &failure);
-        assert_eq!(status.message(), failure.message);
-        assert_eq!(super::failure(&status), failure);
+        let general = Failure::data("row 7 of a.parquet: no time").remedy("mend the file");
+        for failure in [general.clone().code(ErrorCode::NoZone), general] {
+            let status = status(Code::InvalidArgument, &failure);
+            assert_eq!(status.message(), failure.message);
+            assert_eq!(super::failure(&status), failure);
+        }
     }
 
     #[test]

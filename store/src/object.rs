@@ -15,7 +15,7 @@ use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
-use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use url::Url;
 
 use crate::local::Directory;
@@ -93,6 +93,7 @@ impl Store {
                 FailureClass::Infra,
                 format!("cannot open directory {}: {error}", directory.display()),
             )
+            .code(ErrorCode::StoreUnreachable)
         })?;
         Ok(Self {
             objects: Arc::new(objects),
@@ -108,6 +109,7 @@ impl Store {
             "file" => {
                 let directory = url.to_file_path().map_err(|()| {
                     Failure::config(format!("{url} is not a path on this machine"))
+                        .code(ErrorCode::WrongLocation)
                         .remedy("write file:///absolute/path")
                 })?;
                 return Self::open_directory(&directory);
@@ -135,6 +137,7 @@ impl Store {
             other => {
                 return Err(
                     Failure::config(format!("{url}: no store of scheme {other:?}"))
+                        .code(ErrorCode::WrongLocation)
                         .remedy("use a directory or a URL of scheme file, s3, gs, az or abfss"),
                 );
             }
@@ -338,11 +341,11 @@ pub fn failure(operation: &str, subject: &str, error: &object_store::Error) -> F
         Error::NotFound { .. } => {
             Failure::data(message).remedy("check that the path exists and is spelt right")
         }
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
-            Failure::config(message).remedy("check the credentials in the environment")
-        }
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Failure::config(message)
+            .code(ErrorCode::Credentials)
+            .remedy("check the credentials in the environment"),
         Error::InvalidPath { .. } | Error::NotSupported { .. } => Failure::config(message),
-        _ => Failure::dependency(message),
+        _ => Failure::dependency(message).code(ErrorCode::StoreUnreachable),
     }
 }
 

@@ -21,7 +21,7 @@ use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::hash::sha256_hex;
 use tenfold_core::refresh::part::{PartRef, Segment};
 use xxhash_rust::xxh3::xxh3_64;
@@ -95,6 +95,7 @@ pub(crate) fn damaged(store: &Store, path: &str) -> Failure {
         "{} is damaged: it is not what was written",
         store.locate(path)
     ))
+    .code(ErrorCode::Damaged)
     .remedy("delete it and refresh again: what depends on it is computed anew")
 }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 use arrow::datatypes::{DataType, Field, Schema};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::task::TablePart;
 use tenfold_core::snapshot::{
@@ -374,6 +374,7 @@ async fn commit_table(
 
 fn delta_failure(table: &str, error: &DeltaError) -> Failure {
     Failure::dependency(format!("cannot commit table {table}: {error}"))
+        .code(ErrorCode::NotCommitted)
         .remedy("refresh again: finished work is kept")
 }
 
@@ -446,6 +447,7 @@ pub async fn get_object(store: &Store, object: &ObjectRef) -> Result<Bytes, Fail
     if tenfold_core::hash::sha256_hex(&bytes) != object.sha256 {
         return Err(
             Failure::dependency(format!("{} is damaged", store.locate(&object.path)))
+                .code(ErrorCode::Damaged)
                 .remedy("restore it from a backup of the store"),
         );
     }

@@ -10,7 +10,7 @@ use datafusion::common::DFSchema;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 
 use crate::arrays::names;
 
@@ -82,7 +82,7 @@ fn df_schema(schema: &SchemaRef) -> Result<DFSchema, Failure> {
 fn cannot(text: &str, schema: &Schema, error: &datafusion::error::DataFusionError) -> Failure {
     let why = error.strip_backtrace();
     let why = why.lines().next().unwrap_or_default();
-    Failure::config(format!("cannot use expression `{text}`: {why}")).remedy(format!(
+    Failure::config(format!("cannot use expression `{text}`: {why}")).code(ErrorCode::Expression).remedy(format!(
         "the columns are: {}. Names are case-sensitive; text columns of CSV and JSON lines get a \
          type by `types`",
         names(schema)
@@ -132,6 +132,7 @@ impl Bound {
                 "`{}` is no predicate: its type is {}",
                 self.text, self.data_type
             ))
+            .code(ErrorCode::Expression)
             .remedy("write a condition, such as `status = 'paid'`")
         })?;
         let known = match values.null_count() {

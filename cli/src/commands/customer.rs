@@ -4,7 +4,7 @@ use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::FieldRef;
 use arrow::util::display::array_value_to_string;
 use serde_json::{Map, Value};
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::project::{CustomerType, Lookback};
 use tenfold_core::snapshot::Manifest;
 use tenfold_store::object::Store;
@@ -26,6 +26,7 @@ pub fn get(id: &str, at: At, global: &Global, machine: &Machine) -> Result<(), S
         .ok_or_else(|| {
             Stopped::not_found(
                 Failure::config(format!("snapshot {} has no customer {id}", manifest.number))
+                    .code(ErrorCode::UnknownCustomer)
                     .remedy("a customer appears with its first event before as_of"),
             )
         })?;

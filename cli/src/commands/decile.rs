@@ -1,6 +1,6 @@
 //! `tenfold decile`: customers and value by decile.
 
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 
 use super::sql::{answer, quoted};
 use super::{Stopped, asked_for};
@@ -52,6 +52,7 @@ pub fn show(
             .collect();
         return Err(Stopped::not_found(
             Failure::config("no decile is like that")
+                .code(ErrorCode::UnknownDecile)
                 .remedy(format!("the deciles are: {}", known.join(", "))),
         ));
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tenfold_proto::MESSAGE_MAX;
 use tenfold_proto::operator_client::OperatorClient;
 use tenfold_proto::worker_link_client::WorkerLinkClient;
@@ -93,7 +93,10 @@ impl Remote {
 
     fn endpoint(&self, address: &str) -> Result<Endpoint, Failure> {
         let endpoint = Endpoint::from_shared(address.to_owned())
-            .map_err(|error| Failure::config(format!("{address} is no address: {error}")))?
+            .map_err(|error| {
+                Failure::config(format!("{address} is no address: {error}"))
+                    .code(ErrorCode::WrongLocation)
+            })?
             .connect_timeout(CONNECT)
             .http2_keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(10))
@@ -110,6 +113,7 @@ impl Remote {
         }
         endpoint.tls_config(tls).map_err(|error| {
             Failure::config(format!("cannot use the certificates: {error}"))
+                .code(ErrorCode::Certificates)
                 .remedy("check --ca, --client-cert and --client-key: PEM files")
         })
     }

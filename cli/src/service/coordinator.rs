@@ -16,7 +16,7 @@ use tenfold_coordinator::nearby::InDirectory;
 use tenfold_coordinator::notify::Notifier;
 use tenfold_coordinator::seams::System;
 use tenfold_coordinator::serve::{Audit, Listening, check_exposure, serve};
-use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tenfold_core::lease::Rules;
 use tenfold_store::object::Store;
 use tokio::net::TcpListener;
@@ -311,6 +311,7 @@ impl Coordinator {
                     FailureClass::Infra,
                     format!("cannot listen on {}: {error}", self.listen.listen),
                 )
+                .code(ErrorCode::AddressInUse)
                 .remedy("stop what listens there, or give another --listen")
             })?;
         let bound = listener.local_addr().unwrap_or(self.listen.listen);

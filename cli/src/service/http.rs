@@ -15,7 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -62,6 +62,7 @@ impl HttpListen {
                 "{address} can be reached from other machines, and what --http-listen answers is \
                  open to everybody"
             ))
+            .code(ErrorCode::Exposed)
             .remedy(
                 "give --http-exposed when a network keeps others away, or listen on 127.0.0.1",
             ));

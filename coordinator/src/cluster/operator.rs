@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt, TryStreamExt};
-use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tenfold_core::hash::sha256_json;
 use tenfold_core::ledger::{Ledger, Origin, Record, Refusal, Run, RunRequest, RunState};
 use tenfold_proto as proto;
@@ -678,6 +678,7 @@ pub(super) fn one_of<'a>(
         [] => Err(missing(kind, wanted, list)),
         _ => {
             let failure = Failure::config(format!("{} {kind}s begin with {wanted}", found.len()))
+                .code(ErrorCode::Ambiguous)
                 .remedy(format!("give more of the name; list them with `{list}`"));
             Err(proto::status(Code::InvalidArgument, &failure))
         }
@@ -685,8 +686,13 @@ pub(super) fn one_of<'a>(
 }
 
 pub(super) fn missing(kind: &str, named: &str, list: &str) -> Status {
-    let failure = Failure::config(format!("there is no {kind} {named}"))
+    let mut failure = Failure::config(format!("there is no {kind} {named}"))
         .remedy(format!("list them with `{list}`"));
+    failure.code = match kind {
+        "run" => Some(ErrorCode::UnknownRun),
+        "worker" => Some(ErrorCode::UnknownWorker),
+        _ => None,
+    };
     proto::status(Code::NotFound, &failure)
 }
 
@@ -694,6 +700,7 @@ fn other_payload(key: &str, run: &str) -> Failure {
     Failure::config(format!(
         "idempotency key {key:?} made run {run}, which asks for something else"
     ))
+    .code(ErrorCode::KeyTaken)
     .remedy("use another key for another request")
 }
 
@@ -701,6 +708,7 @@ fn cancelled_key(key: &str, run: &str) -> Failure {
     Failure::config(format!(
         "idempotency key {key:?} made run {run}, which was cancelled"
     ))
+    .code(ErrorCode::KeyTaken)
     .remedy("use another key to run it after all")
 }
 
@@ -743,6 +751,7 @@ pub(super) fn not_added(error: NotAdded) -> Status {
                 FailureClass::Infra,
                 format!("this coordinator is not in office: {by} at {address} is"),
             )
+            .code(ErrorCode::Deposed)
             .remedy("ask that one; nothing was changed");
             proto::status(Code::Unavailable, &failure)
         }
@@ -756,11 +765,16 @@ fn run_refused(run: &str, error: NotAdded) -> Status {
     };
     let failure = match refusal {
         Refusal::Over(state) => Failure::config(format!("run {run} is over: {state}"))
+            .code(ErrorCode::RunOver)
             .remedy("only runs that failed or timed out can be tried again; submit a new one"),
         Refusal::TooLate => Failure::config(format!("run {run} is being published"))
+            .code(ErrorCode::TooLate)
             .remedy("wait for it: `tenfold run wait`; a publication cannot be taken back"),
-        Refusal::Stopping => Failure::config(format!("run {run} is being cancelled")),
+        Refusal::Stopping => {
+            Failure::config(format!("run {run} is being cancelled")).code(ErrorCode::TooLate)
+        }
         Refusal::Live(state) => Failure::config(format!("run {run} has not ended: {state}"))
+            .code(ErrorCode::RunLive)
             .remedy("wait for it: `tenfold run wait`"),
         Refusal::Nonsense => Failure::bug(format!("run {run} cannot do that now")),
     };

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tenfold_core::calendar::Day;
-use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tenfold_core::format;
 use tenfold_core::hash::sha256_hex;
 use tenfold_core::ledger::{Ending, Origin, Record, Run, RunState};
@@ -179,6 +179,7 @@ fn cancelled_now(cluster: &Cluster, run: &Run) -> Ending {
 fn timed_out(run: &Run) -> Ending {
     let seconds = run.request.timeout_seconds;
     let failure = Failure::config(format!("the run took longer than {seconds} s"))
+        .code(ErrorCode::RunTimedOut)
         .remedy("retry it: finished tasks are kept; or submit it with a longer timeout");
     Ending::without(RunState::TimedOut, Some(failure))
 }
@@ -319,7 +320,8 @@ fn not_publishing(refused: NotAdded) -> Failure {
         NotAdded::Deposed { by, .. } => Failure::new(
             FailureClass::Infra,
             format!("coordinator {by} is in office now and goes on with the run"),
-        ),
+        )
+        .code(ErrorCode::Deposed),
     }
 }
 

@@ -9,7 +9,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use rustls_pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
-use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tenfold_proto::status;
 use tokio::sync::watch;
 use tonic::body::Body;
@@ -223,10 +223,12 @@ impl Access {
                 _ => None,
             };
             let (hash, who) = known.ok_or_else(|| {
-                Failure::config(format!("{file}, line {}: this is no token", number + 1)).remedy(
-                    "write: name, role (viewer, operator, admin, worker) and SHA-256 in \
+                Failure::config(format!("{file}, line {}: this is no token", number + 1))
+                    .code(ErrorCode::TokensFile)
+                    .remedy(
+                        "write: name, role (viewer, operator, admin, worker) and SHA-256 in \
                      hexadecimal; `tenfold token new NAME --role ROLE` makes such a line",
-                )
+                    )
             })?;
             tokens.insert(hash, who);
         }
@@ -323,12 +325,14 @@ impl Refused {
 
     fn unauthenticated(method: &str) -> Self {
         let failure = Failure::config(format!("{method} needs a token or a client certificate"))
+            .code(ErrorCode::Unauthenticated)
             .remedy("set TENFOLD_TOKEN, or give --token-file or --client-cert");
         Self::new(String::new(), Code::Unauthenticated, &failure)
     }
 
     fn bad_token() -> Self {
         let failure = Failure::config("the token is not known to this coordinator")
+            .code(ErrorCode::Unauthenticated)
             .remedy("check TENFOLD_TOKEN; `tenfold token new` makes a new one");
         Self::new(String::new(), Code::Unauthenticated, &failure)
     }
@@ -339,6 +343,7 @@ impl Refused {
             needed.name(),
             role.name()
         ))
+        .code(ErrorCode::Forbidden)
         .remedy("ask an administrator for a token of that role");
         Self::new(name, Code::PermissionDenied, &failure)
     }
@@ -348,6 +353,7 @@ impl Refused {
             FailureClass::RateLimit,
             "the coordinator answers as many calls as it can",
         )
+        .code(ErrorCode::Busy)
         .remedy("try again in a moment; end watches that nobody looks at");
         Self::new(by, Code::ResourceExhausted, &failure)
     }

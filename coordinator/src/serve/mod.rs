@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tenfold_proto::operator_server::OperatorServer;
 use tenfold_proto::worker_link_server::WorkerLinkServer;
 use tenfold_proto::{DESCRIPTORS, MESSAGE_MAX};
@@ -70,6 +70,7 @@ pub fn check_exposure(address: SocketAddr, tls: bool, authenticates: bool) -> Re
     Err(Failure::config(format!(
         "{address} can be reached from other machines, and there is no {lacks}"
     ))
+    .code(ErrorCode::Exposed)
     .remedy("give --tls-cert, --tls-key and --tokens or --client-ca, or listen on 127.0.0.1 only"))
 }
 

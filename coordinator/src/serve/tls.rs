@@ -8,7 +8,7 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tokio_rustls::TlsAcceptor;
 
 /// Certificates in PEM.
@@ -70,7 +70,9 @@ fn certificates(pem: &[u8], option: &str) -> Result<Vec<CertificateDer<'static>>
 }
 
 fn unusable(option: &str, error: impl std::fmt::Display) -> Failure {
-    Failure::config(format!("the file of {option} cannot be used: {error}")).remedy(
-        "check that --tls-cert, --tls-key and --client-ca are PEM files that belong together",
-    )
+    Failure::config(format!("the file of {option} cannot be used: {error}"))
+        .code(ErrorCode::Certificates)
+        .remedy(
+            "check that --tls-cert, --tls-key and --client-ca are PEM files that belong together",
+        )
 }

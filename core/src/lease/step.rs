@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::state::{Attempt, AttemptState, Batch, Lease, State, Task, TaskState, Worker};
 use super::{Effect, Event, Millis, NewTask, Report, Token};
-use crate::failure::{Failure, FailureClass};
+use crate::failure::{ErrorCode, Failure, FailureClass};
 
 /// What an event at a moment makes of the state, and what is to be done. Total: there is an answer
 /// for every event in every state.
@@ -93,6 +93,7 @@ impl State {
                 "worker {} is of version {}, this coordinator of {}",
                 report.worker, report.version, self.version
             ))
+            .code(ErrorCode::VersionMismatch)
             .remedy("run the same version everywhere: tasks of another one may answer otherwise");
             return vec![Effect::Refused {
                 worker: report.worker,
@@ -273,6 +274,7 @@ impl State {
             FailureClass::Infra,
             format!("worker {worker} was lost while it ran the task"),
         )
+        .code(ErrorCode::WorkerLost)
         .remedy("look at the worker's log; a kill for want of memory is a usual reason");
         match self.end_lease(token, AttemptState::Lost, Some(failure.clone()), now) {
             Some(lease) => self.spoilt(lease, failure, true, now),
@@ -404,7 +406,8 @@ impl State {
                 "the task did not get on for {} s",
                 self.rules.stall_ms / 1000
             ),
-        );
+        )
+        .code(ErrorCode::Stalled);
         match self.end_lease(token, AttemptState::Failed, Some(failure.clone()), now) {
             Some(lease) => {
                 let worker = lease.worker.clone();

@@ -9,7 +9,7 @@ use super::counts::CountsBySource;
 use super::state::{STATE_FORMAT, StateIndex, TakenInput};
 use super::task::{AbsorbTask, Again, DimensionMapping, InputUnit, MeasureMapping, SourceMapping};
 use crate::calendar::Day;
-use crate::failure::Failure;
+use crate::failure::{ErrorCode, Failure};
 use crate::hash::sha256_json;
 use crate::project::{Project, Refunds, Source};
 use crate::snapshot::Manifest;
@@ -262,6 +262,7 @@ fn refuse_going_back(as_of: Day, head: Option<&Head>) -> Result<(), Failure> {
             "as_of {as_of} is before {}, the as_of of snapshot {}",
             head.manifest.as_of, head.manifest.number
         ))
+        .code(ErrorCode::AsOfBeforeHead)
         .remedy(format!(
             "give --as-of {} or later; snapshots never go back in time",
             head.manifest.as_of
@@ -393,6 +394,7 @@ fn vanished(source: &str, location: &str) -> Failure {
     Failure::data(format!(
         "source {source}: {location} was taken in before and is gone"
     ))
+    .code(ErrorCode::InputGone)
     .remedy(
         "put the file back: its rows are part of the published figures, and a refresh does not \
          drop them silently",
@@ -403,6 +405,7 @@ fn changed(source: &str, location: &str) -> Failure {
     Failure::data(format!(
         "source {source}: {location} has changed since it was taken in"
     ))
+    .code(ErrorCode::InputChanged)
     .remedy(
         "restore it, and deliver corrections as a new file; if only rows in quarantine were \
          mended, run `tenfold quarantine retry`",
@@ -414,7 +417,7 @@ fn no_files(source: &str, project: &Project) -> Failure {
         .sources
         .get(source)
         .map_or("", |source| source.path.as_str());
-    Failure::data(format!("source {source}: no files at {path}")).remedy(
+    Failure::data(format!("source {source}: no files at {path}")).code(ErrorCode::NoFiles).remedy(
         "check `path` and `format` in tenfold.yaml; names that start with `_` or `.` are ignored",
     )
 }

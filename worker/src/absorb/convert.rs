@@ -7,7 +7,7 @@ use arrow::array::{
 };
 use arrow::compute::{CastOptions, cast_with_options, nullif};
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::money::minor_per_major;
 use tenfold_core::project::CustomerType;
 
@@ -24,6 +24,7 @@ fn cast(array: &ArrayRef, to: &DataType, column: &str) -> Result<ArrayRef, Failu
     };
     cast_with_options(array, to, &options).map_err(|error| {
         Failure::data(format!("column {column} is {}: {error}", array.data_type()))
+            .code(ErrorCode::WrongType)
             .remedy("map another column, or write the file with a fitting type")
     })
 }
@@ -167,6 +168,7 @@ pub fn minor_units(
         other => {
             return Err(
                 Failure::data(format!("measure {name} is {other}, which is no number"))
+                    .code(ErrorCode::WrongType)
                     .remedy("map a numeric column or write an expression that gives a number"),
             );
         }

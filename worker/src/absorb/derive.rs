@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch};
 use arrow::compute::{FilterBuilder, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::project::{CustomerType, MeasureValue};
 use tenfold_core::refresh::task::SourceMapping;
 
@@ -136,7 +136,7 @@ pub fn columns_needed(mapping: &SourceMapping, schema: &SchemaRef) -> Result<Vec
         }
     }
     if let Some(missing) = needed.iter().find(|name| schema.index_of(name).is_err()) {
-        return Err(Failure::data(format!("the file has no column {missing}")).remedy(format!(
+        return Err(Failure::data(format!("the file has no column {missing}")).code(ErrorCode::MissingColumn).remedy(format!(
             "its columns are: {}. Correct the mapping, or move the file out of the source's path",
             names(schema)
         )));

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, SchemaRef};
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::refresh::counts::Counts;
 use tenfold_core::refresh::state::TakenInput;
 use tenfold_core::refresh::task::{AbsorbOutput, AbsorbTask, Again, InputUnit, SourceMapping};
@@ -112,10 +112,12 @@ fn refuse_other_changes(again: &Again, taken: &TakenInput) -> Result<(), Failure
         return Ok(());
     }
     Err(
-        Failure::data("the file has changed in rows that were not in quarantine").remedy(
-            "mend only the rows that `tenfold quarantine ls` shows, in place; deliver other \
+        Failure::data("the file has changed in rows that were not in quarantine")
+            .code(ErrorCode::InputChanged)
+            .remedy(
+                "mend only the rows that `tenfold quarantine ls` shows, in place; deliver other \
          corrections as a new file",
-        ),
+            ),
     )
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::project::{ColumnType, Format};
 use tenfold_core::refresh::task::{InputUnit, SourceMapping};
 
@@ -270,6 +270,7 @@ fn cast_column(
         Failure::config(format!(
             "column {name} cannot be read as {declared}: {error}"
         ))
+        .code(ErrorCode::WrongType)
     })?;
     if cast.null_count() == column.null_count() {
         return Ok(cast);

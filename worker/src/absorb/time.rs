@@ -11,7 +11,7 @@ use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use tenfold_core::calendar::{Day, DayMapper};
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::project::EpochUnit;
 use tenfold_core::refresh::task::SourceMapping;
 
@@ -72,6 +72,7 @@ impl TimeReader {
                 "column {} is a timestamp without a time zone",
                 time.column
             ))
+            .code(ErrorCode::NoZone)
             .remedy(format!(
                 "say which clocks showed these times: `time: {{column: {}, zone: Europe/London}}`",
                 time.column
@@ -270,18 +271,18 @@ fn kind(mapping: &SourceMapping, data_type: &DataType) -> Result<Kind, Failure> 
         data_type if is_text(data_type) => match time.unit {
             Some(unit) => Err(Failure::data(format!(
                 "column {column} is text, but a unit ({unit:?}) is declared"
-            ))
+            )).code(ErrorCode::WrongType)
             .remedy("declare its type as int64 in `types`, or leave `unit` out")),
             None => Ok(Kind::Text(time.format.clone())),
         },
         data_type if data_type.is_integer() => match time.unit {
             Some(unit) => Ok(Kind::Epoch(unit)),
-            None => Err(Failure::data(format!("column {column} holds whole numbers, not times"))
+            None => Err(Failure::data(format!("column {column} holds whole numbers, not times")).code(ErrorCode::WrongType)
                 .remedy(format!(
                     "say what they count since 1970: `time: {{column: {column}, unit: s}}` (s, ms, us or ns)"
                 ))),
         },
-        other => Err(Failure::data(format!("column {column} is {other}, which is no time"))
+        other => Err(Failure::data(format!("column {column} is {other}, which is no time")).code(ErrorCode::WrongType)
             .remedy("map a date, timestamp, text or whole-number column")),
     }
 }

@@ -2,7 +2,7 @@
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Date32Type, Int32Type};
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::refresh::task::MergeSource;
 
 use super::codes::{CustomerCodes, DimensionCodes};
@@ -206,6 +206,7 @@ pub fn fitting(sum: Option<i128>, measure: &str) -> Result<Option<i64>, Failure>
         Failure::data(format!(
             "the sum of measure {measure} of one customer does not fit 64 bits"
         ))
+        .code(ErrorCode::SumTooLarge)
         .remedy("declare the measure with a smaller `scale`, or filter the rows that are too large")
     })
 }
@@ -291,6 +292,7 @@ fn read(
     }
     if u32::try_from(days.len()).is_err() {
         return Err(Failure::data("one shard has more than 4,294,967,295 rows")
+            .code(ErrorCode::ShardTooLarge)
             .remedy("start a store with more shards"));
     }
     Ok(days)

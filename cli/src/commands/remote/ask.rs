@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_proto::failure;
 use tonic::{Code, Request, Response, Status};
 
@@ -61,7 +61,7 @@ impl Asking {
                 "no coordinator answers at {}: {}",
                 self.addresses,
                 status.message()
-            ))
+            )).code(ErrorCode::NoCoordinator)
             .remedy("check that it runs (`tenfold coordinator` or `tenfold up`) and that --address or TENFOLD_ADDR names it");
         }
         Stopped { failure, code }

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use futures::StreamExt;
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_proto::{GetRunRequest, Run, RunEvent, RunEventsRequest, Step};
 use tokio::time::{Instant, sleep};
 use tonic::Code;
@@ -71,7 +71,7 @@ pub async fn until_over(
             failure: Failure::config(format!(
                 "run {run} has not ended after {} s; it goes on",
                 timeout.unwrap_or_default()
-            ))
+            )).code(ErrorCode::WaitTimedOut)
             .remedy(format!("wait on: tenfold run wait {run}")),
             code: 7,
         }),

@@ -1,6 +1,6 @@
 //! `tenfold worker ls|get|drain|uncordon`.
 
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_proto::{ListWorkersRequest, Worker as Shown, WorkerRequest};
 
 use super::ask::{Asking, within};
@@ -65,11 +65,13 @@ fn one(workers: Vec<Shown>, named: &str) -> Result<Shown, Stopped> {
         .filter(|worker| worker.worker.starts_with(named));
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
-        (Some(_), Some(_)) => Err(Stopped::from(Failure::config(format!(
-            "several workers begin with {named}"
-        )))),
+        (Some(_), Some(_)) => Err(Stopped::from(
+            Failure::config(format!("several workers begin with {named}"))
+                .code(ErrorCode::Ambiguous),
+        )),
         _ => Err(Stopped::not_found(
             Failure::config(format!("there is no worker {named}"))
+                .code(ErrorCode::UnknownWorker)
                 .remedy("list them with `tenfold worker ls`"),
         )),
     }

@@ -8,7 +8,7 @@ use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::json::ReaderBuilder;
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::refresh::task::{InputUnit, SourceMapping};
 
 use super::text::{ObjectRead, RECORD_BYTES};
@@ -192,7 +192,9 @@ impl Lines {
             line.clear();
             let limit = RECORD_BYTES as u64 + 1;
             let read = self.input.by_ref().take(limit).read_until(b'\n', &mut line);
-            match read.map_err(|error| Failure::data(format!("row {}: {error}", self.next_row)))? {
+            match read.map_err(|error| {
+                Failure::data(format!("row {}: {error}", self.next_row)).code(ErrorCode::BrokenText)
+            })? {
                 0 => return Ok(()),
                 length if length > RECORD_BYTES => return Err(self.too_long()),
                 _ => self.keep(&line),
@@ -222,6 +224,7 @@ impl Lines {
             "row {} is longer than {RECORD_BYTES} bytes",
             self.next_row
         ))
+        .code(ErrorCode::BrokenText)
         .remedy("JSON lines hold one object a line")
     }
 

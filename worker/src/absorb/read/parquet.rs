@@ -7,7 +7,7 @@ use futures::StreamExt;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::{ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder};
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::refresh::task::{InputUnit, SourceMapping};
 use tenfold_store::parquet_file::ParquetFile;
 
@@ -101,5 +101,6 @@ pub fn by_view(data_type: &DataType) -> DataType {
 
 fn unreadable(error: &parquet::errors::ParquetError) -> Failure {
     Failure::data(format!("cannot be read as Parquet: {error}"))
+        .code(ErrorCode::UnreadableFile)
         .remedy("write the file again, or move it out of the source's path")
 }

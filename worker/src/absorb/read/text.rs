@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use object_store::ObjectStoreExt;
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::refresh::task::{InputUnit, SourceMapping};
 use tokio::runtime::Handle;
 
@@ -131,6 +131,7 @@ impl TextReader {
 
     fn unclosed(&self, what: &str) -> Failure {
         Failure::data(format!("row {} {what}", self.next_row))
+            .code(ErrorCode::BrokenText)
             .remedy("close the quotation mark, or double those that are part of a value")
     }
 
@@ -167,26 +168,33 @@ impl TextReader {
 fn header(reader: &mut CsvReader) -> Result<Vec<String>, Failure> {
     let remedy = "the first line names the columns, each with a name of its own, in UTF-8";
     let header = reader.headers().map_err(|error| {
-        Failure::data(format!("cannot read the header line: {error}")).remedy(remedy)
+        Failure::data(format!("cannot read the header line: {error}"))
+            .code(ErrorCode::BrokenText)
+            .remedy(remedy)
     })?;
     let names: Vec<String> = header
         .iter()
         .map(|name| name.trim_start_matches('\u{feff}').to_owned())
         .collect();
     if names == [END.trim_ascii()] {
-        return Err(Failure::data("the file is empty: it has no header line").remedy(remedy));
+        return Err(Failure::data("the file is empty: it has no header line")
+            .code(ErrorCode::BrokenText)
+            .remedy(remedy));
     }
     if names.last().is_some_and(|name| name.ends_with(&END[1..])) {
         return Err(
             Failure::data("the header line opens a quotation mark that is never closed")
+                .code(ErrorCode::BrokenText)
                 .remedy(remedy),
         );
     }
     let mut seen = BTreeSet::new();
     match names.iter().find(|name| !seen.insert(name.as_str())) {
-        Some(twice) => {
-            Err(Failure::data(format!("the header names column {twice} twice")).remedy(remedy))
-        }
+        Some(twice) => Err(
+            Failure::data(format!("the header names column {twice} twice"))
+                .code(ErrorCode::BrokenText)
+                .remedy(remedy),
+        ),
         None => Ok(names),
     }
 }

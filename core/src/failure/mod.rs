@@ -1,9 +1,13 @@
 //! One failure type for everything that can stop a refresh: who has to act, what happened, and
 //! what to do about it.
 
+mod code;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use code::ErrorCode;
 
 /// Who or what has to change before the same work can succeed.
 ///
@@ -35,6 +39,13 @@ pub struct Failure {
     /// What to do about it; empty where nothing better than reading the message is known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub remedy: String,
+    /// What kind of failure it is, where more is known than its class.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "code::known"
+    )]
+    pub code: Option<ErrorCode>,
 }
 
 impl Failure {
@@ -44,6 +55,7 @@ impl Failure {
             class,
             message: message.into(),
             remedy: String::new(),
+            code: None,
         }
     }
 
@@ -65,6 +77,19 @@ impl Failure {
     /// Tenfold broke one of its own promises.
     pub fn bug(message: impl Into<String>) -> Self {
         Self::new(FailureClass::Bug, message)
+    }
+
+    /// Says what kind of failure it is.
+    pub fn code(mut self, code: ErrorCode) -> Self {
+        self.code = Some(code);
+        self
+    }
+
+    /// The stable code: its own, or the general one of its class.
+    pub fn number(&self) -> &'static str {
+        self.code
+            .unwrap_or_else(|| ErrorCode::general(self.class))
+            .number()
     }
 
     /// Adds what to do about it.
@@ -91,3 +116,33 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_has_the_code_of_its_kind_or_of_its_class() {
+        assert_eq!(Failure::data("").number(), "E1000");
+        let lacking = Failure::data("").code(ErrorCode::MissingColumn);
+        assert_eq!(lacking.number(), "E1101");
+    }
+
+    #[test]
+    fn failures_without_a_code_and_with_an_unknown_one_are_read() {
+        let old = r#"{"class":"user_data","message":"m"}"#;
+        assert_eq!(
+            serde_json::from_str::<Failure>(old).unwrap(),
+            Failure::data("m")
+        );
+        let newer = r#"{"class":"user_data","message":"m","code":"E1999"}"#;
+        assert_eq!(
+            serde_json::from_str::<Failure>(newer).unwrap(),
+            Failure::data("m")
+        );
+        let coded = Failure::data("m").code(ErrorCode::NoFiles);
+        let text = serde_json::to_string(&coded).unwrap();
+        assert!(text.contains(r#""code":"E1107""#), "{text}");
+        assert_eq!(serde_json::from_str::<Failure>(&text).unwrap(), coded);
+    }
+}
