@@ -40,7 +40,7 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8], newest: u32, place: &str) -> Resu
 
 /// Whether a record was refused for being newer, not for being damaged.
 pub fn is_newer(failure: &Failure) -> bool {
-    failure.code == ErrorCode::NewerRecord
+    failure.code == Some(ErrorCode::NewerRecord)
 }
 
 #[cfg(test)]

@@ -205,9 +205,7 @@ fn print(format: Format, table: &TextTable, value: &impl Serialize) -> Result<()
 fn manifest(store: &Store, at: &At, machine: &Machine) -> Result<Manifest, Stopped> {
     let resolved = machine.runtime.block_on(resolve(store, at));
     resolved.map_err(|unresolved| match unresolved {
-        Unresolved::Absent(failure) => {
-            Stopped::not_found(failure.code(ErrorCode::UnknownSnapshot))
-        }
+        Unresolved::Absent(failure) => Stopped::not_found(failure.code(ErrorCode::UnknownSnapshot)),
         Unresolved::Failed(failure) => Stopped::from(failure),
     })
 }
