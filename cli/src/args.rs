@@ -5,6 +5,7 @@ mod schedule;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use tenfold_core::failure::Failure;
 use tenfold_core::snapshot;
 
@@ -16,6 +17,7 @@ use crate::service::http::HttpListen;
 use crate::service::notify::Notify;
 
 pub use schedule::{OneSchedule, Schedule, SchemaOf};
+use crate::terminal::View;
 
 /// Customer lifetime value and exact deciles, every night, as one published snapshot.
 #[derive(Debug, Parser)]
@@ -43,14 +45,22 @@ pub struct Global {
     #[arg(long, global = true, env = "TENFOLD_STORE", value_name = "URL")]
     pub store: Option<String>,
     /// How to print
-    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, env = "TENFOLD_OUTPUT")]
     pub output: Format,
+    /// Configuration file; ~/.config/tenfold/config.toml when left out, none when empty
+    #[arg(long, global = true, env = "TENFOLD_CONFIG", value_name = "FILE")]
+    pub config: Option<String>,
+    /// Context of the configuration file: which coordinator to ask, and how
+    #[arg(long, global = true, env = "TENFOLD_CONTEXT", value_name = "NAME")]
+    pub context: Option<String>,
     /// Memory that may be used, such as 512MiB or 4GiB
     #[arg(long, global = true, env = "TENFOLD_MEMORY", default_value = "1GiB")]
     pub memory: String,
     /// Threads that may be used; as many as there are processors when left out
     #[arg(long, global = true, env = "TENFOLD_THREADS")]
     pub threads: Option<usize>,
+    #[command(flatten)]
+    pub view: View,
 }
 
 #[derive(Debug, Subcommand)]
@@ -132,12 +142,36 @@ pub enum Command {
     /// The coordinator and what it has to work with
     #[command(subcommand)]
     Cluster(Cluster),
+    /// Watch runs, steps, tasks and workers in place; q leaves
+    Top {
+        /// Print one frame; so it is, too, when standard output is no terminal
+        #[arg(long)]
+        once: bool,
+        #[command(flatten)]
+        remote: Remote,
+    },
     /// Tokens that coordinators know their callers by
     #[command(subcommand)]
     Token(Token),
     /// Targets that a coordinator tells what happened
     #[command(subcommand)]
     Notify(NotifyVerb),
+    /// The configuration file and its contexts
+    #[command(subcommand)]
+    Config(Config),
+    /// Say what an error code means and what to do
+    Explain {
+        /// The code, such as E1101
+        code: String,
+    },
+    /// Print the script that completes commands in a shell
+    Completion { shell: Shell },
+    /// Write the manual pages
+    Man {
+        /// Folder to write a page for each command to; the main page goes to standard output when
+        /// left out
+        folder: Option<PathBuf>,
+    },
     /// Query a snapshot
     Sql {
         /// The query, such as "SELECT * FROM customer_value LIMIT 10"
@@ -471,9 +505,8 @@ pub enum Run {
     Logs {
         #[command(flatten)]
         run: OneRun,
-        /// Go on until it has ended
-        #[arg(short, long)]
-        follow: bool,
+        #[command(flatten)]
+        wanted: Wanted,
     },
     /// List the tasks of a run and the attempts at them
     Tasks {
@@ -498,6 +531,37 @@ pub enum Run {
         #[command(flatten)]
         waiting: Waiting,
     },
+}
+
+/// Which of the things that happened to print.
+#[derive(Debug, Args)]
+pub struct Wanted {
+    /// Go on until it has ended
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only of this step, such as fit
+    #[arg(long)]
+    pub step: Option<String>,
+    /// Only what matters at least so much
+    #[arg(long, value_enum, default_value_t = Level::Info)]
+    pub level: Level,
+    /// Only what happened in the last so long, such as 90s, 30m or 2h
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    pub since: Option<u64>,
+    /// Only the last so many
+    #[arg(long, value_name = "N", conflicts_with = "follow")]
+    pub tail: Option<usize>,
+}
+
+/// How much something matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Level {
+    /// It went on
+    Info,
+    /// Something went wrong and was tried again
+    Warning,
+    /// It failed
+    Error,
 }
 
 /// Which run.
@@ -607,6 +671,39 @@ pub enum Token {
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Show the settings
+    View {
+        /// Also show where each value comes from
+        #[arg(long)]
+        show_origin: bool,
+    },
+    /// List the contexts
+    GetContexts,
+    /// Choose the context that commands use when none is named
+    UseContext { context: String },
+    /// Change a setting in the configuration file
+    Set {
+        /// Name of the setting: that of its option, without dashes before it
+        key: String,
+        value: String,
+        /// Part of the file; that of the context that --context names, or else what every command
+        /// listens to, when left out
+        #[arg(long, value_enum)]
+        section: Option<FileSection>,
+    },
+}
+
+/// A part of the configuration file.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum FileSection {
+    /// For `tenfold coordinator` and `tenfold up`
+    Coordinator,
+    /// For `tenfold worker`
+    Worker,
 }
 
 /// What the bearer of a token may do.

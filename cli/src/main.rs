@@ -2,7 +2,9 @@
 
 mod args;
 mod commands;
+mod config;
 mod demo;
+mod examples;
 mod log;
 mod machine;
 mod output;
@@ -10,22 +12,20 @@ mod pool;
 mod progress;
 mod project;
 mod service;
+mod terminal;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use tenfold_core::failure::FailureClass;
 
-use crate::args::Arguments;
+use crate::commands::Stopped;
 
 /// Returns memory to the system after the large, short-lived columns of each task.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    log::begin();
-    match commands::run(arguments) {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(stopped) => {
             if !stopped.failure.message.is_empty() {
@@ -37,4 +37,11 @@ fn main() -> ExitCode {
             ExitCode::from(stopped.code)
         }
     }
+}
+
+fn run() -> Result<(), Stopped> {
+    let arguments = config::arguments(std::env::args_os().collect())?;
+    terminal::begin(arguments.global.view.clone());
+    log::begin();
+    commands::run(arguments)
 }

@@ -19,9 +19,11 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use serde::Serialize;
 use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
+use tenfold_core::project::near::did_you_mean;
 
 use self::datum::Datum;
 use self::render::{csv_cell, json, precise, short, yaml};
+use crate::terminal::view;
 
 /// How rows and records are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -65,6 +67,14 @@ pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<(), Failure>) -> R
     quietly(out.flush())
 }
 
+/// Prints a text.
+///
+/// # Errors
+/// When standard output cannot be written. A closed pipe is no error.
+pub fn text_to_stdout(text: &str) -> Result<(), Failure> {
+    to_stdout(|out| quietly(out.write_all(text.as_bytes())))
+}
+
 /// Writes rows. JSON is an array with one object per line; NULL is `-` in tables and nothing in
 /// CSV, where an empty text is `""`.
 ///
@@ -76,6 +86,11 @@ pub fn write_batches(
     schema: &SchemaRef,
     batches: &[RecordBatch],
 ) -> Result<(), Failure> {
+    let named = !view().columns.is_empty();
+    if named && matches!(format, Format::Table | Format::Wide | Format::Csv) {
+        return Err(Failure::config("a query names its columns itself")
+            .remedy("leave --columns out, and select them in the query"));
+    }
     quietly(match format {
         Format::Table => aligned(out, schema, batches, short),
         Format::Wide => aligned(out, schema, batches, precise),
@@ -121,18 +136,59 @@ impl TextTable {
     /// # Errors
     /// When `out` cannot be written; a closed pipe is no error.
     pub fn write(&self, out: &mut dyn Write, format: Format) -> Result<(), Failure> {
+        let view = view();
+        let wanted = self.with_columns(&view.columns)?;
+        wanted.write_whole(out, format, !view.no_headers)
+    }
+
+    fn write_whole(
+        &self,
+        out: &mut dyn Write,
+        format: Format,
+        headers: bool,
+    ) -> Result<(), Failure> {
         quietly(match format {
-            Format::Csv => self.write_csv(out),
+            Format::Csv => self.write_csv(out, headers),
             Format::Name => self
                 .rows
                 .iter()
                 .try_for_each(|row| writeln!(out, "{}", row.first().map_or("", String::as_str))),
-            _ => self.write_aligned(out),
+            _ => self.write_aligned(out, headers),
         })
     }
 
-    fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
-        for row in std::iter::once(&self.headers).chain(&self.rows) {
+    /// The table with these columns alone, in this order; all of them when none is named.
+    fn with_columns(&self, names: &[String]) -> Result<Self, Failure> {
+        if names.is_empty() {
+            return Ok(self.clone());
+        }
+        let known = || self.headers.iter().map(String::as_str);
+        let place = |name: &String| {
+            let found = self
+                .headers
+                .iter()
+                .position(|header| header.eq_ignore_ascii_case(name));
+            found.ok_or_else(|| {
+                Failure::config(format!("there is no column {name}"))
+                    .remedy(did_you_mean(name, known().collect::<Vec<_>>()))
+            })
+        };
+        let places: Vec<usize> = names.iter().map(place).collect::<Result<_, _>>()?;
+        let pick = |row: &Vec<String>| {
+            let cells = places.iter().filter_map(|&place| row.get(place).cloned());
+            cells.collect::<Vec<_>>()
+        };
+        let right = |&place: &usize| self.right_aligned.get(place) == Some(&true);
+        Ok(Self {
+            headers: pick(&self.headers),
+            rows: self.rows.iter().map(pick).collect(),
+            right_aligned: places.iter().map(right).collect(),
+        })
+    }
+
+    fn write_csv(&self, out: &mut dyn Write, headers: bool) -> io::Result<()> {
+        let headers = headers.then_some(&self.headers);
+        for row in headers.into_iter().chain(&self.rows) {
             let cells: Vec<_> = row.iter().map(|cell| csv_cell(cell)).collect();
             writeln!(out, "{}", cells.join(","))?;
         }
@@ -141,13 +197,15 @@ impl TextTable {
 
     /// Two spaces between columns, none at the end of a line. A cell of several lines (a query
     /// plan) goes on below itself.
-    fn write_aligned(&self, out: &mut dyn Write) -> io::Result<()> {
-        let headers = self
+    fn write_aligned(&self, out: &mut dyn Write, with_headers: bool) -> io::Result<()> {
+        let headers: Vec<Vec<String>> = self
             .headers
             .iter()
             .map(|header| vec![header.to_uppercase()])
             .collect();
-        let rows: Vec<Vec<Vec<String>>> = std::iter::once(headers)
+        let rows: Vec<Vec<Vec<String>>> = with_headers
+            .then_some(headers)
+            .into_iter()
             .chain(
                 self.rows
                     .iter()
@@ -232,7 +290,7 @@ fn aligned(
         table.rows.push(row.iter().map(text).collect());
         Ok(())
     })?;
-    table.write_aligned(out)
+    table.write_aligned(out, !view().no_headers)
 }
 
 fn json_rows(
@@ -270,7 +328,9 @@ fn csv_rows(out: &mut dyn Write, schema: &Schema, batches: &[RecordBatch]) -> io
         .iter()
         .map(|field| csv_cell(field.name()))
         .collect();
-    writeln!(out, "{}", headers.join(","))?;
+    if !view().no_headers {
+        writeln!(out, "{}", headers.join(","))?;
+    }
     each_row(batches, |row| {
         let cells: Vec<_> = row.iter().map(render::csv_datum).collect();
         writeln!(out, "{}", cells.join(","))

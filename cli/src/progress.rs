@@ -1,12 +1,13 @@
 //! How a refresh goes on: one line per finished step, and on a terminal a bar for the step at work.
 //! Always on standard error.
 
-use std::io::IsTerminal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tenfold_coordinator::Progress;
+
+use crate::terminal;
 
 /// Shows the steps of a refresh.
 pub struct Shown {
@@ -23,10 +24,10 @@ struct Step {
 }
 
 impl Shown {
-    /// Bars when standard error is a terminal.
+    /// Bars when standard error is a terminal that can draw.
     pub fn new() -> Self {
         Self {
-            bars: std::io::stderr().is_terminal(),
+            bars: terminal::draws(),
             step: Mutex::new(None),
         }
     }
@@ -73,6 +74,9 @@ impl Progress for Shown {
         };
         if let Some(bar) = step.bar {
             bar.finish_and_clear();
+        }
+        if terminal::view().quiet {
+            return;
         }
         let reused = match step.adopted {
             0 => String::new(),

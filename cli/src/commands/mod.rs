@@ -1,10 +1,12 @@
 //! One file per verb.
 
 mod between;
+mod config;
 mod customer;
 mod decile;
 mod diff;
 mod doctor;
+mod explain;
 mod init;
 mod marks;
 mod params;
@@ -14,6 +16,7 @@ mod refresh;
 mod remote;
 mod retain;
 mod sample;
+mod shell;
 mod snapshot;
 mod sql;
 mod token;
@@ -121,9 +124,14 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
             machine.runtime.block_on(notifier.test(&target, now_ms))?;
             eprintln!("{target} took the message");
         }
+        Command::Top { once, remote: to } => remote::top(once, &to, &global, &machine)?,
         Command::Token(Token::New { name, role, file }) => {
             token::new(&name, role, file.as_deref(), &global)?;
         }
+        Command::Config(verb) => config::run(&verb, &global)?,
+        Command::Explain { code } => explain::run(&code)?,
+        Command::Completion { shell } => shell::completion(shell)?,
+        Command::Man { folder } => shell::man(folder.as_deref())?,
         Command::Sql { query, at } => sql::run(&query, at, &global, &machine)?,
     }
     Ok(())

@@ -31,3 +31,4 @@ mod snapshots;
 mod support;
 mod surface;
 mod tiles;
+mod transcripts;

@@ -179,3 +179,42 @@ fn the_doctor_says_what_is_well_and_what_is_not() {
     assert_eq!(bad[0]["check"], "coordinator");
     assert!(bad[0]["remedy"].as_str().unwrap().contains("TENFOLD_ADDR"));
 }
+
+#[test]
+fn the_story_of_a_run_survives_its_coordinator() {
+    let mut cluster = Cluster::new(shop());
+    let _worker = cluster.worker("a");
+    let run = cluster.submit(AS_OF);
+    cluster.succeeded(&run);
+    let told = |cluster: &Cluster| {
+        let logs = cluster.ask(&["run", "logs", &run]).text();
+        let tasks = cluster.ask(&["run", "tasks", &run, "-o", "name"]).text();
+        let steps = cluster.ask(&["run", "get", &run, "-o", "json"]).json()["steps"].clone();
+        (logs, tasks, steps)
+    };
+    let before = told(&cluster);
+    assert!(before.0.contains("fit: done"), "{}", before.0);
+    assert!(before.1.lines().count() > 1, "{}", before.1);
+    cluster.coordinator.kill();
+    cluster.restart();
+    assert_eq!(told(&cluster), before);
+}
+
+#[test]
+fn the_story_of_a_run_shows_no_row() {
+    let project = shop();
+    project.write("sales/2.csv", "id,customer,day,amount\nbroken");
+    let mut cluster = Cluster::new(project);
+    let _worker = cluster.worker("a");
+    let run = cluster.submit(AS_OF);
+    assert_eq!(cluster.ask(&["run", "wait", &run]).code, Some(1));
+    cluster.coordinator.kill();
+    cluster.restart();
+    let logs = cluster
+        .ask(&["run", "logs", &run, "--level", "error"])
+        .text();
+    assert!(logs.contains("tenfold run describe"), "{logs}");
+    assert!(!logs.contains("2.csv"), "{logs}");
+    let described = cluster.ask(&["run", "describe", &run]).text();
+    assert!(described.contains("2.csv"), "{described}");
+}

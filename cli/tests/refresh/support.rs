@@ -204,6 +204,7 @@ pub fn binary() -> Command {
     for name in ["PROJECT", "STORE", "STATE", "MEMORY", "THREADS", "SHARDS"] {
         command.env_remove(format!("TENFOLD_{name}"));
     }
+    command.env("TENFOLD_CONFIG", "");
     command
 }
 

@@ -82,7 +82,7 @@ impl OnWorkers {
                     let event = Event {
                         step,
                         worker,
-                        ..Event::of_run(self.now(), Level::Warning, failure.to_string())
+                        ..Event::failure(self.now(), Level::Warning, &failure)
                     };
                     self.cluster.live.happened(&self.run, event);
                     self.cluster.changed();

@@ -1,16 +1,20 @@
 //! What is known of runs beyond the ledger: steps, tasks and what happened. It is kept in memory
-//! while a coordinator serves, and told to whoever watches.
+//! while a coordinator serves, and told to whoever watches; [`super::story`] keeps it in the store
+//! when a run ends.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use tenfold_core::failure::Failure;
 use tenfold_core::lease::TaskView;
 
 use super::lock;
+use super::story::{self, Story};
 
 /// Runs whose story is kept.
 const RUNS_KEPT: usize = 200;
+/// Stories from the store that are kept at hand.
+const STORIES_KEPT: usize = 50;
 /// Things that happened to one run and are kept.
 const EVENTS_KEPT: usize = 10_000;
 
@@ -18,6 +22,8 @@ const EVENTS_KEPT: usize = 10_000;
 #[derive(Default)]
 pub(crate) struct LiveRuns {
     runs: Mutex<BTreeMap<String, LiveRun>>,
+    /// Stories from the store, each up to a try.
+    told: Mutex<BTreeMap<String, (u32, Arc<Story>)>>,
 }
 
 /// One run.
@@ -27,6 +33,10 @@ pub(crate) struct LiveRun {
     pub events: Vec<Event>,
     /// Things that happened before those that are kept.
     pub forgotten: usize,
+    /// The first try that this coordinator served.
+    first_try: Option<u32>,
+    /// The try that is served.
+    try_number: u32,
 }
 
 /// A step of a run.
@@ -50,8 +60,11 @@ pub(crate) struct Event {
     pub at_ms: i64,
     pub level: Level,
     pub message: String,
+    /// The message as the store may keep it.
+    pub kept: String,
     pub step: String,
     pub worker: String,
+    pub try_number: u32,
 }
 
 /// How much an event matters.
@@ -75,12 +88,23 @@ impl Level {
 impl Event {
     /// Something that concerns the run as a whole.
     pub fn of_run(at_ms: i64, level: Level, message: impl Into<String>) -> Self {
+        let message = message.into();
         Self {
             at_ms,
             level,
-            message: message.into(),
+            kept: message.clone(),
+            message,
             step: String::new(),
             worker: String::new(),
+            try_number: 0,
+        }
+    }
+
+    /// Something did not succeed.
+    pub fn failure(at_ms: i64, level: Level, failure: &Failure) -> Self {
+        Self {
+            kept: story::kept(failure),
+            ..Self::of_run(at_ms, level, failure.to_string())
         }
     }
 }
@@ -103,8 +127,9 @@ impl LiveRuns {
     }
 
     /// Notes that something happened.
-    pub fn happened(&self, run: &str, event: Event) {
+    pub fn happened(&self, run: &str, mut event: Event) {
         self.change(run, |live| {
+            event.try_number = live.try_number;
             live.events.push(event);
             if live.events.len() > EVENTS_KEPT {
                 let over = live.events.len() - EVENTS_KEPT;
@@ -116,8 +141,36 @@ impl LiveRuns {
 
     /// Notes why something did not succeed.
     pub fn failed(&self, run: &str, at_ms: i64, failure: &Failure) {
-        let event = Event::of_run(at_ms, Level::Error, failure.to_string());
-        self.happened(run, event);
+        self.happened(run, Event::failure(at_ms, Level::Error, failure));
+    }
+
+    /// Notes that a try of a run is served.
+    pub fn begins(&self, run: &str, number: u32) {
+        self.change(run, |live| {
+            live.first_try.get_or_insert(number);
+            live.try_number = number;
+        });
+    }
+
+    /// The first try of a run that this coordinator served.
+    pub fn first_try(&self, run: &str) -> Option<u32> {
+        lock(&self.runs).get(run)?.first_try
+    }
+
+    /// The story of a run up to a try, when it was read before.
+    pub fn told(&self, run: &str, up_to: u32) -> Option<Arc<Story>> {
+        let told = lock(&self.told);
+        let (known, story) = told.get(run)?;
+        (*known == up_to).then(|| story.clone())
+    }
+
+    /// Keeps the story of a run up to a try at hand.
+    pub fn tell(&self, run: &str, up_to: u32, story: Arc<Story>) {
+        let mut told = lock(&self.told);
+        told.insert(run.to_owned(), (up_to, story));
+        while told.len() > STORIES_KEPT {
+            told.pop_first();
+        }
     }
 
     /// Changes what is known of a run.

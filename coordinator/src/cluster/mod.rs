@@ -17,6 +17,7 @@ pub mod runs;
 mod schedule_calls;
 mod schedules;
 pub mod settings;
+mod story;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

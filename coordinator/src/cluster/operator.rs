@@ -77,7 +77,20 @@ impl Operator for OperatorService {
     }
 
     async fn get_run(&self, request: Request<proto::GetRunRequest>) -> Answer<proto::Run> {
-        self.shown(&request.into_inner().run)
+        let mut shown = self.shown(&request.into_inner().run)?;
+        let ledger = self.cluster.ledger();
+        let run = find(&ledger, &shown.get_ref().run)?;
+        let shown_run = shown.get_mut();
+        if shown_run.steps.is_empty() && run.state.is_final() {
+            shown_run.steps = self
+                .cluster
+                .story(run)
+                .await
+                .map_err(refused)?
+                .steps
+                .clone();
+        }
+        Ok(shown)
     }
 
     async fn list_runs(
@@ -147,9 +160,13 @@ impl Operator for OperatorService {
     ) -> Answer<Self::RunEventsStream> {
         let request = request.into_inner();
         let cluster = self.cluster.clone();
-        let run = find(&cluster.ledger(), &request.run)?.run.clone();
+        let ledger = cluster.ledger();
+        let run = find(&ledger, &request.run)?;
+        let before = cluster.story(run).await.map_err(refused)?.events.clone();
+        let run = run.run.clone();
         let changes = cluster.watch();
         let follow = request.follow;
+        let before = futures::stream::iter(before.into_iter().map(Ok));
         let stream = futures::stream::try_unfold(
             (cluster, changes, 0, false),
             move |(cluster, mut changes, from, over)| {
@@ -164,7 +181,9 @@ impl Operator for OperatorService {
                         let (next, events) = cluster.live.events_from(&run, from);
                         let over = ended || !follow;
                         if !events.is_empty() || over {
-                            let shown = events.into_iter().map(|event| shown_event(&run, event));
+                            let shown = events
+                                .iter()
+                                .map(|event| super::render::event(&run, event, &event.message));
                             let shown: Vec<_> = shown.map(Ok).collect();
                             let state = (cluster, changes, next, over);
                             return Ok(Some((futures::stream::iter(shown), state)));
@@ -176,7 +195,7 @@ impl Operator for OperatorService {
                 }
             },
         );
-        Ok(Response::new(stream.try_flatten().boxed()))
+        Ok(Response::new(before.chain(stream.try_flatten()).boxed()))
     }
 
     async fn cancel_run(&self, request: Request<proto::CancelRunRequest>) -> Answer<proto::Run> {
@@ -217,10 +236,20 @@ impl Operator for OperatorService {
         request: Request<proto::ListTasksRequest>,
     ) -> Answer<proto::ListTasksResponse> {
         let request = request.into_inner();
-        let run = find(&self.cluster.ledger(), &request.run)?.run.clone();
-        Ok(Response::new(proto::ListTasksResponse {
-            tasks: self.cluster.shown_tasks(&run, request.failed_only),
-        }))
+        let ledger = self.cluster.ledger();
+        let run = find(&ledger, &request.run)?;
+        let before = self.cluster.story(run).await.map_err(refused)?;
+        let spoilt = |task: &&proto::Task| {
+            let failed = |state: &str| matches!(state, "failed" | "lost");
+            task.attempts.iter().any(|attempt| failed(&attempt.state))
+        };
+        let before = before.tasks.iter();
+        let mut tasks: Vec<proto::Task> = before
+            .filter(|task| !request.failed_only || spoilt(task))
+            .cloned()
+            .collect();
+        tasks.extend(self.cluster.shown_tasks(&run.run, request.failed_only));
+        Ok(Response::new(proto::ListTasksResponse { tasks }))
     }
 
     async fn plan_backfill(
@@ -615,17 +644,6 @@ impl Cluster {
             shards: plan.shards,
             notes: prepared.planned.notes.clone(),
         })
-    }
-}
-
-fn shown_event(run: &str, event: super::live::Event) -> proto::RunEvent {
-    proto::RunEvent {
-        at: time(event.at_ms),
-        run: run.to_owned(),
-        level: event.level.name().to_owned(),
-        message: event.message,
-        step: event.step,
-        worker: event.worker,
     }
 }
 

@@ -7,7 +7,7 @@ use tenfold_core::snapshot::{Manifest, RunSummary};
 use tenfold_proto::{self as proto, Problem};
 
 use super::Cluster;
-use super::live::{LiveRun, LiveStep};
+use super::live::{Event, LiveRun, LiveStep};
 
 /// A time as RFC 3339 in UTC.
 pub(crate) fn time(ms: i64) -> String {
@@ -84,7 +84,7 @@ impl Cluster {
         }
     }
 
-    fn shown_step(&self, step: &LiveStep) -> proto::Step {
+    pub(crate) fn shown_step(&self, step: &LiveStep) -> proto::Step {
         let tasks = self.tasks_of(step);
         let count = |state: TaskState| tasks.iter().filter(|task| task.state == state).count();
         let failed: usize = tasks.iter().map(failed_attempts).sum();
@@ -110,11 +110,21 @@ impl Cluster {
         }
     }
 
-    /// The tasks of a run, step by step.
+    /// The tasks of a run, step by step, as far as this coordinator saw them.
     pub(crate) fn shown_tasks(&self, run: &str, failed_only: bool) -> Vec<proto::Task> {
         let live = self.live.get(run);
+        self.shown_tasks_of(run, live.steps.iter(), failed_only)
+    }
+
+    /// The tasks of some steps of a run.
+    pub(crate) fn shown_tasks_of<'a>(
+        &self,
+        run: &str,
+        steps: impl Iterator<Item = &'a LiveStep>,
+        failed_only: bool,
+    ) -> Vec<proto::Task> {
         let mut shown = Vec::new();
-        for step in &live.steps {
+        for step in steps {
             for task in self.tasks_of(step) {
                 if failed_only && failed_attempts(&task) == 0 {
                     continue;
@@ -177,6 +187,18 @@ pub(crate) fn worker_state(worker: &WorkerView) -> &'static str {
         WorkerView { draining: true, .. } => "draining",
         WorkerView { cordoned: true, .. } => "cordoned",
         _ => "live",
+    }
+}
+
+/// Something that happened, with the message as it is or as it may be kept.
+pub(crate) fn event(run: &str, event: &Event, message: &str) -> proto::RunEvent {
+    proto::RunEvent {
+        at: time(event.at_ms),
+        run: run.to_owned(),
+        level: event.level.name().to_owned(),
+        message: message.to_owned(),
+        step: event.step.clone(),
+        worker: event.worker.clone(),
     }
 }
 

@@ -57,6 +57,7 @@ pub async fn serve(cluster: Arc<Cluster>) {
 
 /// Brings a run to its end.
 async fn one(cluster: &Arc<Cluster>, run: &Run) -> Result<(), NotAdded> {
+    cluster.live.begins(&run.run, run.tries);
     let ending = match (run.state, &run.publishing) {
         (RunState::Publishing, Some((_, manifest))) => {
             finish_publication(cluster, manifest).await?
@@ -118,6 +119,8 @@ async fn end(cluster: &Arc<Cluster>, run: &Run, ending: Ending) -> Result<(), No
             cluster.live.happened(&run.run, event);
         }
     }
+    // Before it is known to be over, so that whoever sees the end can ask for the story.
+    cluster.keep_story(run).await;
     let id = run.run.clone();
     let added = cluster
         .add_if(|ledger| {

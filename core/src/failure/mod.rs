@@ -87,9 +87,16 @@ impl Failure {
 
     /// The stable code: its own, or the general one of its class.
     pub fn number(&self) -> &'static str {
-        self.code
-            .unwrap_or_else(|| ErrorCode::general(self.class))
-            .number()
+        self.kind().number()
+    }
+
+    /// What its code stands for.
+    pub fn title(&self) -> &'static str {
+        self.kind().title()
+    }
+
+    fn kind(&self) -> ErrorCode {
+        self.code.unwrap_or_else(|| ErrorCode::general(self.class))
     }
 
     /// Adds what to do about it.

@@ -18,7 +18,7 @@ mod model;
 mod model_decile;
 mod model_source;
 mod name;
-mod near;
+pub mod near;
 mod parse;
 mod path;
 mod schedule;

@@ -24,7 +24,7 @@ pub(super) fn nearest<'a>(
 }
 
 /// A remedy that names the nearest candidate, or else all of them.
-pub(super) fn did_you_mean<'a>(
+pub fn did_you_mean<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str> + Clone,
 ) -> String {

@@ -3,10 +3,12 @@
 mod ask;
 mod backfill;
 mod cluster;
+mod logs;
 mod run;
 mod schedule;
 mod shown;
 mod submit;
+mod top;
 mod wait;
 mod worker;
 
@@ -17,4 +19,5 @@ pub use run::run;
 pub use schedule::schedule;
 pub use shown::list;
 pub use submit::submit;
+pub use top::top;
 pub use worker::worker;

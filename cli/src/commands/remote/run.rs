@@ -1,19 +1,18 @@
 //! `tenfold run …`: looks at runs and changes their course.
 
-use futures::StreamExt;
-use tenfold_core::failure::Failure;
 use tenfold_proto::{
     self as proto, CancelRunRequest, GetRunRequest, ListRunsRequest, ListTasksRequest,
-    RetryRunRequest, RunEventsRequest,
+    RetryRunRequest,
 };
 
 use super::ask::{Asking, within};
+use super::logs::{line, logs};
 use super::shown::{self, took};
-use super::wait::{Showing, event_line, exit, until_over};
+use super::wait::{Showing, exit, until_over};
 use crate::args::{Global, OneRun, Run};
 use crate::commands::Stopped;
 use crate::machine::Machine;
-use crate::output::{Format, to_stdout};
+use crate::output::Format;
 
 pub fn run(verb: &Run, global: &Global, machine: &Machine) -> Result<(), Stopped> {
     let format = global.output;
@@ -70,7 +69,7 @@ pub fn run(verb: &Run, global: &Global, machine: &Machine) -> Result<(), Stopped
                 )
                 .await
             }
-            Run::Logs { run, follow } => logs(run, *follow, format).await,
+            Run::Logs { run, wanted } => logs(run, wanted, format).await,
             Run::Tasks { run, failed } => {
                 let request = ListTasksRequest {
                     run: run.run.clone(),
@@ -155,68 +154,6 @@ async fn wait(
     }
     // The first one that did not succeed decides.
     ended.iter().try_for_each(|run| exit(run, allow_partial))
-}
-
-async fn logs(run: &OneRun, follow: bool, format: Format) -> Result<(), Stopped> {
-    let asking = Asking::new(&run.remote)?;
-    let request = RunEventsRequest {
-        run: run.run.clone(),
-        follow,
-    };
-    let mut events = asking
-        .ask(async |mut operator| operator.run_events(request.clone()).await)
-        .await?;
-    let mut all = Vec::new();
-    while let Some(event) = events.next().await {
-        let event = event.map_err(|status| asking.stopped(&status))?;
-        match format {
-            Format::Table | Format::Wide => line(&event_line(&event))?,
-            Format::Jsonl => shown::list(
-                format,
-                &crate::output::TextTable::default(),
-                "RunEvent",
-                "RunEventList",
-                std::slice::from_ref(&event),
-            )?,
-            _ => all.push(event),
-        }
-    }
-    match format {
-        Format::Table | Format::Wide | Format::Jsonl => Ok(()),
-        _ => Ok(shown::list(
-            format,
-            &events_table(&all),
-            "RunEvent",
-            "RunEventList",
-            &all,
-        )?),
-    }
-}
-
-fn events_table(events: &[proto::RunEvent]) -> crate::output::TextTable {
-    let row = |event: &proto::RunEvent| {
-        vec![
-            event.at.clone(),
-            event.level.clone(),
-            event.step.clone(),
-            event.worker.clone(),
-            event.message.clone(),
-        ]
-    };
-    crate::output::TextTable {
-        headers: ["at", "level", "step", "worker", "message"]
-            .map(str::to_owned)
-            .to_vec(),
-        rows: events.iter().map(row).collect(),
-        right_aligned: Vec::new(),
-    }
-}
-
-fn line(text: &str) -> Result<(), Failure> {
-    to_stdout(|out| {
-        let written = writeln!(out, "{text}");
-        written.map_err(|error| Failure::config(format!("cannot write: {error}")))
-    })
 }
 
 /// A run for a person who wants to know what went on and what to do.

@@ -7,6 +7,7 @@ use tenfold_proto::{Run, Task, Worker};
 use crate::commands::print;
 use crate::machine::shown_bytes;
 use crate::output::{Format, TextTable};
+use crate::terminal;
 
 /// Version of the records that programs read.
 const API_VERSION: &str = "tenfold/v1";
@@ -89,7 +90,7 @@ pub fn runs(runs: &[Run], format: Format) -> TextTable {
             run.run.clone(),
             run.state.clone(),
             run.as_of.clone(),
-            run.submitted_at.clone(),
+            shown_time(format, &run.submitted_at),
             took(&run.started_at, &run.ended_at),
             snapshot,
             by,
@@ -156,7 +157,7 @@ pub fn tasks(tasks: &[Task]) -> TextTable {
 }
 
 /// Workers as rows.
-pub fn workers(workers: &[Worker]) -> TextTable {
+pub fn workers(workers: &[Worker], format: Format) -> TextTable {
     let headers = [
         "worker", "state", "running", "slots", "memory", "leased", "reported", "version",
     ];
@@ -168,7 +169,7 @@ pub fn workers(workers: &[Worker]) -> TextTable {
             worker.slots.to_string(),
             shown_bytes(worker.memory_bytes),
             shown_bytes(worker.leased_bytes),
-            worker.last_report_at.clone(),
+            shown_time(format, &worker.last_report_at),
             worker.version.clone(),
         ]
     };
@@ -176,6 +177,14 @@ pub fn workers(workers: &[Worker]) -> TextTable {
         headers: headers.map(str::to_owned).to_vec(),
         rows: workers.iter().map(row).collect(),
         right_aligned: vec![false, false, true, true, true, true],
+    }
+}
+
+/// A time in a table for people, and as it is for programs.
+fn shown_time(format: Format, text: &str) -> String {
+    match format {
+        Format::Table | Format::Wide => terminal::time(text),
+        _ => text.to_owned(),
     }
 }
 

@@ -1,6 +1,5 @@
 //! Waiting for runs: silently, with their steps, or with all that happens.
 
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -13,6 +12,7 @@ use super::ask::Asking;
 use super::shown::took;
 use crate::args::Waiting;
 use crate::commands::Stopped;
+use crate::terminal;
 
 /// Pause before a watch that broke off is begun again.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -137,7 +137,7 @@ fn show_change(before: Option<&Run>, now: &Run) {
         say(&format!("{} {}", now.run, now.state));
     }
     let at_work = now.steps.last().filter(|step| step.ended_at.is_empty());
-    if let Some(step) = at_work.filter(|_| std::io::stderr().is_terminal()) {
+    if let Some(step) = at_work.filter(|_| terminal::draws()) {
         let (step, failed) = (step, failed_attempts(step));
         eprint!(
             "{CLEAR}  {:<8} {}/{} done, {} running{failed}",
@@ -150,8 +150,9 @@ fn show_change(before: Option<&Run>, now: &Run) {
 const CLEAR: &str = "\r\x1b[2K";
 
 fn say(line: &str) {
-    match std::io::stderr().is_terminal() {
+    match terminal::draws() {
         true => eprintln!("{CLEAR}{line}"),
+        false if terminal::view().quiet => {}
         false => eprintln!("{line}"),
     }
 }
@@ -207,7 +208,7 @@ pub fn event_line(event: &RunEvent) -> String {
         level => format!("{level}: "),
     };
     let message = event.message.replace('\n', "\n    ");
-    format!("{} {level}{message}", event.at)
+    format!("{} {level}{message}", terminal::time(&event.at))
 }
 
 /// What the end of a run means for the exit code.
@@ -219,10 +220,10 @@ pub fn exit(run: &Run, allow_partial: bool) -> Result<(), Stopped> {
         "cancelled" => 9,
         _ => 1,
     };
+    let how = format!("run {} {}", run.run, run.state.replace('_', " "));
     let failure = match &run.problem {
-        Some(problem) => Failure::from(problem.clone()),
-        None => Failure::config(""),
+        Some(problem) => Failure::from(problem.clone()).within(how),
+        None => Failure::config(how),
     };
-    let failure = failure.within(format!("run {} {}", run.run, run.state.replace('_', " ")));
     Err(Stopped { failure, code })
 }

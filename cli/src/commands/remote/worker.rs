@@ -15,7 +15,7 @@ pub fn worker(verb: &Worker, global: &Global, machine: &Machine) -> Result<(), S
         let (worker, remote) = match verb {
             Worker::Ls { remote } => {
                 let workers = list(&Asking::new(remote)?).await?;
-                let table = shown::workers(&workers);
+                let table = shown::workers(&workers, format);
                 return Ok(shown::list(
                     format,
                     &table,
@@ -47,7 +47,7 @@ pub fn worker(verb: &Worker, global: &Global, machine: &Machine) -> Result<(), S
             }
             _ => one(list(&asking).await?, &worker)?,
         };
-        let table = shown::workers(std::slice::from_ref(&shown));
+        let table = shown::workers(std::slice::from_ref(&shown), format);
         Ok(shown::one(format, &table, "Worker", &shown)?)
     })
 }

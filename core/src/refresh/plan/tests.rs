@@ -93,7 +93,6 @@ fn head(files: &[ListedFile]) -> Head {
             rollback_of: None,
         },
         state: StateIndex {
-            format: StateIndex::FORMAT,
             fingerprint: fingerprint(&project(), 8).unwrap(),
             shards: 8,
             inputs: files.iter().map(taken).collect(),

@@ -1,0 +1,255 @@
+//! What every command prints, whole: scripts of commands with their output in `tests/transcripts`.
+//!
+//! A line that begins with `$` is run; below it stands what it printed: standard output, standard
+//! error behind `|`, and the exit code when it is not 0. What differs from run to run is replaced
+//! by a word in brackets. `TENFOLD_BLESS=1` writes the files anew: read the difference.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use regex::Regex;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::processes::Cluster;
+use crate::support::{Answer, Project, SHOP, binary, csv, sales};
+
+const LOCAL: &str = include_str!("../transcripts/local.txt");
+const SERVICE: &str = include_str!("../transcripts/service.txt");
+const PROGRAM: &str = include_str!("../transcripts/program.txt");
+
+/// Commands whose whole output is looked at by tests of their own.
+const ELSEWHERE: [&str; 14] = [
+    "backfill-",
+    "decile-migrate",
+    "doctor",
+    "notify-",
+    "schedule-",
+    "scrub",
+    "snapshot-diff",
+    "snapshot-expire",
+    "snapshot-pin",
+    "snapshot-rollback",
+    "snapshot-tag",
+    "snapshot-unpin",
+    "snapshot-untag",
+    "snapshot-verify",
+];
+
+/// Commands that look and change nothing, so that they can be run again as JSON.
+const LOOKING: [&str; 17] = [
+    "config get-contexts",
+    "config view",
+    "cluster status",
+    "customer get",
+    "decile show",
+    "params get",
+    "plan",
+    "quarantine ls",
+    "run describe",
+    "run get",
+    "run logs",
+    "run ls",
+    "run tasks",
+    "snapshot",
+    "sql",
+    "top",
+    "worker ls",
+];
+
+/// Where the commands of a script run.
+struct Stage {
+    folder: PathBuf,
+    address: String,
+}
+
+impl Stage {
+    fn command(&self, line: &str) -> Command {
+        let mut command = binary();
+        command
+            .args(words(line))
+            .current_dir(&self.folder)
+            .env("TENFOLD_ADDR", &self.address)
+            .env("TENFOLD_CONFIG", self.folder.join("config.toml"))
+            .env("TENFOLD_THREADS", "1")
+            .env("COLUMNS", "100")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a script and gives it with the output that there is now.
+    fn played(&self, script: &str) -> String {
+        let mut text = String::new();
+        for line in script.lines() {
+            if let Some(command) = line.strip_prefix("$ tenfold ") {
+                text.push_str(&format!("{line}\n"));
+                text.push_str(&self.output(command));
+            } else if line.is_empty() || line.starts_with('#') {
+                text.push_str(&format!("{line}\n"));
+            }
+        }
+        text
+    }
+
+    fn output(&self, line: &str) -> String {
+        let answer = Answer::of(self.command(line).output().unwrap());
+        let mut text = answer.text();
+        for line in answer.stderr.lines() {
+            text.push_str(&format!("| {line}\n"));
+        }
+        if answer.code != Some(0) {
+            text.push_str(&format!("[exit {}]\n", answer.code.unwrap()));
+        } else if LOOKING.iter().any(|looking| line.starts_with(looking)) {
+            self.is_json(line);
+        }
+        self.filtered(&text)
+    }
+
+    /// Nothing but data goes to standard output, however much is logged.
+    fn is_json(&self, line: &str) {
+        let mut command = self.command(line);
+        command.args(["-o", "json"]).env("TENFOLD_LOG", "trace");
+        let output = command.output().unwrap();
+        let parsed: Result<Value, _> = serde_json::from_slice(&output.stdout);
+        assert!(parsed.is_ok(), "{line} -o json: {parsed:?}");
+    }
+
+    fn filtered(&self, text: &str) -> String {
+        let folder = self.folder.display().to_string();
+        let mut text = text.replace(&folder, "[FOLDER]");
+        if !self.address.is_empty() {
+            text = text.replace(&self.address, "[ADDRESS]");
+            let bare = self.address.trim_start_matches("http://");
+            text = text.replace(bare, "[ADDRESS]");
+        }
+        text = text.replace(env!("CARGO_PKG_VERSION"), "[VERSION]");
+        for (pattern, word) in [
+            ("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "[TIME]"),
+            ("\\b01[0-9A-HJKMNP-TV-Z]{24}\\b", "[RUN]"),
+            ("\\b[0-9a-f]{64}\\b", "[HASH]"),
+            ("\\btenfold_[0-9a-f]+\\b", "[TOKEN]"),
+            ("\\b[0-9]+(\\.[0-9]+)?( ?s| ?ms)\\b", "[TOOK]"),
+            ("[0-9.]+ (B|KiB|MiB|GiB)\\b", "[SIZE]"),
+            ("[0-9]+ entries", "[COUNT] entries"),
+            ("coordinator  \\S+", "coordinator  [NAME]"),
+            ("in office  \\S+", "in office  [NAME]"),
+            ("^\\S+-[0-9a-f]+ +2 workers", "[NAME]  2 workers"),
+            ("  +", "  "),
+        ] {
+            let pattern = Regex::new(&format!("(?m){pattern}")).unwrap();
+            text = pattern.replace_all(&text, word).into_owned();
+        }
+        text
+    }
+}
+
+/// Splits a line as a shell does, as far as scripts need it.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (place, text) in line.split('"').enumerate() {
+        match place % 2 {
+            1 => words.push(text.to_owned()),
+            _ => words.extend(text.split_whitespace().map(str::to_owned)),
+        }
+    }
+    words
+}
+
+fn compare(name: &str, script: &str, stage: &Stage) {
+    let played = stage.played(script);
+    if std::env::var_os("TENFOLD_BLESS").is_some() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts");
+        std::fs::write(format!("{folder}/{name}.txt"), played).unwrap();
+        return;
+    }
+    let differs = script.lines().zip(played.lines()).position(|(a, b)| a != b);
+    if let Some(place) = differs {
+        let line = |text: &str| text.lines().nth(place).unwrap_or_default().to_owned();
+        panic!(
+            "{name}.txt, line {}:\n  there: {}\n  now:   {}\nTENFOLD_BLESS=1 writes it anew",
+            place + 1,
+            line(script),
+            line(&played)
+        );
+    }
+    assert_eq!(script.lines().count(), played.lines().count(), "{name}.txt");
+}
+
+fn shop() -> Project {
+    let project = Project::new(SHOP);
+    project.write("sales/1.csv", csv(&sales(1, 300, 150)));
+    project
+}
+
+fn stage(project: &Project, address: &str) -> Stage {
+    project.write("config.toml", "");
+    Stage {
+        folder: project.path("").canonicalize().unwrap(),
+        address: address.to_owned(),
+    }
+}
+
+#[test]
+fn commands_on_a_project() {
+    let project = shop();
+    project.write(
+        "broken/tenfold.yaml",
+        "project: shop\ncustomr: {type: int64}\n",
+    );
+    compare("local", LOCAL, &stage(&project, ""));
+}
+
+#[test]
+fn commands_about_the_program_itself() {
+    let project = Project::new(SHOP);
+    compare("program", PROGRAM, &stage(&project, ""));
+}
+
+#[test]
+fn commands_of_operators() {
+    let cluster = Cluster::new(shop());
+    let _worker = cluster.worker("a");
+    compare(
+        "service",
+        SERVICE,
+        &stage(&cluster.project, &cluster.address),
+    );
+}
+
+#[test]
+fn every_command_has_a_transcript() {
+    let folder = TempDir::new().unwrap();
+    let written = binary().arg("man").arg(folder.path()).status().unwrap();
+    assert!(written.success());
+    let pages: BTreeSet<String> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .filter_map(|page| {
+            let name = page.unwrap().file_name().into_string().unwrap();
+            let name = name.strip_prefix("tenfold-")?.strip_suffix(".1")?;
+            Some(name.to_owned())
+        })
+        .filter(|name| name != "help" && !name.contains("-help"))
+        .collect();
+    assert!(pages.contains("run-ls"), "{pages:?}");
+    let played: Vec<String> = [LOCAL, SERVICE, PROGRAM]
+        .iter()
+        .flat_map(|script| script.lines())
+        .filter_map(|line| Some(line.strip_prefix("$ tenfold ")?.replace(' ', "-") + "-"))
+        .collect();
+    let is_group = |page: &str| {
+        let below = format!("{page}-");
+        pages.iter().any(|other| other.starts_with(&below))
+    };
+    for page in &pages {
+        let elsewhere = ELSEWHERE.iter().any(|other| page.starts_with(other));
+        let has = played
+            .iter()
+            .any(|line| line.starts_with(&format!("{page}-")));
+        assert!(
+            has || elsewhere || is_group(page),
+            "no transcript of `tenfold {}`",
+            page.replace('-', " ")
+        );
+    }
+}
