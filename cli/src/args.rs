@@ -16,8 +16,8 @@ use crate::service::coordinator::Listen;
 use crate::service::http::HttpListen;
 use crate::service::notify::Notify;
 
-pub use schedule::{OneSchedule, Schedule, SchemaOf};
 use crate::terminal::View;
+pub use schedule::{OneSchedule, Schedule, SchemaOf};
 
 /// Customer lifetime value and exact deciles, every night, as one published snapshot.
 #[derive(Debug, Parser)]
