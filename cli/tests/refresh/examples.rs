@@ -13,7 +13,8 @@ const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
 
 fn folders() -> BTreeMap<String, PathBuf> {
     let entries = fs::read_dir(EXAMPLES).unwrap().map(|entry| entry.unwrap());
-    let folders = entries.filter(|entry| entry.file_type().unwrap().is_dir());
+    // Others, such as the one for Airflow, are no projects.
+    let folders = entries.filter(|entry| entry.path().join("tenfold.yaml").exists());
     folders
         .map(|entry| (entry.file_name().into_string().unwrap(), entry.path()))
         .collect()

@@ -100,7 +100,8 @@ impl Stage {
         }
         if answer.code != Some(0) {
             text.push_str(&format!("[exit {}]\n", answer.code.unwrap()));
-        } else if LOOKING.iter().any(|looking| line.starts_with(looking)) {
+        } else if LOOKING.iter().any(|looking| line.starts_with(looking)) && !line.contains(" -o ")
+        {
             self.is_json(line);
         }
         self.filtered(&text)
@@ -127,7 +128,7 @@ impl Stage {
         for (pattern, word) in [
             ("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "[TIME]"),
             ("\\b01[0-9A-HJKMNP-TV-Z]{24}\\b", "[RUN]"),
-            ("\\b[0-9a-f]{64}\\b", "[HASH]"),
+            ("\\b([0-9a-f]{64}|[0-9a-f]{12})\\b", "[HASH]"),
             ("\\btenfold_[0-9a-f]+\\b", "[TOKEN]"),
             ("\\b[0-9]+(\\.[0-9]+)?( ?s| ?ms)\\b", "[TOOK]"),
             ("[0-9.]+ (B|KiB|MiB|GiB)\\b", "[SIZE]"),
