@@ -69,7 +69,7 @@ fn files_and_their_order_change_nothing() {
 }
 
 /// The sales as a Parquet file of the same columns.
-fn parquet(project: &Project, name: &str, sales: &[Sale]) {
+pub fn parquet(project: &Project, name: &str, sales: &[Sale]) {
     const FIRST_DAY: i32 = 19_723; // 2024-01-01
     let amounts = Decimal128Array::from_iter_values(sales.iter().map(|sale| sale.cents.into()));
     let regions = sales

@@ -7,8 +7,9 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use serde_json::Value;
 
+use crate::determinism::parquet;
 use crate::processes::{Cluster, PATIENCE};
-use crate::support::{Project, SHOP, csv, sales};
+use crate::support::{Project, SHOP, as_parquet, csv, sales};
 
 fn shop() -> Project {
     let project = Project::new(SHOP);
@@ -269,6 +270,38 @@ fn a_run_waits_for_its_data_and_says_for_what() {
     cluster.restart();
     until(&cluster, over);
     assert_eq!(history(&cluster)[0]["state"], "succeeded");
+}
+
+#[test]
+fn rows_are_new_when_no_snapshot_has_read_them() {
+    let project = Project::new(&as_parquet(SHOP));
+    let sales = sales(1, 300, 150);
+    parquet(&project, "sales/1.parquet", &sales[..200]);
+    let mut cluster = Cluster::new(project);
+    let _worker = cluster.worker("a");
+    let published = cluster.ask(&["submit", "--as-of", "2024-06-01", "--wait", "-o", "json"]);
+    assert_eq!(published.json()["state"], "succeeded");
+    let rows = "ready_when: {rows: {source: sales, at_least: 100}, wait_up_to: 7d}\n";
+    apply(
+        &cluster,
+        &three_nights(rows).replace("catch_up: all", "catch_up: latest"),
+    );
+    let waiting = until(&cluster, |shown| {
+        shown["state"] == "waiting" && shown["waiting_for"][0] != Value::Null
+    });
+    assert_eq!(
+        waiting["waiting_for"][0],
+        "100 new rows of source sales (0 there)"
+    );
+    parquet(&cluster.project, "sales/2.parquet", &sales[200..]);
+    cluster.coordinator.kill();
+    cluster.restart();
+    until(&cluster, over);
+    let runs = history(&cluster);
+    assert_eq!(
+        (&runs[0]["state"], &runs[0]["rows"]["read"]),
+        (&"succeeded".into(), &100.into())
+    );
 }
 
 #[test]
