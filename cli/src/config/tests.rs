@@ -1,3 +1,5 @@
+//! Where settings come from, and what is refused.
+
 use std::path::Path;
 
 use tenfold_core::failure::Failure;
