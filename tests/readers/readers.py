@@ -53,7 +53,7 @@ def check(binary, store, number, name, table, files):
     wanted = expected(binary, store, number, name)
     columns = [column for column in wanted.columns if column != "shard"]
     want = rows(wanted, columns)
-    assert want, f"{name} is empty"
+    assert len(want) == table["rows"], f"{name} has {len(want)} rows, not {table['rows']}"
     version = table["delta_version"]
     root = f"{store}/{table['root']}"
     by_delta = pl.from_arrow(DeltaTable(root, version=version).to_pyarrow_table())

@@ -135,7 +135,8 @@ impl Stage {
             ("[0-9]+ entries", "[COUNT] entries"),
             ("coordinator  \\S+", "coordinator  [NAME]"),
             ("in office  \\S+", "in office  [NAME]"),
-            ("^\\S+-[0-9a-f]+ +2 workers", "[NAME]  2 workers"),
+            ("\\bcoordinator-[0-9a-z]{26}\\b", "[NAME]"),
+            ("\\ba-[0-9a-z]{10}\\b", "[WORKER]"),
             ("  +", "  "),
         ] {
             let pattern = Regex::new(&format!("(?m){pattern}")).unwrap();
