@@ -94,7 +94,14 @@ impl Stage {
 
     fn output(&self, line: &str) -> String {
         let answer = Answer::of(self.command(line).output().unwrap());
-        let mut text = answer.text();
+        let mut text = String::new();
+        for line in answer.text().lines() {
+            // Empty lines and remarks are the script's own: those of the output look otherwise.
+            match line.is_empty() || line.starts_with(['#', '$']) {
+                true => text.push_str(&format!(": {line}\n")),
+                false => text.push_str(&format!("{line}\n")),
+            }
+        }
         for line in answer.stderr.lines() {
             text.push_str(&format!("| {line}\n"));
         }
