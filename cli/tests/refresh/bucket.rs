@@ -185,6 +185,9 @@ fn a_standby_takes_over_and_the_paused_one_is_deposed() {
     };
     let expected = expected(2);
     let mut cluster = Cluster::new(server.project());
+    // Started again it has a port that it keeps, also when it takes office a second time.
+    cluster.coordinator.kill();
+    cluster.restart();
     let (mut second, other) = standby(&cluster);
     let _worker = cluster.worker_of("a", &format!("{},{other}", cluster.address));
     add_events(&cluster.project, 1);

@@ -12,7 +12,7 @@ use crate::support::{Answer, Project, binary};
 /// No event of these tests takes so long; a wait that ends with it fails the test.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A process and what it says on standard error, line by line.
+/// A process and what it says, line by line.
 pub struct Process {
     child: Child,
     lines: Receiver<String>,
@@ -21,15 +21,13 @@ pub struct Process {
 
 impl Process {
     pub fn start(mut command: Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (said, says) = std::io::pipe().unwrap();
+        command.stdout(says.try_clone().unwrap()).stderr(says);
+        let child = command.spawn().unwrap();
+        let said = BufReader::new(said);
         let (tell, lines) = channel();
         std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
+            for line in said.lines().map_while(Result::ok) {
                 // The test may be over.
                 let _ = tell.send(line);
             }
