@@ -11,6 +11,7 @@ mod calls;
 mod changes;
 mod error;
 mod history;
+mod pool;
 mod session;
 mod table;
 #[cfg(test)]

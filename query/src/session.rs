@@ -8,7 +8,6 @@ use arrow::record_batch::RecordBatch;
 use datafusion::common::TableReference;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::SQLOptions;
-use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::LogicalPlan;
@@ -22,6 +21,7 @@ use tenfold_store::object::Store;
 
 use crate::calls::Calls;
 use crate::history::History;
+use crate::pool::SharedPool;
 use crate::{error, table};
 
 /// Names under which the tables of a snapshot stand: `customer_value` is short for
@@ -204,11 +204,11 @@ fn context(options: SessionOptions) -> datafusion::error::Result<SessionContext>
         .with_information_schema(true);
     let execution = &mut config.options_mut().execution;
     execution.parquet.pushdown_filters = true;
-    // A sort must find this much for its last merge: no more than each thread can have.
-    let share = options.memory_bytes / options.threads.max(1) / 4;
+    // What each sort of each thread sets aside at its beginning: small, so that a query may have many.
+    let share = options.memory_bytes / options.threads.max(1) / 16;
     execution.sort_spill_reservation_bytes = execution.sort_spill_reservation_bytes.min(share);
     let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(FairSpillPool::new(options.memory_bytes)))
+        .with_memory_pool(Arc::new(SharedPool::new(options.memory_bytes)))
         .build_arc()?;
     Ok(SessionContext::new_with_config_rt(config, runtime))
 }

@@ -359,8 +359,7 @@ async fn sorting_more_than_memory_spills() {
     // A million rows of 140 bytes and more, in less than half of that.
     let options = SessionOptions {
         memory_bytes: 64 << 20,
-        // With several, the merge of their rows may find all memory taken: see docs/gaps.md.
-        threads: 1,
+        threads: 2,
     };
     let session = Session::open(&Store::in_memory(), &BTreeMap::new(), options)
         .await
