@@ -1,6 +1,8 @@
 //! What the entries of a ledger say together.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
+
+use rpds::{QueueSync, RedBlackTreeMapSync};
 
 use super::backfill::{Backfill, BackfillState};
 use super::notice::{NoticeKind, Notices};
@@ -13,6 +15,9 @@ use crate::snapshot::ObjectRef;
 const ENDED_KEPT: usize = 10_000;
 
 /// What a ledger says.
+///
+/// Its readers look at copies, one for each entry, so what grows with the runs is kept in persistent
+/// collections: a copy shares them, and an entry changes as much of them as it touches.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ledger {
     /// Number of the last entry; 0 when there is none.
@@ -20,21 +25,21 @@ pub struct Ledger {
     /// The office: the number of its entry, its holder and the holder's address.
     pub office: Option<(u64, String, String)>,
     /// Runs by identity, which is the order of their submissions but for scheduled ones.
-    pub runs: BTreeMap<String, Run>,
+    pub runs: RedBlackTreeMapSync<String, Run>,
     /// Runs by idempotency key.
-    pub keys: BTreeMap<String, String>,
+    pub keys: RedBlackTreeMapSync<String, String>,
     /// Runs that are not over, in the order in which they are served.
     pub queue: Vec<String>,
     /// Schedules by name.
     pub schedules: BTreeMap<String, Schedule>,
     /// Backfills by identity.
-    pub backfills: BTreeMap<String, Backfill>,
+    pub backfills: RedBlackTreeMapSync<String, Backfill>,
     /// Workers that get no new tasks.
     pub cordoned: BTreeSet<String>,
     /// What people are told of.
     pub notices: Notices,
     /// Runs that are over, oldest first.
-    ended: VecDeque<String>,
+    ended: QueueSync<String>,
 }
 
 /// What is known of a run.
@@ -263,7 +268,7 @@ impl Ledger {
             let begun = (run.clone(), RunState::Queued);
             backfill.runs.insert(request.as_of, begun);
         }
-        self.keys.insert(key.clone(), run.clone());
+        self.keys.insert_mut(key.clone(), run.clone());
         self.queue.push(run.clone());
         let new = Run {
             run: run.clone(),
@@ -280,7 +285,7 @@ impl Ledger {
             publishing: None,
             ending: None,
         };
-        self.runs.insert(run.clone(), new);
+        self.runs.insert_mut(run.clone(), new);
     }
 
     fn run_changes(&mut self, id: &str, entry: &Entry) {
@@ -325,7 +330,8 @@ impl Ledger {
                 run.ended_ms = None;
                 run.publishing = None;
                 run.ending = None;
-                self.ended.retain(|ended| ended != id);
+                let others = self.ended.iter().filter(|ended| *ended != id);
+                self.ended = others.cloned().collect();
                 self.queue.push(id.to_owned());
             }
             _ if state.is_final() => {
@@ -342,7 +348,7 @@ impl Ledger {
     /// A run is over: its schedule counts it, and the oldest ended runs are forgotten.
     fn over(&mut self, id: &str, state: RunState) {
         self.queue.retain(|queued| queued != id);
-        self.ended.push_back(id.to_owned());
+        self.ended.enqueue_mut(id.to_owned());
         if let Some(Run {
             origin: Origin::Schedule { schedule, .. },
             ..
@@ -356,11 +362,18 @@ impl Ledger {
             }
         }
         if self.ended.len() > ENDED_KEPT
-            && let Some(oldest) = self.ended.pop_front()
-            && let Some(run) = self.runs.remove(&oldest)
+            && let Some(oldest) = self.ended.peek().cloned()
         {
-            self.keys.remove(&run.key);
+            self.ended.dequeue_mut();
+            self.forget(&oldest);
         }
+    }
+
+    fn forget(&mut self, id: &str) {
+        if let Some(key) = self.runs.get(id).map(|run| run.key.clone()) {
+            self.keys.remove_mut(&key);
+        }
+        self.runs.remove_mut(id);
     }
 
     fn others(&mut self, record: &Record, at_ms: i64) {
@@ -413,7 +426,7 @@ impl Ledger {
                     cancelled: None,
                     runs: BTreeMap::new(),
                 };
-                self.backfills.insert(backfill.clone(), new);
+                self.backfills.insert_mut(backfill.clone(), new);
             }
             Record::BackfillCancelled {
                 backfill,

@@ -179,7 +179,7 @@ fn a_key_makes_one_run() {
     };
     assert_eq!(book.ledger.check(&again), Err(Refusal::Nonsense));
     book.write(again);
-    assert_eq!(book.ledger.runs.len(), 1);
+    assert_eq!(book.ledger.runs.size(), 1);
     assert_eq!(book.ledger.keys["key of r1"], "r1");
 }
 
