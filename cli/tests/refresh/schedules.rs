@@ -242,8 +242,26 @@ fn a_run_whose_data_never_came_fails_or_is_partial() {
         if then == "fail" {
             let retried = cluster.ask(&["run", "retry", run, "--wait", "--allow-partial"]);
             assert_eq!(retried.code, Some(0), "{}", retried.stderr);
+            assert_eq!(history(&cluster)[0]["state"], "partial");
         }
     }
+}
+
+#[test]
+fn a_retry_after_the_data_came_succeeds() {
+    let cluster = Cluster::new(shop());
+    let _worker = cluster.worker("a");
+    apply(&cluster, &tonight("fail", "1s"));
+    until(&cluster, over);
+    let failed = history(&cluster);
+    assert_eq!(failed[0]["state"], "failed");
+    let marker = format!("done/{}", today() - 1.days());
+    cluster.project.write(&marker, "");
+    let run = failed[0]["run"].as_str().unwrap();
+    let retried = cluster.ask(&["run", "retry", run, "--wait", "-o", "json"]);
+    assert_eq!(retried.code, Some(0), "{}", retried.stderr);
+    assert_eq!(retried.json()["state"], "succeeded");
+    assert_eq!(history(&cluster)[0]["state"], "succeeded");
 }
 
 #[test]

@@ -11,6 +11,8 @@ use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tenfold_core::format;
 use tenfold_core::hash::sha256_hex;
 use tenfold_core::ledger::{Ending, Origin, Record, Run, RunState};
+use tenfold_core::project::ScheduleSpec;
+use tenfold_core::schedule::Readiness;
 use tenfold_core::snapshot::{Manifest, ObjectRef};
 use tenfold_store::publish::{self, Publication, get_object};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -18,6 +20,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Cluster;
 use super::executor::OnWorkers;
 use super::live::{Event, Level};
+use super::ready;
 use super::settings::OpenProject;
 use crate::book::NotAdded;
 use crate::refresh::{Prepared, Refresh, lost_race};
@@ -66,6 +69,7 @@ async fn one(cluster: &Arc<Cluster>, run: &Run) -> Result<(), NotAdded> {
         _ => {
             let record = Record::Started {
                 run: run.run.clone(),
+                missing: still_missing(cluster, run).await,
             };
             match cluster.add(record).await {
                 // It was cancelled in the meantime: the next look at the queue shows it.
@@ -82,7 +86,8 @@ async fn one(cluster: &Arc<Cluster>, run: &Run) -> Result<(), NotAdded> {
             }
         }
     };
-    end(cluster, run, without_all_data(run, ending)).await
+    let ending = without_all_data(cluster, run, ending);
+    end(cluster, run, ending).await
 }
 
 /// How a run ends that is not to go on without data that did not come. A retry is somebody's
@@ -98,12 +103,32 @@ fn too_little(run: &Run) -> Option<Ending> {
     Some(Ending::without(RunState::Failed, Some(failure)))
 }
 
+/// What is missing now of what a retried run was once to wait for; none when there was nothing, or
+/// its schedule does not say any more what.
+async fn still_missing(cluster: &Cluster, run: &Run) -> Option<Vec<String>> {
+    let Origin::Schedule { schedule, .. } = &run.origin else {
+        return None;
+    };
+    if run.tries == 1 || run.request.incomplete.is_none() {
+        return None;
+    }
+    let spec = cluster.ledger().schedules.get(schedule)?.spec.clone();
+    let wanted = ScheduleSpec::from_applied(&spec).ok()?.ready_when?;
+    let opened = cluster.projects.open().await.ok()?;
+    match ready::look(cluster, &opened, &wanted, run.request.as_of).await {
+        Readiness::Ready => Some(Vec::new()),
+        Readiness::Missing(missing) => Some(missing),
+    }
+}
+
 /// A run that went on without data that it was to wait for is partial, and says so.
-fn without_all_data(run: &Run, mut ending: Ending) -> Ending {
-    if let (RunState::Succeeded, Some(incomplete)) = (ending.state, &run.request.incomplete) {
+fn without_all_data(cluster: &Cluster, run: &Run, mut ending: Ending) -> Ending {
+    let ledger = cluster.ledger();
+    let request = &ledger.runs.get(&run.run).unwrap_or(run).request;
+    if let (RunState::Succeeded, Some(incomplete)) = (ending.state, &request.incomplete) {
         ending.state = RunState::Partial;
         let missing = incomplete.missing.join(", ");
-        let warning = format!("when its time to wait was up, this was missing: {missing}");
+        let warning = format!("the run went on without what it was to wait for: {missing}");
         ending.warnings.push(warning);
     }
     ending

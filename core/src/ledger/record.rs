@@ -76,6 +76,9 @@ pub enum Record {
     Started {
         /// The run.
         run: String,
+        /// What is missing now of what it was to wait for, when that was looked for again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        missing: Option<Vec<String>>,
     },
     /// A run is to be stopped.
     CancelRequested {
@@ -216,7 +219,7 @@ pub struct RunRequest {
     /// Words of the submitter.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// What was waited for and did not come.
+    /// What was waited for and was not there when the run was last looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incomplete: Option<Incomplete>,
 }
@@ -241,6 +244,17 @@ impl RunRequest {
             labels: BTreeMap::new(),
             incomplete: None,
         }
+    }
+
+    /// What was missing was looked for again, and this is what still is.
+    pub(super) fn look_again(&mut self, missing: &[String]) {
+        let incomplete = self.incomplete.take();
+        self.incomplete = incomplete
+            .filter(|_| !missing.is_empty())
+            .map(|incomplete| Incomplete {
+                missing: missing.to_vec(),
+                ..incomplete
+            });
     }
 }
 

@@ -147,7 +147,7 @@ impl Ledger {
                 let new = !self.runs.contains_key(run) && !self.keys.contains_key(key);
                 return new.then_some(()).ok_or(Refusal::Nonsense);
             }
-            Record::Started { run } => (run, RunEvent::Start),
+            Record::Started { run, .. } => (run, RunEvent::Start),
             Record::CancelRequested { run, .. } => (run, RunEvent::Cancel),
             Record::Publishing { run, .. } => (run, RunEvent::Publish),
             Record::Ended { run, ending } => (run, RunEvent::End(ending.state)),
@@ -207,7 +207,7 @@ impl Ledger {
         }
         match &entry.record {
             Record::Submitted { .. } => self.submitted(entry),
-            Record::Started { run }
+            Record::Started { run, .. }
             | Record::CancelRequested { run, .. }
             | Record::Publishing { run, .. }
             | Record::Ended { run, .. }
@@ -293,7 +293,12 @@ impl Ledger {
             return;
         };
         let event = match &entry.record {
-            Record::Started { .. } => RunEvent::Start,
+            Record::Started { missing, .. } => {
+                if let Some(missing) = missing {
+                    run.request.look_again(missing);
+                }
+                RunEvent::Start
+            }
             Record::CancelRequested { reason, by, .. } => {
                 run.cancel = Some((by.clone(), reason.clone()));
                 RunEvent::Cancel

@@ -153,6 +153,7 @@ fn runs_are_served_in_the_order_of_their_entries() {
     assert_eq!(book.ledger.queue, ["r2", "r1"]);
     book.write(Record::Started {
         run: "r2".to_owned(),
+        missing: None,
     });
     book.end("r2", RunState::Failed);
     assert_eq!(book.ledger.queue, ["r1"]);
@@ -220,6 +221,7 @@ fn a_schedule_counts_failures_in_a_row() {
         );
         book.write(Record::Started {
             run: run.to_owned(),
+            missing: None,
         });
         book.end(run, state);
         assert_eq!(book.ledger.schedules["nightly"].failures, failures, "{run}");

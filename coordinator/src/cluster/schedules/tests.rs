@@ -128,7 +128,10 @@ impl World {
 
     async fn end(&self, state: RunState) {
         let run = self.cluster.ledger().queue[0].clone();
-        let started = Record::Started { run: run.clone() };
+        let started = Record::Started {
+            run: run.clone(),
+            missing: None,
+        };
         self.cluster.add(started).await.unwrap();
         let ending = Box::new(Ending::without(state, None));
         self.cluster
