@@ -205,16 +205,9 @@ pub async fn publish(
     manifest: &mut Manifest,
     at_ms: i64,
 ) -> Result<Publication, Failure> {
-    // A write of ours that was given up may have landed since.
-    if let Some(there) = read_manifest(store, manifest.number).await? {
-        return Ok(match there.run == manifest.run {
-            true => Publication::Committed,
-            false => Publication::LostRace { run: there.run },
-        });
-    }
     let current = newest(store).await?;
-    if let Some(run) = foreign_head(manifest, current.head.as_ref()) {
-        return Ok(Publication::LostRace { run });
+    if let Some(over) = already(store, manifest, current.head.as_ref()).await? {
+        return Ok(over);
     }
     announce(store, manifest, at_ms).await?;
     look_up(store, manifest, current.head.as_ref()).await?;
@@ -309,10 +302,28 @@ async fn look_up(
         .await
 }
 
-/// The run that published since the plan was made, if one did.
-fn foreign_head(manifest: &Manifest, head: Option<&Manifest>) -> Option<String> {
-    let head = head?;
-    (Some(head.number) != manifest.parent).then(|| head.run.clone())
+/// What became of the number, if it is taken. The slot is read after the head: a write of ours that
+/// was given up may have landed, and another run published on it since.
+async fn already(
+    store: &Store,
+    manifest: &Manifest,
+    head: Option<&Manifest>,
+) -> Result<Option<Publication>, Failure> {
+    if let Some(there) = read_manifest(store, manifest.number).await? {
+        return Ok(Some(of_slot(there, manifest)));
+    }
+    // Without a manifest at this number nobody published since the plan was made.
+    let foreign = head.filter(|head| Some(head.number) != manifest.parent);
+    Ok(foreign.map(|head| Publication::LostRace {
+        run: head.run.clone(),
+    }))
+}
+
+fn of_slot(there: Manifest, ours: &Manifest) -> Publication {
+    match there.run == ours.run {
+        true => Publication::Committed,
+        false => Publication::LostRace { run: there.run },
+    }
 }
 
 async fn create_manifest(
@@ -326,8 +337,7 @@ async fn create_manifest(
     }
     // It exists, or the answer was lost: only what the slot says counts.
     match (read_manifest(store, manifest.number).await?, created) {
-        (Some(there), _) if there.run == manifest.run => Ok(Publication::Committed),
-        (Some(there), _) => Ok(Publication::LostRace { run: there.run }),
+        (Some(there), _) => Ok(of_slot(there, manifest)),
         (None, Err(failure)) => Err(failure.remedy(
             "the outcome is unknown and nothing was deleted: refresh again, finished work is kept",
         )),
@@ -513,6 +523,20 @@ deciles: [{measure: points}]
         let other = publish(&store, &mut manifest(&store, "other").await, 0).await;
         let run = "ours".to_owned();
         assert_eq!(other, Ok(Publication::LostRace { run }));
+    }
+
+    #[tokio::test]
+    async fn a_manifest_of_ours_that_landed_late_counts_below_a_newer_one_too() {
+        let store = Store::in_memory();
+        let mut ours = manifest(&store, "ours").await;
+        publish(&store, &mut ours, 0).await.unwrap();
+        let mut other = manifest(&store, "other").await;
+        (other.number, other.parent) = (2, Some(1));
+        publish(&store, &mut other, 0).await.unwrap();
+        let head = head(&store).await.unwrap();
+        assert_eq!(head.as_ref().map(|head| head.number), Some(2));
+        let over = already(&store, &ours, head.as_ref()).await;
+        assert_eq!(over, Ok(Some(Publication::Committed)));
     }
 
     #[tokio::test]
