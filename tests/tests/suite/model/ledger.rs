@@ -61,7 +61,10 @@ pub fn record(mark: Mark) -> Record {
                 name: String::new(),
             },
         },
-        Mark::Started(run) => Record::Started { run: name(run) },
+        Mark::Started(run) => Record::Started {
+            run: name(run),
+            missing: None,
+        },
         Mark::Publishing(body) => Record::Publishing {
             run: name(body.run),
             number: body.number.into(),
