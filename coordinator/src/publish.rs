@@ -97,6 +97,9 @@ impl Draft<'_> {
                 bytes: part.bytes,
             }),
             rollback_of: None,
+            revision: 0,
+            suppression: plan.suppression.clone(),
+            erased: None,
         })
     }
 }

@@ -76,11 +76,14 @@ impl Refresh<'_> {
     /// When a source cannot be listed or does not fit its mapping, or the plan is refused.
     pub async fn prepare(&self) -> Result<Prepared, Failure> {
         let record = store::look(self.store, self.shards).await?;
+        // Asked before the head is read, which shows none of them then.
+        let suppression = store::suppression(self.store).await?;
         let (head, last) = store::newest(self.store).await?;
-        let planned = match self.backfill {
+        let mut planned = match self.backfill {
             Some(_) => plan_backfill(self.project, self.as_of, record.shards, head.as_ref())?,
             None => self.plan(record.shards, head.as_ref()).await?,
         };
+        planned.plan = planned.plan.without(suppression);
         let plan_hash = planned
             .plan
             .hash()

@@ -8,11 +8,12 @@ use tenfold_core::failure::Failure;
 use tenfold_core::hash::sha256_json;
 use tenfold_core::snapshot::{Manifest, RunSummary};
 use tenfold_store::object::Store;
-use tenfold_store::publish::{Publication, newest, publish};
+use tenfold_store::publish::{Publication, newest, publish, read_manifest};
 
 use crate::Stopped;
 use crate::refresh::lost_race;
 use crate::run::{self, RunRecord, RunStatus};
+use crate::store::suppression;
 
 /// Publishes the content of an old snapshot again. `run` is the identity of this publication, and
 /// `now` the time: RFC 3339 in UTC, and milliseconds since 1970.
@@ -25,6 +26,9 @@ pub async fn rollback(
     run: String,
     now: (String, i64),
 ) -> Result<Manifest, Stopped> {
+    let suppression = suppression(store).await?;
+    // Read again: an erasure may have ended since it was looked up.
+    let to = read_manifest(store, to.number).await?.unwrap_or(to.clone());
     let newest = newest(store).await?;
     let head = newest
         .head
@@ -49,12 +53,14 @@ pub async fn rollback(
         number: newest.last + 1,
         parent: Some(head.number),
         run,
-        plan_hash: plan_hash(to, &head)?,
+        plan_hash: plan_hash(&to, &head)?,
         published_at: published_at.clone(),
         summary: RunSummary::default(),
         warnings: Vec::new(),
         rollback_of: Some(to.number),
-        ..to.clone()
+        revision: 0,
+        suppression,
+        ..to
     };
     match publish(store, &mut manifest, at_ms).await? {
         Publication::Committed => {}

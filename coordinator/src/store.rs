@@ -7,7 +7,8 @@ use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::format;
 use tenfold_core::refresh::plan::Head;
 use tenfold_core::refresh::state::{STATE_FORMAT, StateIndex};
-use tenfold_core::snapshot::{Manifest, ObjectRef};
+use tenfold_core::snapshot::{Manifest, ObjectRef, Suppression, unfinished_erasure};
+use tenfold_store::marks::marks;
 use tenfold_store::object::Store;
 use tenfold_store::publish;
 
@@ -76,6 +77,18 @@ fn check(shards: u32) -> Result<(), Failure> {
                 .code(ErrorCode::WrongShards)
                 .remedy("give a power of two from 1 to 4096"),
         ),
+    }
+}
+
+/// Who was erased, once no snapshot shows them any more.
+///
+/// # Errors
+/// When an erasure has not come so far: nothing can be built on snapshots then.
+pub async fn suppression(store: &Store) -> Result<Option<Suppression>, Failure> {
+    let marks = marks(store).await?;
+    match marks.unfinished_erasure() {
+        Some(erasure) => Err(unfinished_erasure(erasure)),
+        None => Ok(marks.suppression),
     }
 }
 

@@ -148,8 +148,9 @@ async fn compare(
         &found.listing,
         &retry,
     )?;
+    let plan = planned.plan.without(manifest.suppression.clone());
     let mut work = Work::new(refresh, executor, progress).await?;
-    let computed = work.compute(&planned.plan, None, None).await?;
+    let computed = work.compute(&plan, None, None).await?;
     let tables = computed.tables;
     verified.parameters_differ = tables.fits != manifest.fits;
     verified.computed_hash = Some(hash_of(manifest, &tables.parts, tables.fits.as_ref())?);

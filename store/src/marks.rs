@@ -208,9 +208,9 @@ mod tests {
     #[tokio::test]
     async fn a_newer_form_is_refused_by_name() {
         let store = Store::in_memory();
-        let bytes = Bytes::from_static(b"{\"format\": 2, \"something\": \"else\"}");
+        let bytes = Bytes::from_static(b"{\"format\": 3, \"something\": \"else\"}");
         store.create(&MarksRecord::path(1), bytes).await.unwrap();
         let refused = marks(&store).await.unwrap_err();
-        assert!(refused.message.contains("has format 2"), "{refused}");
+        assert!(refused.message.contains("has format 3"), "{refused}");
     }
 }

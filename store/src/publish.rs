@@ -25,6 +25,7 @@ use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::task::TablePart;
 use tenfold_core::snapshot::{
     Announcement, Event, Manifest, ObjectRef, Refused, TableEntry, TableFile, content_hash,
+    erasures,
 };
 use tokio::time::{Instant, sleep};
 
@@ -52,16 +53,22 @@ pub enum Publication {
     },
 }
 
-/// Reads the manifest of a number.
+/// Reads the manifest of a number, as it is since the latest erasure.
 ///
 /// # Errors
 /// When the store does not answer or the manifest cannot be understood.
 pub async fn read_manifest(store: &Store, number: u64) -> Result<Option<Manifest>, Failure> {
-    let path = Manifest::path(number);
-    let Some(bytes) = store.get_if_present(&path).await? else {
-        return Ok(None);
-    };
-    decode(store, &path, &bytes, Manifest::FORMAT).map(Some)
+    let mut found = None;
+    let mut path = Manifest::path(number);
+    // Each erasure that concerns it leaves one more, and the last one counts.
+    for revision in 1.. {
+        let Some(bytes) = store.get_if_present(&path).await? else {
+            break;
+        };
+        found = Some(decode(store, &path, &bytes, Manifest::FORMAT)?);
+        path = Manifest::revised_path(number, revision);
+    }
+    Ok(found)
 }
 
 /// The highest number that a snapshot has; 0 without any. A listing says where to begin; from there
@@ -241,6 +248,7 @@ async fn announce(store: &Store, manifest: &Manifest, at_ms: i64) -> Result<(), 
     let announcement = Announcement {
         number: manifest.number,
         manifest: put_object(store, ANNOUNCED, bytes).await?,
+        erasures: erasures(manifest.suppression.as_ref()),
     };
     let began = Instant::now();
     let mut now_ms = at_ms;
@@ -510,6 +518,9 @@ deciles: [{measure: points}]
             state: state.unwrap(),
             cuts: None,
             rollback_of: None,
+            revision: 0,
+            suppression: None,
+            erased: None,
         }
     }
 

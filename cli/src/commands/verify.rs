@@ -10,6 +10,7 @@ use tenfold_core::snapshot::{At, Manifest};
 use tenfold_store::locations::Locations;
 use tenfold_store::marks::marks;
 use tenfold_store::object::Store;
+use tenfold_store::part::get_part;
 use tenfold_store::publish::{highest, read_manifest};
 use tenfold_store::scrub::{self, Damage, Damaged, Scrubbed};
 use ulid::Ulid;
@@ -36,6 +37,11 @@ pub fn verify(at: &At, global: &Global, machine: &Machine) -> Result<(), Stopped
         store: kept.below(&verify::scratch(&Ulid::new().to_string())),
         inputs: Arc::new(Locations::default()),
     };
+    if let Some(known) = &manifest.suppression {
+        let list = machine.runtime.block_on(get_part(&kept, &known.list))?;
+        let put = opened.store.put(&known.list.path, list);
+        machine.runtime.block_on(put)?;
+    }
     let refresh = refresh_of(&opened, manifest.as_of, Some(state.shards), false);
     let (executor, shown) = (refresh::executor(&opened, machine), Shown::new());
     let verified = machine.runtime.block_on(verify::verify(

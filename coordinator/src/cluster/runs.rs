@@ -375,7 +375,12 @@ async fn finish_publication(cluster: &Cluster, kept: &ObjectRef) -> Result<Endin
         Some(there) => Publication::LostRace { run: there.run },
         None => {
             let at_ms = cluster.clock.now_ms();
-            publish::publish(&cluster.store, &mut manifest, at_ms).await?
+            match publish::publish(&cluster.store, &mut manifest, at_ms).await {
+                Err(refused) if refused.code == Some(ErrorCode::ErasedSince) => {
+                    return Ok(Ending::without(RunState::Failed, Some(refused)));
+                }
+                published => published?,
+            }
         }
     };
     Ok(match publication {

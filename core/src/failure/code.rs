@@ -89,6 +89,7 @@ codes! {
     E2306 TooLate UserConfig "The run is being published"
     E2307 RunTimedOut UserConfig "The run took too long"
     E2308 WaitTimedOut UserConfig "Waiting took too long"
+    E2309 ErasedSince UserConfig "People were erased meanwhile"
     E2401 Unauthenticated UserConfig "The coordinator does not know the caller"
     E2402 Forbidden UserConfig "The caller's role does not suffice"
     E2403 Exposed UserConfig "An address would be open to everybody"

@@ -12,7 +12,7 @@ use crate::calendar::Day;
 use crate::failure::{ErrorCode, Failure};
 use crate::hash::sha256_json;
 use crate::project::{Project, Refunds, Source};
-use crate::snapshot::Manifest;
+use crate::snapshot::{Manifest, Suppression};
 
 /// Input bytes that one absorb task reads, about.
 const TASK_BYTES: u64 = 32 << 20;
@@ -76,6 +76,9 @@ pub struct Plan {
     pub released: CountsBySource,
     /// Where the tables lie, relative to the root of the store.
     pub tables: String,
+    /// Who is left out, whatever the files say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppression: Option<Suppression>,
 }
 
 /// Where the tables of the newest snapshot lie.
@@ -97,6 +100,17 @@ pub struct Planned {
 }
 
 impl Plan {
+    /// Leaves out people who were erased.
+    #[must_use]
+    pub fn without(mut self, suppression: Option<Suppression>) -> Self {
+        let list = suppression.as_ref().map(|known| &known.list);
+        for task in &mut self.absorb {
+            task.suppressed = list.cloned();
+        }
+        self.suppression = suppression;
+        self
+    }
+
     /// Hash of the plan.
     ///
     /// # Errors
@@ -156,6 +170,7 @@ pub fn plan(
         absorb: Vec::new(),
         released: CountsBySource::new(),
         tables: TABLES.to_owned(),
+        suppression: None,
     };
     let mut reads = BTreeMap::new();
     let mut reused_files = 0;
@@ -228,6 +243,7 @@ pub fn plan_backfill(
         absorb: Vec::new(),
         released: CountsBySource::new(),
         tables: String::new(),
+        suppression: None,
     };
     // Named by what it shows, so that a run that was killed is gone on with by the next one.
     let hash = plan.hash().map_err(|e| Failure::bug(e.to_string()))?;
@@ -274,6 +290,8 @@ fn refuse_going_back(as_of: Day, head: Option<&Head>) -> Result<(), Failure> {
 fn says_the_same(head: &Head, plan: &Plan) -> bool {
     head.manifest.as_of == plan.as_of
         && head.manifest.code_version == plan.code_version
+        // What an erasure left has the ranks and figures of the time before it.
+        && head.manifest.erased.is_none()
         && head.manifest.declarations.canonical_json() == plan.project.canonical_json()
 }
 
@@ -473,6 +491,7 @@ fn pack(mapping: &SourceMapping, shards: u32, units: Vec<InputUnit>) -> Vec<Abso
                     mapping: mapping.clone(),
                     shards,
                     units: vec![unit],
+                    suppressed: None,
                 });
             }
         }

@@ -128,6 +128,9 @@ pub struct AbsorbTask {
     pub shards: u32,
     /// What to read, by location.
     pub units: Vec<InputUnit>,
+    /// Who is left out: a list of suppressed people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppressed: Option<PartRef>,
 }
 
 /// What an absorb task answers.

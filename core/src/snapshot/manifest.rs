@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::erasure::{Erased, Suppression};
 use crate::calendar::Day;
 use crate::hash::sha256_json;
 use crate::project::{Layout, Project};
 use crate::refresh::counts::CountsBySource;
+use crate::refresh::part::PartRef;
 use crate::refresh::task::{Fits, GroupSummary, MergeReach};
 
 /// A file of a table.
@@ -154,6 +156,15 @@ pub struct Manifest {
     /// The snapshot whose content this one has again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_of: Option<u64>,
+    /// How often it was written anew under its number, by erasures.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub revision: u64,
+    /// Who is not in it, whatever the inputs say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppression: Option<Suppression>,
+    /// What the latest erasure took out of what was computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased: Option<Erased>,
 }
 
 impl Manifest {
@@ -165,8 +176,14 @@ impl Manifest {
         format!("_snapshots/{number:020}.json")
     }
 
-    /// The objects that it names itself: files of tables, the index of the state and the cuts. What
-    /// the index names comes on top.
+    /// Where the manifest lies that stands for it since an erasure: the one with the highest
+    /// revision counts.
+    pub fn revised_path(number: u64, revision: u64) -> String {
+        format!("_snapshots/{number:020}.r{revision}.json")
+    }
+
+    /// The objects that it names itself: files of tables, the index of the state, the cuts, and who
+    /// is suppressed. What the index names comes on top.
     pub fn objects(&self) -> Vec<ObjectRef> {
         let files = self.tables.values().flat_map(|table| {
             table.files.iter().map(|file| ObjectRef {
@@ -178,8 +195,24 @@ impl Manifest {
         files
             .chain([self.state.clone()])
             .chain(self.cuts.clone())
+            .chain(self.suppression.iter().map(|known| (&known.list).into()))
             .collect()
     }
+}
+
+impl From<&PartRef> for ObjectRef {
+    fn from(part: &PartRef) -> Self {
+        Self {
+            path: part.path.clone(),
+            sha256: part.sha256.clone(),
+            bytes: part.bytes,
+        }
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The objects that a record names, whatever its form: everywhere where a path, a hash and a length

@@ -12,12 +12,15 @@
 //! - who cleans up says so first ([`Event::CleaningBegan`]); only then reads what manifests and
 //!   announcements name; then deletes what they do not.
 //!
-//! Whichever of the two comes second sees the other.
+//! Whichever of the two comes second sees the other. In the same way nothing is published that still
+//! counts somebody who was erased ([`Event::ErasureBegan`]): who publishes says how many erasures it
+//! honours, and is refused when there were more.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::erasure::{Erasing, Suppression, erased_since, erasures};
 use super::{ObjectRef, check_tag};
 use crate::failure::Failure;
 
@@ -74,6 +77,25 @@ pub enum Event {
         /// Who did it.
         by: String,
     },
+    /// People are to be erased: from here on nothing is published that counts them.
+    ErasureBegan {
+        /// Everybody who was erased, they included.
+        suppression: Suppression,
+        /// How far it is.
+        erasing: Erasing,
+    },
+    /// No snapshot shows anybody any more of this erasure and those before it.
+    ErasureRewritten {
+        /// The erasure.
+        erasure: u64,
+        /// When, in milliseconds since 1970.
+        at_ms: i64,
+    },
+    /// Nothing of them is left in the store either.
+    ErasureEnded {
+        /// The erasure.
+        erasure: u64,
+    },
 }
 
 /// What a run is about to publish.
@@ -83,6 +105,9 @@ pub struct Announcement {
     pub number: u64,
     /// The manifest, as an object of its own.
     pub manifest: ObjectRef,
+    /// How many erasures it honours.
+    #[serde(default)]
+    pub erasures: u64,
 }
 
 /// Somebody who cleans up.
@@ -121,6 +146,12 @@ pub struct Marks {
     pub announced: BTreeMap<String, Announcement>,
     /// Who cleans up.
     pub cleaning: Option<Cleaning>,
+    /// Everybody who was erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppression: Option<Suppression>,
+    /// Erasures that have not ended.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub erasing: BTreeMap<u64, Erasing>,
 }
 
 /// A record of the log.
@@ -141,8 +172,8 @@ pub struct MarksRecord {
 }
 
 impl MarksRecord {
-    /// Version of the record's form that this program writes.
-    pub const FORMAT: u32 = 1;
+    /// Version of the record's form that this program writes. The first one knew no erasures.
+    pub const FORMAT: u32 = 2;
 
     /// Where the record of a place in the log lies.
     pub fn path(sequence: u64) -> String {
@@ -230,6 +261,7 @@ impl Marks {
                 at_ms,
             } => {
                 next.refuse_while_cleaning(*at_ms)?;
+                next.refuse_erased(announcement.erasures)?;
                 // Its parent is there, so whoever announced a lower number is published or beaten.
                 next.announced
                     .retain(|_, other| other.number >= announcement.number);
@@ -241,6 +273,22 @@ impl Marks {
             }
             Event::CleaningEnded { by } => {
                 next.cleaning = next.cleaning.filter(|cleaning| cleaning.by != *by);
+            }
+            Event::ErasureBegan {
+                suppression,
+                erasing,
+            } => {
+                next.refuse_erased(suppression.erasures.saturating_sub(1))?;
+                next.erasing.insert(suppression.erasures, erasing.clone());
+                next.suppression = Some(suppression.clone());
+            }
+            Event::ErasureRewritten { erasure, at_ms } => {
+                for (_, erasing) in next.erasing.range_mut(..=*erasure) {
+                    erasing.rewritten_ms.get_or_insert(*at_ms);
+                }
+            }
+            Event::ErasureEnded { erasure } => {
+                next.erasing.remove(erasure);
             }
         }
         Ok((next != *self).then_some(next))
@@ -276,6 +324,21 @@ impl Marks {
             false => Ok(()),
             true => Err(Refused::Absent(expired(number))),
         }
+    }
+
+    /// Refuses what does not honour all erasures that there were.
+    fn refuse_erased(&self, honoured: u64) -> Result<(), Refused> {
+        match honoured == erasures(self.suppression.as_ref()) {
+            true => Ok(()),
+            false => Err(Refused::Conflict(erased_since())),
+        }
+    }
+
+    /// The first erasure of people whom snapshots may still show.
+    pub fn unfinished_erasure(&self) -> Option<u64> {
+        let mut erasing = self.erasing.iter();
+        let found = erasing.find(|(_, erasing)| erasing.rewritten_ms.is_none());
+        found.map(|(erasure, _)| *erasure)
     }
 
     fn expire(&mut self, numbers: &[u64], at_ms: i64) -> Result<(), Refused> {
@@ -331,6 +394,7 @@ pub fn expired(number: u64) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::refresh::part::PartRef;
 
     fn after(marks: &Marks, event: Event) -> Marks {
         marks.after(&event).unwrap().expect("a change")
@@ -375,8 +439,32 @@ mod tests {
         };
         Event::Announced {
             run: run.to_owned(),
-            announcement: Announcement { number, manifest },
+            announcement: Announcement {
+                number,
+                manifest,
+                erasures: 0,
+            },
             at_ms,
+        }
+    }
+
+    fn erasure(number: u64) -> Event {
+        Event::ErasureBegan {
+            suppression: Suppression {
+                erasures: number,
+                list: PartRef {
+                    path: String::new(),
+                    sha256: String::new(),
+                    checksum: 0,
+                    bytes: 0,
+                    rows: 1,
+                },
+            },
+            erasing: Erasing {
+                people: 1,
+                at_ms: 0,
+                rewritten_ms: None,
+            },
         }
     }
 
@@ -451,6 +539,50 @@ mod tests {
             by: "at 10".to_owned(),
         };
         assert!(after(&marks, ended).cleaning.is_none());
+    }
+
+    #[test]
+    fn nobody_publishes_what_counts_the_erased() {
+        let marks = after(&Marks::default(), erasure(1));
+        assert!(matches!(
+            marks.after(&erasure(1)),
+            Err(Refused::Conflict(_))
+        ));
+        let refused = marks.after(&announced("a", 1, 0)).unwrap_err().failure();
+        assert!(refused.remedy.contains("without them"), "{refused}");
+        let Event::Announced {
+            run,
+            announcement,
+            at_ms,
+        } = announced("a", 1, 0)
+        else {
+            unreachable!()
+        };
+        let honest = Event::Announced {
+            run,
+            announcement: Announcement {
+                erasures: 1,
+                ..announcement
+            },
+            at_ms,
+        };
+        assert_eq!(after(&marks, honest).announced.len(), 1);
+    }
+
+    #[test]
+    fn an_erasure_is_rewritten_with_those_before_it_and_ends_by_itself() {
+        let marks = after(&after(&Marks::default(), erasure(1)), erasure(2));
+        assert_eq!(marks.unfinished_erasure(), Some(1));
+        let rewritten = Event::ErasureRewritten {
+            erasure: 2,
+            at_ms: 7,
+        };
+        let marks = after(&marks, rewritten.clone());
+        assert_eq!(marks.unfinished_erasure(), None);
+        assert_eq!(marks.after(&rewritten), Ok(None));
+        let marks = after(&marks, Event::ErasureEnded { erasure: 1 });
+        assert_eq!(marks.erasing.keys().collect::<Vec<_>>(), [&2]);
+        assert_eq!(marks.suppression.map(|known| known.erasures), Some(2));
     }
 
     #[test]

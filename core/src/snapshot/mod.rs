@@ -2,12 +2,17 @@
 
 mod at;
 mod diff;
+mod erasure;
 mod manifest;
 mod marks;
 mod retention;
 
 pub use at::{At, check_tag};
 pub use diff::{DeclarationChange, ParameterChange, declaration_changes, parameter_changes};
+pub use erasure::{
+    ERASED, Erased, Erasing, Gone, Suppressed, Suppression, SuppressionList, erased_since, erasures,
+    key_of, unfinished as unfinished_erasure,
+};
 pub use manifest::{
     AGAINST_PARENT, Manifest, MergeSummary, ObjectRef, RunSummary, TableEntry, TableFile,
     content_hash, objects_in, snapshot_hash,

@@ -477,6 +477,7 @@ async fn what_a_run_is_about_to_publish_stays() {
             announcement: tenfold_core::snapshot::Announcement {
                 number: 6,
                 manifest: announced.clone(),
+                erasures: 0,
             },
             at_ms: 0,
         })

@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::project::{CustomerType, MeasureValue};
 use tenfold_core::refresh::task::SourceMapping;
+use tenfold_core::snapshot::ERASED;
 
 use super::convert;
 use super::read::Rows;
@@ -72,6 +73,8 @@ impl Marks {
 /// The rows of a batch, sorted.
 #[derive(Debug)]
 pub struct Sorted {
+    /// The customer of every row of the batch; NULL where it has none.
+    pub customers: ArrayRef,
     /// Events, in the columns of [`piece_schema`].
     pub kept: RecordBatch,
     /// Their rows in the batch.
@@ -233,10 +236,12 @@ impl Derivation {
         if let Some(left_out) = self.ignore_refunds(&columns, &mut marks) {
             filtered.push(("refund ignored", left_out));
         }
+        let customers = columns.customers.clone();
         let events = self.events(columns)?;
         let (kept, rows) = keep(events, &marks.out)?;
         marks.bad.sort_by_key(|bad| bad.row);
         Ok(Sorted {
+            customers,
             kept,
             rows,
             bad: marks.bad,
@@ -394,6 +399,23 @@ impl Sorted {
         self.kept.num_rows()
     }
 
+    /// Takes out the kept and the refused rows of people who were erased; gives the former.
+    pub fn without(mut self, gone: &[bool]) -> Result<(Self, RecordBatch), Failure> {
+        let is_gone = |row: usize| gone.get(row).copied().unwrap_or_default();
+        let theirs = self.rows.iter().map(|row| Some(is_gone(*row as usize)));
+        let theirs: BooleanArray = theirs.collect();
+        let others = arrow::compute::not(&theirs).map_err(arrow_bug)?;
+        let refused = self.bad.iter().map(|bad| bad.row);
+        let rows = self.rows.iter().map(|row| *row as usize).chain(refused);
+        let rows: Vec<u32> = rows.filter(|row| is_gone(*row)).map(|r| r as u32).collect();
+        let theirs = filter_record_batch(&self.kept, &theirs).map_err(arrow_bug)?;
+        self.kept = filter_record_batch(&self.kept, &others).map_err(arrow_bug)?;
+        self.rows.retain(|row| !is_gone(*row as usize));
+        self.bad.retain(|bad| !is_gone(bad.row));
+        self.filtered.push((ERASED, rows));
+        Ok((self, theirs))
+    }
+
     /// Parts the kept rows into those that are wanted and the others, and forgets what became of
     /// the others that are not kept.
     pub fn only(self, wanted: impl Fn(u32) -> bool) -> Result<(Self, RecordBatch), Failure> {
@@ -412,6 +434,7 @@ impl Sorted {
             .into_iter()
             .map(|(rule, rows)| (rule, wanted_rows(rows)));
         let sorted = Self {
+            customers: self.customers,
             kept,
             rows: wanted_rows(self.rows),
             bad: self

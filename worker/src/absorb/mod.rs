@@ -8,6 +8,7 @@ mod derive;
 mod quarantine;
 mod read;
 mod spread;
+mod suppressed;
 mod time;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::refresh::counts::Counts;
 use tenfold_core::refresh::state::TakenInput;
 use tenfold_core::refresh::task::{AbsorbOutput, AbsorbTask, Again, InputUnit, SourceMapping};
+use tenfold_core::snapshot::ERASED;
 
 use crate::TaskContext;
 use derive::Derivation;
@@ -27,11 +29,13 @@ use read::UnitReader;
 
 pub use read::key_columns;
 use spread::{Spreader, checksum_of};
+use suppressed::Suppressed;
 
 /// Runs an absorb task.
 pub fn run(task: &AbsorbTask, context: &TaskContext) -> Result<AbsorbOutput, Failure> {
     let mut spreader = Spreader::new(&task.mapping, task.shards, context);
     let mut quarantine = Quarantine::new(&task.mapping.source);
+    let suppressed = Suppressed::read(task.suppressed.as_ref(), context)?;
     let mut output = AbsorbOutput::default();
     for unit in &task.units {
         let within = |failure: Failure| failure.within(&unit.location);
@@ -39,6 +43,7 @@ pub fn run(task: &AbsorbTask, context: &TaskContext) -> Result<AbsorbOutput, Fai
             task,
             unit,
             context,
+            &suppressed,
             &mut spreader,
             &mut quarantine,
             &mut output.counts,
@@ -54,6 +59,7 @@ fn absorb_unit(
     task: &AbsorbTask,
     unit: &InputUnit,
     context: &TaskContext,
+    suppressed: &Suppressed,
     spreader: &mut Spreader<'_>,
     quarantine: &mut Quarantine,
     counts: &mut Counts,
@@ -90,9 +96,19 @@ fn absorb_unit(
         });
         for row in malformed {
             counts.read += 1;
+            if suppressed.is_named_in(&row.text) {
+                *counts.filtered.entry(ERASED.to_owned()).or_default() += 1;
+                continue;
+            }
             *counts.quarantined.entry(row.reason.clone()).or_default() += 1;
             taken.quarantined += 1;
             quarantine.add_malformed(&unit.location, row.number, &row.reason, &row.text);
+        }
+        if let Some(gone) = suppressed.rows(&sorted.customers) {
+            let (others, theirs) = sorted.without(&gone)?;
+            sorted = others;
+            // The checksum of a file is that of its rows, whoever is erased later.
+            kept = kept.wrapping_add(checksum_of(&theirs)?);
         }
         account(counts, &sorted);
         taken.quarantined += sorted.bad.len() as u64;

@@ -91,6 +91,9 @@ fn head(files: &[ListedFile]) -> Head {
             state: nowhere,
             cuts: None,
             rollback_of: None,
+            revision: 0,
+            suppression: None,
+            erased: None,
         },
         state: StateIndex {
             fingerprint: fingerprint(&project(), 8).unwrap(),
