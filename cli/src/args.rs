@@ -116,6 +116,8 @@ pub enum Command {
     /// Rows that were refused
     #[command(subcommand)]
     Quarantine(Quarantine),
+    /// Take people out of every snapshot, for good, and leave out what is delivered of them later
+    Erase(Erase),
     /// Coordinate refreshes: keep runs and schedules, lease tasks to workers, answer operators
     Coordinator(Listen),
     /// Run tasks of a coordinator
@@ -178,6 +180,46 @@ pub enum Command {
         query: String,
         #[command(flatten)]
         at: At,
+    },
+}
+
+/// Who is to be erased, and how.
+#[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Erase {
+    /// Key of a customer; may be repeated
+    #[arg(long = "customer", value_name = "ID")]
+    pub customers: Vec<String>,
+    /// File with the key of a customer on each line; may be repeated
+    #[arg(long = "file", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Show what would be taken out of which snapshot, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    /// Delete old files at once, without the hour in which queries that have begun may end
+    #[arg(long)]
+    pub now: bool,
+    #[command(subcommand)]
+    pub verb: Option<EraseVerb>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum EraseVerb {
+    /// List erasures and how far they are
+    Ls,
+    /// Show the receipt of an erasure
+    Get {
+        /// Its number
+        erasure: u64,
+    },
+    /// Go on with erasures that were stopped, and delete old files whose hour is over
+    Resume {
+        /// Delete old files at once
+        #[arg(long)]
+        now: bool,
     },
 }
 

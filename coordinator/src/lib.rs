@@ -4,6 +4,7 @@
 mod account;
 pub mod book;
 pub mod cluster;
+pub mod erasure;
 pub mod listing;
 pub mod metrics;
 pub mod nearby;

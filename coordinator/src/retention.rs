@@ -12,6 +12,7 @@ use tenfold_store::object::Store;
 use tenfold_store::publish::{highest, read_manifest};
 use tenfold_store::resolve::published_at;
 
+use crate::erasure::{self, Errand, READERS_MS, finish};
 use crate::run;
 
 /// Manifests that are read at a time.
@@ -53,12 +54,24 @@ pub async fn after_refresh(
     writer: Writer<'_>,
 ) -> Result<(), NotMarked> {
     expire(store, retention, writer).await?;
+    finish_erasures(store, writer).await?;
     let waiting = !marks(store).await?.expiring.is_empty();
     if waiting {
         let kept = wanted(store).await?;
         clean_up(store, writer, Grace::default(), &kept).await?;
     }
     Ok(())
+}
+
+/// Lets go of what people were taken out of, once queries that began before have ended.
+async fn finish_erasures(store: &Store, writer: Writer<'_>) -> Result<(), NotMarked> {
+    let now = || (erasure::shown(writer.at_ms), writer.at_ms);
+    let errand = Errand {
+        store,
+        name: writer.name,
+        now: &now,
+    };
+    finish(&errand, READERS_MS).await
 }
 
 /// What [`retain`] would do, if the snapshots that expire now had expired long ago.

@@ -6,9 +6,9 @@
 
 use tenfold_core::failure::Failure;
 use tenfold_core::hash::sha256_json;
-use tenfold_core::snapshot::{Manifest, RunSummary};
+use tenfold_core::snapshot::{Manifest, RunSummary, Suppression};
 use tenfold_store::object::Store;
-use tenfold_store::publish::{Publication, newest, publish, read_manifest};
+use tenfold_store::publish::{Newest, Publication, newest, publish, read_manifest};
 
 use crate::Stopped;
 use crate::refresh::lost_race;
@@ -32,6 +32,7 @@ pub async fn rollback(
     let newest = newest(store).await?;
     let head = newest
         .head
+        .as_ref()
         .ok_or_else(|| Failure::bug("a snapshot without a newest one"))?;
     if to.backfill.is_some() {
         return Err(Stopped::Failed(
@@ -48,19 +49,32 @@ pub async fn rollback(
                 .remedy("name an older one: `tenfold snapshot ls` lists them"),
         ));
     }
+    again(store, &to, &newest, suppression, run, now).await
+}
+
+/// Publishes the content of a snapshot under the number after the newest one.
+pub(crate) async fn again(
+    store: &Store,
+    to: &Manifest,
+    newest: &Newest,
+    suppression: Option<Suppression>,
+    run: String,
+    now: (String, i64),
+) -> Result<Manifest, Stopped> {
     let (published_at, at_ms) = now;
+    let parent = newest.head.as_ref().map(|head| head.number);
     let mut manifest = Manifest {
         number: newest.last + 1,
-        parent: Some(head.number),
+        parent,
         run,
-        plan_hash: plan_hash(&to, &head)?,
+        plan_hash: plan_hash(to, parent)?,
         published_at: published_at.clone(),
         summary: RunSummary::default(),
         warnings: Vec::new(),
         rollback_of: Some(to.number),
         revision: 0,
         suppression,
-        ..to
+        ..to.clone()
     };
     match publish(store, &mut manifest, at_ms).await? {
         Publication::Committed => {}
@@ -72,8 +86,8 @@ pub async fn rollback(
     Ok(manifest)
 }
 
-fn plan_hash(to: &Manifest, head: &Manifest) -> Result<String, Failure> {
-    sha256_json(&("rollback", &to.snapshot_hash, head.number))
+fn plan_hash(to: &Manifest, head: Option<u64>) -> Result<String, Failure> {
+    sha256_json(&("rollback", &to.snapshot_hash, head))
         .map_err(|error| Failure::bug(error.to_string()))
 }
 

@@ -22,17 +22,22 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt};
 use serde_json::Value;
 use tenfold_core::failure::Failure;
-use tenfold_core::snapshot::{Cleaning, Event, Manifest, Marks, ObjectRef, objects_in};
+use tenfold_core::snapshot::{
+    Announcement, Cleaning, Event, Manifest, Marks, ObjectRef, objects_in,
+};
 use tokio::time::Instant;
 
 use crate::marks::{NotMarked, Writer, decode, mark, marks};
 use crate::object::Store;
 use crate::part::STATE;
-use crate::publish::{ANNOUNCED, get_object, highest, read_manifest};
+use crate::publish::{ANNOUNCED, WORK_ROOT, get_object, highest, read_manifest};
 use crate::record::RESULTS;
 
 /// Where objects lie that may be deleted.
 const ROOTS: [&str; 4] = [STATE, "tables", "backfills", ANNOUNCED];
+
+/// Where objects lie that may name people: those, and the work of runs.
+const ERASED_ROOTS: [&str; 5] = [STATE, "tables", "backfills", ANNOUNCED, WORK_ROOT];
 
 /// Folders of this name are never touched.
 const DELTA_LOG: &str = "_delta_log";
@@ -78,6 +83,28 @@ pub struct Cleaned {
     pub bytes: u64,
 }
 
+/// Where to look, and what counts as used.
+struct Scope<'a> {
+    roots: &'a [&'a str],
+    /// Objects that were written later stay, in milliseconds since 1970.
+    before_ms: i64,
+    /// Results that were written earlier keep nothing.
+    results_from_ms: i64,
+    /// Objects that somebody outside still wants.
+    kept: &'a BTreeSet<String>,
+}
+
+impl<'a> Scope<'a> {
+    fn new(now_ms: i64, grace: Grace, kept: &'a BTreeSet<String>) -> Self {
+        Self {
+            roots: &ROOTS,
+            before_ms: now_ms - grace.age_ms,
+            results_from_ms: i64::MIN,
+            kept,
+        }
+    }
+}
+
 /// An object that nothing names.
 struct Unused {
     path: String,
@@ -99,26 +126,80 @@ pub async fn clean_up(
     if seen.objects == 0 && seen.snapshots.is_empty() {
         return Ok(seen);
     }
-    let begin = |marks: &Marks| {
-        Some(Event::CleaningBegan(Cleaning {
-            by: writer.name.to_owned(),
-            at_ms: writer.at_ms,
-            until_ms: writer.at_ms + GIVEN_UP_AFTER.as_millis() as i64,
-            of: due(marks, writer.at_ms, grace),
-        }))
-    };
+    let begin = |marks: &Marks| Some(cleaning(writer, due(marks, writer.at_ms, grace)));
     let (marks, _) = mark(store, writer, begin).await?;
-    let deleted = delete_unused(store, &marks, writer.at_ms, grace, kept, began).await;
-    let ended = |_: &Marks| {
-        Some(Event::CleaningEnded {
-            by: writer.name.to_owned(),
-        })
-    };
-    mark(store, writer, ended).await?;
+    let scope = Scope::new(writer.at_ms, grace, kept);
+    let deleted = delete_unused(store, &marks, &scope, began).await;
+    mark(store, writer, |_| Some(ended(writer))).await?;
+    let (cleaned, _) = deleted?;
     Ok(Cleaned {
         snapshots: seen.snapshots,
-        ..deleted?
+        ..cleaned
     })
+}
+
+/// What an erasure lets go of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Erasure {
+    /// Snapshots that had expired by then count as deleted, in milliseconds since 1970.
+    pub expired_ms: i64,
+    /// Everything that was written by then and is not in use goes, however young it is.
+    pub written_ms: i64,
+}
+
+/// Deletes what was written up to a time and nothing names any more, the work of runs included: it
+/// may hold people who were erased since. Tells too whether that was all.
+///
+/// # Errors
+/// As [`clean_up`].
+pub async fn clean_up_erased(
+    store: &Store,
+    writer: Writer<'_>,
+    erasure: Erasure,
+) -> Result<(Cleaned, bool), NotMarked> {
+    let began = Instant::now();
+    let of = |marks: &Marks| {
+        let expired = marks.expiring.iter();
+        let expired = expired.filter(|(_, at_ms)| **at_ms <= erasure.expired_ms);
+        expired.map(|(number, _)| *number).collect()
+    };
+    let begin = |marks: &Marks| Some(cleaning(writer, of(marks)));
+    let (marks, event) = mark(store, writer, begin).await?;
+    let scope = Scope {
+        roots: &ERASED_ROOTS,
+        before_ms: erasure.written_ms.saturating_add(1),
+        results_from_ms: erasure.written_ms.saturating_add(1),
+        kept: &BTreeSet::new(),
+    };
+    let deleted = delete_unused(store, &marks, &scope, began).await;
+    mark(store, writer, |_| Some(ended(writer))).await?;
+    let (cleaned, all) = deleted?;
+    let snapshots = match event {
+        Some(Event::CleaningBegan(cleaning)) => cleaning.of,
+        _ => Vec::new(),
+    };
+    Ok((
+        Cleaned {
+            snapshots,
+            ..cleaned
+        },
+        all,
+    ))
+}
+
+fn cleaning(writer: Writer<'_>, of: Vec<u64>) -> Event {
+    Event::CleaningBegan(Cleaning {
+        by: writer.name.to_owned(),
+        at_ms: writer.at_ms,
+        until_ms: writer.at_ms + GIVEN_UP_AFTER.as_millis() as i64,
+        of,
+    })
+}
+
+fn ended(writer: Writer<'_>) -> Event {
+    Event::CleaningEnded {
+        by: writer.name.to_owned(),
+    }
 }
 
 /// What a clean-up would delete, by marks as they are or as they would be.
@@ -134,7 +215,7 @@ pub async fn look(
 ) -> Result<Cleaned, Failure> {
     let due = due(marks, now_ms, grace);
     let gone = |number: u64| marks.is_deleted(number) || due.contains(&number);
-    let unused = unused(store, marks, gone, now_ms - grace.age_ms, kept).await?;
+    let unused = unused(store, marks, gone, &Scope::new(now_ms, grace, kept)).await?;
     Ok(Cleaned {
         objects: unused.len() as u64,
         bytes: unused.iter().map(|object| object.bytes).sum(),
@@ -151,16 +232,15 @@ fn due(marks: &Marks, now_ms: i64, grace: Grace) -> Vec<u64> {
     due.map(|(number, _)| *number).collect()
 }
 
+/// Deletes what is not in use; tells too whether that was all.
 async fn delete_unused(
     store: &Store,
     marks: &Marks,
-    now_ms: i64,
-    grace: Grace,
-    kept: &BTreeSet<String>,
+    scope: &Scope<'_>,
     began: Instant,
-) -> Result<Cleaned, Failure> {
+) -> Result<(Cleaned, bool), Failure> {
     let gone = |number: u64| marks.is_deleted(number);
-    let unused = unused(store, marks, gone, now_ms - grace.age_ms, kept).await?;
+    let unused = unused(store, marks, gone, scope).await?;
     let delete = |object: Unused| async move {
         if began.elapsed() > DELETES_FOR {
             return Ok(None);
@@ -174,11 +254,12 @@ async fn delete_unused(
         .try_collect()
         .await?;
     let mut cleaned = Cleaned::default();
+    let all = deleted.iter().all(Option::is_some);
     for bytes in deleted.into_iter().flatten() {
         cleaned.objects += 1;
         cleaned.bytes += bytes;
     }
-    Ok(cleaned)
+    Ok((cleaned, all))
 }
 
 /// The objects that are not in use and were written before a time.
@@ -186,17 +267,16 @@ async fn unused(
     store: &Store,
     marks: &Marks,
     gone: impl Fn(u64) -> bool,
-    before_ms: i64,
-    kept: &BTreeSet<String>,
+    scope: &Scope<'_>,
 ) -> Result<Vec<Unused>, Failure> {
-    let used = in_use(store, marks, gone).await?;
+    let used = in_use(store, marks, gone, scope.results_from_ms).await?;
     let mut unused = Vec::new();
-    for root in ROOTS {
+    for root in scope.roots {
         for meta in store.list(root).await? {
             let path = store.relative(&meta.location);
-            let old = meta.last_modified.timestamp_millis() < before_ms;
+            let old = meta.last_modified.timestamp_millis() < scope.before_ms;
             let log = path.split('/').any(|folder| folder == DELTA_LOG);
-            if old && !log && !used.contains(&path) && !kept.contains(&path) {
+            if old && !log && !used.contains(&path) && !scope.kept.contains(&path) {
                 let bytes = meta.size;
                 unused.push(Unused { path, bytes });
             }
@@ -211,8 +291,10 @@ async fn in_use(
     store: &Store,
     marks: &Marks,
     gone: impl Fn(u64) -> bool,
+    results_from_ms: i64,
 ) -> Result<BTreeSet<String>, Failure> {
-    let numbers = (1..=highest(store).await?).filter(|number| !gone(*number));
+    let last = highest(store).await?;
+    let numbers = (1..=last).filter(|number| !gone(*number));
     let mut used: BTreeSet<String> = futures::stream::iter(numbers)
         .map(|number| objects_of(store, number))
         .buffer_unordered(AT_ONCE)
@@ -221,7 +303,9 @@ async fn in_use(
             Ok(used)
         })
         .await?;
-    for announcement in marks.announced.values() {
+    // One whose number is taken is published or beaten.
+    let open = |announced: &&Announcement| announced.number > last;
+    for announcement in marks.announced.values().filter(open) {
         let object = &announcement.manifest;
         let bytes = get_object(store, object).await?;
         let manifest = decode(store, &object.path, &bytes, Manifest::FORMAT)?;
@@ -231,6 +315,9 @@ async fn in_use(
     }
     for meta in store.list(RESULTS).await? {
         let path = store.relative(&meta.location);
+        if meta.last_modified.timestamp_millis() < results_from_ms {
+            continue;
+        }
         let Some(bytes) = store.get_if_present(&path).await? else {
             continue;
         };

@@ -4,6 +4,7 @@
 pub mod cleanup;
 pub mod delta;
 pub mod doctor;
+pub mod erase;
 mod local;
 pub mod locations;
 pub mod marks;

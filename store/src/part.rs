@@ -49,16 +49,21 @@ pub async fn put_part(
     rows: u64,
     bytes: Vec<u8>,
 ) -> Result<PartRef, Failure> {
-    let sha256 = sha256_hex(&bytes);
-    let part = PartRef {
-        path: format!("{directory}/{sha256}.{extension}"),
-        sha256,
-        checksum: xxh3_64(&bytes),
-        bytes: bytes.len() as u64,
-        rows,
-    };
+    let part = named(directory, extension, rows, &bytes);
     store.put(&part.path, Bytes::from(bytes)).await?;
     Ok(part)
+}
+
+/// The part that bytes make.
+pub fn named(directory: &str, extension: &str, rows: u64, bytes: &[u8]) -> PartRef {
+    let sha256 = sha256_hex(bytes);
+    PartRef {
+        path: format!("{directory}/{sha256}.{extension}"),
+        sha256,
+        checksum: xxh3_64(bytes),
+        bytes: bytes.len() as u64,
+        rows,
+    }
 }
 
 /// Reads a part and checks that it is whole.

@@ -36,7 +36,7 @@ use crate::object::{Created, Store};
 use crate::part::put_part;
 
 /// Where the work of runs lies until they are published.
-const WORK_ROOT: &str = "_work";
+pub(crate) const WORK_ROOT: &str = "_work";
 
 /// Column that says which shard a file belongs to.
 pub const SHARD: &str = "shard";
@@ -355,7 +355,7 @@ async fn create_manifest(
     }
 }
 
-async fn commit_table(
+pub(crate) async fn commit_table(
     store: &Store,
     name: &str,
     table: &TableEntry,

@@ -19,6 +19,7 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMe
 use parquet::file::reader::{ChunkReader, Length};
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::part::{ByteRange, PartRef};
+use tenfold_core::refresh::state::MonthSlice;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::object::Store;
@@ -92,6 +93,28 @@ pub fn encode_sliced(
         footer,
         slices,
     })
+}
+
+/// Encodes rows month by month, as a run of state: the file, its footer, and its months.
+///
+/// # Errors
+/// As [`encode_sliced`].
+pub fn encode_run(
+    schema: &SchemaRef,
+    months: &[(i32, RecordBatch)],
+    layout: Layout<'_>,
+) -> Result<(Vec<u8>, ByteRange, Vec<MonthSlice>), Failure> {
+    let batches: Vec<RecordBatch> = months.iter().map(|(_, rows)| rows.clone()).collect();
+    let sliced = encode_sliced(schema, &batches, layout)?;
+    let slices = months.iter().zip(&sliced.slices);
+    let slices = slices.map(|((month, rows), slice)| MonthSlice {
+        month: *month,
+        row_group: slice.row_group as u32,
+        row_groups: slice.row_groups as u32,
+        rows: rows.num_rows() as u64,
+        range: slice.range,
+    });
+    Ok((sliced.bytes, sliced.footer, slices.collect()))
 }
 
 /// The bytes of some row groups.

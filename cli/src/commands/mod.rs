@@ -6,6 +6,7 @@ mod customer;
 mod decile;
 mod diff;
 mod doctor;
+mod erase;
 mod explain;
 mod init;
 mod marks;
@@ -95,6 +96,7 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
             decile,
         }) => diff::migrate((&before, &after), &decile.into(), &global, &machine)?,
         Command::Customer(Customer::Get { id, at }) => customer::get(&id, at, &global, &machine)?,
+        Command::Erase(erase) => erase::run(&erase, &global, &machine)?,
         Command::Quarantine(Quarantine::Ls) => quarantine::ls(&global, &machine)?,
         Command::Quarantine(Quarantine::Retry(as_of)) => {
             quarantine::retry(&as_of, &global, &machine)?;

@@ -26,7 +26,13 @@ pub fn ls(global: &Global, machine: &Machine) -> Result<(), Stopped> {
                 "run {} failed; the rows that it refused are shown too",
                 run.run
             );
-            parts.extend(run.quarantine);
+            for part in run.quarantine {
+                // An erasure leaves nothing of runs that failed.
+                match kept.size(&part.path).await? {
+                    Some(_) => parts.push(part),
+                    None => eprintln!("an erasure has removed them since"),
+                }
+            }
         }
         quarantine::read(&kept, &parts).await
     })?;

@@ -24,6 +24,9 @@ use crate::project::{self, Opened};
 
 pub fn verify(at: &At, global: &Global, machine: &Machine) -> Result<(), Stopped> {
     let (kept, manifest) = asked_for(at, global, machine)?;
+    if manifest.erased.is_some() {
+        return recorded(&kept, &manifest, global, machine);
+    }
     let state = machine.runtime.block_on(store::state(&kept, &manifest))?;
     let mut declarations = manifest.declarations.clone();
     // Each night bore its own refused rows; all of them together are no reason to stop.
@@ -49,6 +52,22 @@ pub fn verify(at: &At, global: &Global, machine: &Machine) -> Result<(), Stopped
     ))?;
     print(global.output, &differences(&verified), &verified)?;
     judge(&verified)
+}
+
+/// A snapshot that people were taken out of cannot be computed again: its ranks and figures are those
+/// of the time before. What is stored is held against what was recorded then.
+fn recorded(
+    kept: &Store,
+    manifest: &Manifest,
+    global: &Global,
+    machine: &Machine,
+) -> Result<(), Stopped> {
+    eprintln!(
+        "people were erased from snapshot {} after it was computed: its files are compared with \
+         their recorded hashes",
+        manifest.number
+    );
+    scrubbed(kept, std::slice::from_ref(manifest), global, machine)
 }
 
 fn differences(verified: &Verified) -> TextTable {
@@ -123,7 +142,16 @@ pub fn scrub(at: &At, all: bool, global: &Global, machine: &Machine) -> Result<(
             (kept, vec![manifest])
         }
     };
-    let found = machine.runtime.block_on(scrub::scrub(&kept, &manifests))?;
+    scrubbed(&kept, &manifests, global, machine)
+}
+
+fn scrubbed(
+    kept: &Store,
+    manifests: &[Manifest],
+    global: &Global,
+    machine: &Machine,
+) -> Result<(), Stopped> {
+    let found = machine.runtime.block_on(scrub::scrub(kept, manifests))?;
     let row = |damaged: &Damaged| {
         let numbers: Vec<String> = damaged.snapshots.iter().map(u64::to_string).collect();
         let damage = match damaged.damage {

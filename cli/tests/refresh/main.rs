@@ -16,6 +16,7 @@ mod changes;
 mod cluster;
 mod conservation;
 mod determinism;
+mod erasure;
 mod examples;
 mod killed;
 mod moves;

@@ -38,12 +38,14 @@ const ELSEWHERE: [&str; 14] = [
 ];
 
 /// Commands that look and change nothing, so that they can be run again as JSON.
-const LOOKING: [&str; 17] = [
+const LOOKING: [&str; 19] = [
     "config get-contexts",
     "config view",
     "cluster status",
     "customer get",
     "decile show",
+    "erase get",
+    "erase ls",
     "params get",
     "plan",
     "quarantine ls",

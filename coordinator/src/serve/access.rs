@@ -494,14 +494,22 @@ pub fn new_token(name: &str, role: Role) -> Result<(String, String), Failure> {
         return Err(Failure::config(format!("{name:?} is no name for a token"))
             .remedy("give one word of at most 64 bytes, such as nightly-airflow"));
     }
+    let token = format!("tenfold_{}", random()?);
+    let hash = hex(&Sha256::digest(token.as_bytes()));
+    Ok((token, format!("{name} {} {hash}", role.name())))
+}
+
+/// 256 bits that nobody can guess, in hexadecimal.
+///
+/// # Errors
+/// When this machine has none.
+pub fn random() -> Result<String, Failure> {
     let mut random = [0; 32];
     rustls::crypto::ring::default_provider()
         .secure_random
         .fill(&mut random)
         .map_err(|_| Failure::new(FailureClass::Infra, "this machine has no random numbers"))?;
-    let token = format!("tenfold_{}", hex(&random));
-    let hash = hex(&Sha256::digest(token.as_bytes()));
-    Ok((token, format!("{name} {} {hash}", role.name())))
+    Ok(hex(&random))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -81,6 +81,7 @@ codes! {
     E2205 UnknownDecile UserConfig "There is no such decile"
     E2206 Ambiguous UserConfig "A beginning of a name fits several"
     E2207 UnknownCode UserConfig "There is no such error code"
+    E2208 UnknownErasure UserConfig "There is no such erasure"
     E2301 LostRace UserConfig "Another run published first"
     E2302 PlanMoved UserConfig "The plan is not the one that was looked at"
     E2303 KeyTaken UserConfig "An idempotency key stands for another request"

@@ -176,7 +176,9 @@ impl Gone {
             CustomerType::String => &self.texts,
         };
         let hash = |bits: u16| u64::from(bits) << (u64::BITS - u16::BITS);
-        bits.all().map(|bits| shard_of(hash(bits), shards)).collect()
+        bits.all()
+            .map(|bits| shard_of(hash(bits), shards))
+            .collect()
     }
 
     fn knows(&self, key: &str) -> bool {
@@ -289,7 +291,12 @@ mod tests {
         for other in ["47110", "4711.5", "4711.", "", "anna"] {
             assert!(!gone.is_written(other), "{other}");
         }
-        for line in ["x,4711,\"y", "{\"c\": 4711, ", "<anna@x.org> 5", "1;anna@x.org"] {
+        for line in [
+            "x,4711,\"y",
+            "{\"c\": 4711, ",
+            "<anna@x.org> 5",
+            "1;anna@x.org",
+        ] {
             assert!(gone.is_named_in(line), "{line}");
         }
         assert!(!gone.is_named_in("47,11 anna @ x.org 14711"));

@@ -10,8 +10,8 @@ mod retention;
 pub use at::{At, check_tag};
 pub use diff::{DeclarationChange, ParameterChange, declaration_changes, parameter_changes};
 pub use erasure::{
-    ERASED, Erased, Erasing, Gone, Suppressed, Suppression, SuppressionList, erased_since, erasures,
-    key_of, unfinished as unfinished_erasure,
+    ERASED, Erased, Erasing, Gone, Suppressed, Suppression, SuppressionList, erased_since,
+    erasures, key_of, unfinished as unfinished_erasure,
 };
 pub use manifest::{
     AGAINST_PARENT, Manifest, MergeSummary, ObjectRef, RunSummary, TableEntry, TableFile,

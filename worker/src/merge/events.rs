@@ -117,13 +117,6 @@ fn all(
     }
 }
 
-/// A hash of an id that is short enough to be read every night for every event. Two ids that share
-/// one make a night read a month for nothing; they are never taken for each other.
-pub fn short_hash(id: &str) -> i64 {
-    const BITS: u32 = 40;
-    (hash_text(id) >> (u64::BITS - BITS)).cast_signed()
-}
-
 /// Pieces carry days as numbers and the state carries them as dates: numbers serve here.
 fn in_common(batch: &RecordBatch) -> Result<RecordBatch, Failure> {
     let schema = batch.schema();

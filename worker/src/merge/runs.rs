@@ -13,16 +13,17 @@ use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, Date32Type, Field, Int32Type, Schema};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
+use tenfold_core::hash::short_hash;
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::reach::Months;
 use tenfold_core::refresh::state::{MonthSlice, StateRun, first_merged};
 use tenfold_core::refresh::task::{MergeReach, MergeSource, MergeTask};
 use tenfold_store::part::{Layout, STATE, get_parquet, put_parquet, put_part};
-use tenfold_store::sliced::{Slice, encode_sliced, get_slices};
+use tenfold_store::sliced::{Slice, encode_run, get_slices};
 
 use super::codes::CustomerCodes;
 use super::days::{self, Days, Sums};
-use super::events::{remaining, short_hash, with_dates};
+use super::events::{remaining, with_dates};
 use crate::TaskContext;
 use crate::arrays::{arrow_bug, column, int64, text};
 
@@ -270,25 +271,15 @@ fn write_run(
         repeated: &repeated,
         identity: &["customer", "event_id"],
     };
-    let (months, batches): (Vec<i32>, Vec<RecordBatch>) = months.into_iter().unzip();
-    let sliced = encode_sliced(&rows.schema(), &batches, layout)?;
-    let slices = months.into_iter().zip(&batches).zip(&sliced.slices);
-    let months = slices.map(|((month, batch), slice)| MonthSlice {
-        month,
-        row_group: slice.row_group as u32,
-        row_groups: slice.row_groups as u32,
-        rows: batch.num_rows() as u64,
-        range: slice.range,
-    });
-    let months = months.collect();
+    let (bytes, footer, months) = encode_run(&rows.schema(), &months, layout)?;
     let directory = format!("{STATE}/{kind}");
     let count = rows.num_rows() as u64;
-    let put = put_part(&context.store, &directory, "parquet", count, sliced.bytes);
+    let put = put_part(&context.store, &directory, "parquet", count, bytes);
     let part = context.wait(put)?;
     reach.bytes_written += part.bytes;
     Ok(Some(StateRun {
         part,
-        footer: sliced.footer,
+        footer,
         months,
         ids: None,
     }))

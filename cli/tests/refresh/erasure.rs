@@ -1,0 +1,512 @@
+//! People who are erased are in no byte that is kept, come back by no delivery, and leave all others
+//! as they were.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+
+use bytes::Bytes;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use serde_json::{Value, json};
+use tenfold_core::snapshot::{Announcement, Event, Marks, ObjectRef};
+use tenfold_store::marks::{Writer, mark};
+use tenfold_store::object::Store;
+
+use crate::killed::files_below;
+use crate::support::{Answer, Project, SHOP, Sale, csv, sales, without_ids};
+
+const NIGHTS: [&str; 4] = ["2024-03-01", "2024-04-01", "2024-05-01", "2024-06-01"];
+
+/// Whoever is erased: one of the customers of [`sales`] under a name that is nowhere else.
+const WAS: i64 = 6;
+
+/// A key that no other bytes look like, as text and as a number.
+const TEXT: &str = "canary-7f3a91";
+const NUMBER: i64 = 7_314_159_265_358;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Keys {
+    Text,
+    Number,
+}
+
+impl Keys {
+    fn shop(self, declarations: &str) -> String {
+        let declarations = format!("{declarations}quarantine: {{max_share: 0.5}}\n");
+        match self {
+            Keys::Number => declarations,
+            Keys::Text => declarations
+                .replace("customer: {type: int64}", "customer: {type: string}")
+                .replace("types: {customer: int64", "types: {customer: string"),
+        }
+    }
+
+    fn erased(self) -> String {
+        match self {
+            Keys::Text => TEXT.to_owned(),
+            Keys::Number => NUMBER.to_string(),
+        }
+    }
+
+    /// The sales of a night, with the one who is erased or without.
+    fn sales(self, night: usize, with: bool) -> String {
+        let mut all: Vec<Sale> = sales(1, 1000, 150);
+        all.sort_by_key(|sale| sale.day);
+        // The first of all sales is theirs: days begin later without them.
+        all[0].customer = WAS;
+        let quarter: Vec<Sale> = all[night * 250..][..250].to_vec();
+        let theirs = |sale: &&Sale| sale.customer == WAS;
+        assert!(quarter.iter().filter(theirs).count() > 3);
+        let kept: Vec<Sale> = quarter
+            .into_iter()
+            .filter(|sale| with || !theirs(&sale))
+            .collect();
+        csv(&kept).replace(&format!(",{WAS},"), &format!(",{},", self.erased()))
+    }
+
+    /// Refused rows: theirs in every way that rows are refused, and one of somebody else.
+    fn refused(self, with: bool) -> String {
+        let id = self.erased();
+        let theirs =
+            format!("t1,{id},2024-01-09,1o.00,north\nt2,{id},2024-01-10,1.00,north,\"much\"\n");
+        let theirs = if with { theirs } else { String::new() };
+        format!("id,customer,day,amount,region\n{theirs}o1,3,2024-01-09,2o.00,north\n")
+    }
+}
+
+fn nights(declarations: &str, keys: Keys, count: usize, with: bool) -> Project {
+    let project = Project::new(&keys.shop(declarations));
+    project.write("sales/refused.csv", keys.refused(with));
+    for night in 0..count {
+        night_of(&project, keys, night, with);
+    }
+    project
+}
+
+fn night_of(project: &Project, keys: Keys, night: usize, with: bool) -> Value {
+    project.write(&format!("sales/{night}.csv"), keys.sales(night, with));
+    project.published(NIGHTS[night])
+}
+
+fn erase(project: &Project, keys: Keys, more: &[&str]) -> Answer {
+    let id = keys.erased();
+    project.tenfold(&[&["erase", "--customer", &id, "-o", "json"], more].concat())
+}
+
+fn json_of(project: &Project, arguments: &[&str]) -> Value {
+    project
+        .tenfold(&[arguments, &["-o", "json"]].concat())
+        .json()
+}
+
+/// The rows of all others, at a snapshot, by table.
+fn others(project: &Project, keys: Keys, at: &str) -> Value {
+    let id = match keys {
+        Keys::Text => format!("'{TEXT}'"),
+        Keys::Number => NUMBER.to_string(),
+    };
+    let rows = |table: &str, order: &str| {
+        let query = format!("SELECT * FROM {table} WHERE customer <> {id} ORDER BY {order}");
+        json_of(project, &["sql", &query, "--at", at])
+    };
+    let facts =
+        "SELECT * FROM fact_value_by_decile ORDER BY measure, lookback, dimension_value, decile";
+    json!([
+        rows("customer_value", "customer"),
+        rows(
+            "customer_decile",
+            "customer, measure, lookback, dimension_value"
+        ),
+        json_of(project, &["sql", facts, "--at", at]),
+    ])
+}
+
+/// The files of the store that hold the erased, raw or decoded.
+fn files_with(project: &Project, keys: Keys) -> Vec<String> {
+    let store = project.path("store");
+    let found = files_below(&store).into_iter();
+    let found = found.filter(|file| holds(file, keys));
+    let name = |file: &Path| file.strip_prefix(&store).unwrap().display().to_string();
+    found.map(|file| name(&file)).collect()
+}
+
+fn holds(file: &Path, keys: Keys) -> bool {
+    let is_named = |name: &str| name.contains(&keys.erased());
+    let bytes = fs::read(file).unwrap();
+    is_named(file.to_str().unwrap())
+        || in_bytes(&bytes, keys)
+        || (bytes.starts_with(b"PAR1") && in_parquet(bytes, keys))
+}
+
+fn in_bytes(bytes: &[u8], keys: Keys) -> bool {
+    let has = |wanted: &[u8]| bytes.windows(wanted.len()).any(|window| window == wanted);
+    has(keys.erased().as_bytes()) || (keys == Keys::Number && has(&NUMBER.to_le_bytes()))
+}
+
+/// Every page without its compression, and, since numbers may be packed, every value.
+fn in_parquet(bytes: Vec<u8>, keys: Keys) -> bool {
+    let reader = SerializedFileReader::new(Bytes::from(bytes)).unwrap();
+    for group in 0..reader.num_row_groups() {
+        let group = reader.get_row_group(group).unwrap();
+        for column in 0..group.num_columns() {
+            let mut pages = group.get_column_page_reader(column).unwrap();
+            while let Some(page) = pages.get_next_page().unwrap() {
+                if in_bytes(page.buffer(), keys) {
+                    return true;
+                }
+            }
+        }
+    }
+    let rows = reader.get_row_iter(None).unwrap();
+    rows.into_iter()
+        .any(|row| row.unwrap().to_string().contains(&keys.erased()))
+}
+
+fn gone_from_every_byte(declarations: &str, keys: Keys) {
+    let project = nights(declarations, keys, 3, true);
+    json_of(&project, &["snapshot", "tag", "1", "first"]);
+    let before: Vec<Value> = ["1", "2", "3"]
+        .map(|at| others(&project, keys, at))
+        .to_vec();
+    let numbers = json_of(&project, &["snapshot", "ls"]);
+    assert!(files_with(&project, keys).len() > 10);
+
+    let erased = erase(&project, keys, &["--yes", "--now"]).json();
+    assert_eq!(erased["erasure"], 1);
+    assert_eq!(erased["people"], 1);
+    for (place, number) in [1, 2, 3].into_iter().enumerate() {
+        let snapshot = &erased["snapshots"][place];
+        assert_eq!(snapshot["number"], number);
+        assert_eq!(snapshot["erased"]["customers"], 1);
+        assert_eq!(snapshot["erased"]["quarantine_rows"], 2);
+    }
+    assert_eq!(files_with(&project, keys), Vec::<String>::new());
+
+    let after: Vec<Value> = ["first", "2", "3"]
+        .map(|at| others(&project, keys, at))
+        .to_vec();
+    assert_eq!(before, after);
+    let listed = json_of(&project, &["snapshot", "ls"]);
+    let places = |list: &Value| -> Vec<Value> {
+        list.as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["number"].clone())
+            .collect()
+    };
+    assert_eq!(places(&listed), places(&numbers));
+    for reading in [
+        &["scrub", "--all"][..],
+        &["snapshot", "verify", "1"],
+        &["snapshot", "verify", "3"],
+        &["snapshot", "diff", "1", "3"],
+        &["sql", "SELECT * FROM changes('customer_value', 1, 3)"],
+    ] {
+        json_of(&project, reading);
+    }
+    let absent = project.tenfold(&["customer", "get", &keys.erased()]);
+    assert_eq!(absent.code, Some(3), "{}", absent.stderr);
+    let refused = project.quarantine();
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused[0]["value"], "2o.00");
+}
+
+#[test]
+fn a_text_is_gone_from_every_byte() {
+    gone_from_every_byte(SHOP, Keys::Text);
+}
+
+#[test]
+fn a_number_is_gone_from_every_byte() {
+    gone_from_every_byte(SHOP, Keys::Number);
+}
+
+#[test]
+fn without_event_ids_too() {
+    gone_from_every_byte(&without_ids(), Keys::Text);
+}
+
+/// What a full refresh gives over files that never held the erased.
+fn never_there(declarations: &str, keys: Keys) -> Project {
+    let project = Project::new(&keys.shop(declarations));
+    project.write("sales/refused.csv", keys.refused(false));
+    for night in 0..4 {
+        project.write(&format!("sales/{night}.csv"), keys.sales(night, false));
+    }
+    project.published(NIGHTS[3]);
+    project
+}
+
+fn next_night_is_without(declarations: &str, keys: Keys) {
+    let project = nights(declarations, keys, 3, true);
+    erase(&project, keys, &["--yes", "--now"]).json();
+    // Their new events, and old ones once more.
+    project.write(
+        "sales/again.csv",
+        keys.sales(1, true).replace("\ns", "\nagain"),
+    );
+    let run = night_of(&project, keys, 3, true);
+    let erased = &run["summary"]["rows"]["sales"]["filtered"]["erased"];
+    assert!(erased.as_i64().unwrap() > 6, "{run}");
+    assert!(files_with(&project, keys).is_empty());
+
+    let never = never_there(declarations, keys);
+    let again = |project: &Project| {
+        project.write(
+            "sales/again.csv",
+            keys.sales(1, false).replace("\ns", "\nagain"),
+        );
+        project.published("2024-06-02");
+    };
+    again(&never);
+    project.published("2024-06-02");
+    assert_eq!(project.contents(), never.contents());
+    assert_eq!(project.snapshot_hash(), never.snapshot_hash());
+    // A snapshot of after the erasure can be computed again, without them.
+    json_of(&project, &["snapshot", "verify"]);
+    let totals = &project.manifest()["rows"]["sales"];
+    let of = |name: &str| totals[name].as_i64().unwrap();
+    let each = |name: &str| -> i64 {
+        let counts = totals[name].as_object().unwrap().values();
+        counts.map(|count| count.as_i64().unwrap()).sum()
+    };
+    let accounted = of("counted") + of("pending") + of("duplicate") + each("filtered");
+    assert_eq!(of("read"), accounted + each("quarantined"), "{totals}");
+    let never = &never.manifest()["rows"]["sales"];
+    for figure in ["counted", "pending", "refunds", "quarantined"] {
+        assert_eq!(totals[figure], never[figure], "{figure}");
+    }
+}
+
+#[test]
+fn the_next_night_is_as_if_they_had_never_been() {
+    next_night_is_without(SHOP, Keys::Number);
+}
+
+#[test]
+fn the_next_night_is_as_if_they_had_never_been_without_event_ids() {
+    next_night_is_without(&without_ids(), Keys::Text);
+}
+
+#[test]
+fn a_refresh_of_the_same_day_makes_ranks_anew_and_mended_rows_can_come() {
+    let keys = Keys::Number;
+    let project = nights(SHOP, keys, 2, true);
+    erase(&project, keys, &["--yes", "--now"]).json();
+    let run = project.published(NIGHTS[1]);
+    assert_eq!(run["snapshot"], 3);
+    assert_eq!(project.refresh(NIGHTS[1]).json()["status"], "nothing_new");
+    project.write(
+        "sales/refused.csv",
+        keys.refused(true).replace("2o.00", "20.00"),
+    );
+    let retried = json_of(&project, &["quarantine", "retry"]);
+    assert_eq!(retried["summary"]["rows"]["sales"]["counted"], 1);
+    assert!(project.quarantine().is_empty());
+    assert!(files_with(&project, keys).is_empty());
+}
+
+#[test]
+fn a_rollback_to_before_and_a_backfill_are_without_them() {
+    let keys = Keys::Number;
+    let project = nights(SHOP, keys, 3, true);
+    erase(&project, keys, &["--yes", "--now"]).json();
+    json_of(&project, &["snapshot", "rollback", "2"]);
+    let gone = format!("SELECT COUNT(*) FROM customer_value WHERE customer = {NUMBER}");
+    assert_eq!(project.number(&gone), 0);
+    let run = project.published(NIGHTS[2]);
+    assert!(
+        run["summary"]["rows"]["sales"]["filtered"]["erased"]
+            .as_i64()
+            .unwrap()
+            > 3
+    );
+    assert_eq!(project.number(&gone), 0);
+    assert!(files_with(&project, keys).is_empty());
+    json_of(&project, &["scrub", "--all"]);
+}
+
+/// Path and content of every file of the store.
+fn contents(project: &Project) -> BTreeMap<String, Vec<u8>> {
+    let files = files_below(&project.path("store")).into_iter();
+    let read = |file: &Path| fs::read(file).unwrap();
+    files
+        .map(|file| (file.display().to_string(), read(&file)))
+        .collect()
+}
+
+#[test]
+fn a_dry_run_and_no_answer_change_nothing() {
+    let keys = Keys::Text;
+    let project = nights(SHOP, keys, 2, true);
+    let before = contents(&project);
+    let shown = erase(&project, keys, &["--dry-run"]).json();
+    assert_eq!(shown["dry_run"], true);
+    assert_eq!(shown["snapshots"].as_array().unwrap().len(), 2);
+    let unasked = erase(&project, keys, &[]);
+    assert_eq!(unasked.code, Some(9), "{}", unasked.stderr);
+    assert!(unasked.stderr.contains("--yes"), "{}", unasked.stderr);
+    project
+        .tenfold(&["erase", "--yes"])
+        .refused(&["--customer", "--file"]);
+    assert!(before == contents(&project), "the store has changed");
+    let done = erase(&project, keys, &["--yes"]).json();
+    assert_eq!(
+        done["snapshots"][0]["erased"]["table_rows"],
+        shown["snapshots"][0]["erased"]["table_rows"]
+    );
+    assert_eq!(json_of(&project, &["erase", "ls"])[0]["state"], "rewritten");
+    // Within the hour of readers old files stay, for queries that have begun.
+    json_of(&project, &["erase", "resume"]);
+    assert!(!files_with(&project, keys).is_empty());
+    assert_eq!(
+        json_of(&project, &["erase", "resume", "--now"])[0]["state"],
+        "finished"
+    );
+    assert!(files_with(&project, keys).is_empty());
+    let again = erase(&project, keys, &["--yes"]);
+    assert!(again.stderr.contains("erased before"), "{}", again.stderr);
+    assert_eq!(again.json()["erasure"], Value::Null);
+    let receipt = json_of(&project, &["erase", "get", "1"]);
+    assert!(receipt["deleted_objects"].as_u64().unwrap() > 10);
+    assert_eq!(project.tenfold(&["erase", "get", "2"]).code, Some(3));
+}
+
+#[test]
+fn people_come_from_files_and_strangers_are_left_out_from_then_on() {
+    let keys = Keys::Number;
+    let project = nights(SHOP, keys, 1, true);
+    project.write("people.txt", format!("\n 3\n{NUMBER}\n\n99999\n"));
+    let file = project.path("people.txt").display().to_string();
+    let erased = json_of(&project, &["erase", "--file", &file, "--yes", "--now"]);
+    assert_eq!(erased["people"], 3);
+    assert_eq!(erased["snapshots"][0]["erased"]["customers"], 2);
+    project.write(
+        "sales/new.csv",
+        "id,customer,day,amount,region\nn1,99999,2024-03-05,5.00,\n",
+    );
+    let run = night_of(&project, keys, 1, true);
+    assert!(
+        run["summary"]["rows"]["sales"]["filtered"]["erased"]
+            .as_i64()
+            .unwrap()
+            > 8
+    );
+    assert_eq!(
+        project.number("SELECT COUNT(*) FROM customer_value WHERE customer IN (3, 99999)"),
+        0
+    );
+    project.write("people.txt", "3\nsomebody\n");
+    let refused = project.tenfold(&["erase", "--file", &file, "--yes"]);
+    refused.refused(&["people.txt:2", "whole number"]);
+    assert!(!refused.stderr.contains("somebody"), "a key is printed");
+}
+
+/// Kills an erasure once it has shown this line.
+fn killed_at(project: &Project, keys: Keys, line: &str) {
+    let id = keys.erased();
+    let mut child = project
+        .command(&["erase", "--customer", &id, "--yes", "--now"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(
+        lines.any(|shown| shown.unwrap().starts_with(line)),
+        "no {line}"
+    );
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn whenever_it_is_killed_it_is_gone_on_with() {
+    let keys = Keys::Text;
+    let whole = nights(SHOP, keys, 3, true);
+    erase(&whole, keys, &["--yes", "--now"]).json();
+    let hash = |project: &Project, at: &str| {
+        json_of(project, &["snapshot", "get", at])["snapshot_hash"].clone()
+    };
+    for line in [
+        "erasure 1 has begun",
+        "  snapshot 1",
+        "  snapshot 2",
+        "  snapshot 3",
+    ] {
+        let project = nights(SHOP, keys, 3, true);
+        killed_at(&project, keys, line);
+        for at in ["1", "2", "3"] {
+            assert!(!others(&project, keys, at)[0].as_array().unwrap().is_empty());
+        }
+        json_of(&project, &["scrub", "--all"]);
+        if json_of(&project, &["erase", "ls"])[0]["state"] == "begun" {
+            project.write("sales/3.csv", keys.sales(3, true));
+            let refused = project.refresh(NIGHTS[3]);
+            refused.refused(&["E2309", "erase resume"]);
+            project.remove("sales/3.csv");
+        }
+        let known = json_of(&project, &["erase", "resume", "--now"]);
+        assert_eq!(known[0]["state"], "finished");
+        assert_eq!(known[0]["snapshots"].as_array().unwrap().len(), 3);
+        assert!(files_with(&project, keys).is_empty(), "killed at {line}");
+        for at in ["1", "2", "3"] {
+            assert_eq!(hash(&project, at), hash(&whole, at));
+        }
+        json_of(&project, &["scrub", "--all"]);
+    }
+}
+
+#[test]
+fn what_was_about_to_be_published_loses_its_number() {
+    let keys = Keys::Number;
+    let project = nights(SHOP, keys, 2, true);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let store = Store::open(project.path("store").to_str().unwrap()).unwrap();
+    let announced = |_: &Marks| {
+        Some(Event::Announced {
+            run: "paused".to_owned(),
+            announcement: Announcement {
+                number: 3,
+                manifest: ObjectRef {
+                    path: "_announced/absent.json".to_owned(),
+                    sha256: String::new(),
+                    bytes: 0,
+                },
+                erasures: 0,
+            },
+            at_ms: 0,
+        })
+    };
+    let writer = Writer {
+        name: "paused",
+        at_ms: 0,
+    };
+    runtime.block_on(mark(&store, writer, announced)).unwrap();
+    erase(&project, keys, &["--yes", "--now"]).json();
+    let head = project.manifest();
+    assert_eq!(head["number"], 3);
+    assert_eq!(head["rollback_of"], 2);
+    assert!(files_with(&project, keys).is_empty());
+    night_of(&project, keys, 2, true);
+    assert!(files_with(&project, keys).is_empty());
+    json_of(&project, &["scrub", "--all"]);
+}
+
+#[test]
+fn refused_rows_of_a_run_that_failed_go_too() {
+    let keys = Keys::Text;
+    let project = nights(SHOP, keys, 1, true);
+    let header = "id,customer,day,amount,region\n";
+    project.write(
+        "sales/1.csv",
+        format!("{header}x,{TEXT},2024-03-09,ten,north\n"),
+    );
+    project.refresh(NIGHTS[1]).refused(&["E1108"]);
+    assert_eq!(project.quarantine().len(), 4);
+    erase(&project, keys, &["--yes", "--now"]).json();
+    assert_eq!(project.quarantine().len(), 1);
+    assert_eq!(files_with(&project, keys), Vec::<String>::new());
+}

@@ -1,0 +1,261 @@
+//! Erasure of people from a snapshot: every object that names them is written anew without them.
+//!
+//! Nothing is changed in place. Rewritten parts have names of their own, since content decides
+//! names, and [`supersede`] lets a manifest that names them stand for the old one, with one write.
+//! Rows of others keep their bytes; figures that name nobody stay as they were published.
+
+mod cuts;
+mod parquet;
+mod quarantine;
+mod state;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+use tenfold_core::failure::Failure;
+use tenfold_core::refresh::part::PartRef;
+use tenfold_core::refresh::state::StateIndex;
+use tenfold_core::snapshot::{
+    Erased, Gone, Manifest, ObjectRef, Suppression, TableEntry, TableFile, content_hash, erasures,
+    snapshot_hash,
+};
+
+use crate::delta::CommitStamp;
+use crate::marks::decode;
+use crate::object::Store;
+use crate::part::{STATE, get_part, named};
+use crate::publish::{commit_table, get_object, put_object};
+use crate::settle::Settled;
+
+use self::parquet::File;
+use self::state::CheckedRun;
+
+/// Takes people out of snapshots.
+pub struct Eraser<'a> {
+    store: &'a Store,
+    gone: Gone,
+    /// Whether anything is written, or only counted.
+    write: bool,
+    /// Runs of state that were looked at, by path: nights share them.
+    runs: BTreeMap<String, CheckedRun>,
+    /// What was taken out of the snapshot at hand.
+    taken: Erased,
+}
+
+/// A snapshot without them.
+pub struct Rewritten {
+    /// Its manifest, which lacks the place of its index and the versions of its tables.
+    pub manifest: Manifest,
+    /// The index of its state.
+    pub index: StateIndex,
+    /// The tables that changed.
+    pub tables: BTreeSet<String>,
+}
+
+impl<'a> Eraser<'a> {
+    /// Takes these people out; without `write` it only counts.
+    pub fn new(store: &'a Store, gone: Gone, write: bool) -> Self {
+        Self {
+            store,
+            gone,
+            write,
+            runs: BTreeMap::new(),
+            taken: Erased::default(),
+        }
+    }
+
+    /// Writes anew what names them in a snapshot; none when nothing does.
+    ///
+    /// # Errors
+    /// When an object is absent or damaged, or the store refuses.
+    pub async fn snapshot(
+        &mut self,
+        manifest: &Manifest,
+        index: &StateIndex,
+        erasure: u64,
+    ) -> Result<Option<Rewritten>, Failure> {
+        self.taken = Erased {
+            erasure,
+            ..Erased::default()
+        };
+        let (mut manifest, mut index) = (manifest.clone(), index.clone());
+        let key_type = manifest.declarations.customer.key_type;
+        let shards = self.gone.shards(key_type, index.shards);
+        let mut tables = BTreeSet::new();
+        for (name, table) in &mut manifest.tables {
+            if self.table(table, &shards).await? {
+                tables.insert(name.clone());
+            }
+        }
+        self.state(&manifest, &mut index, &shards).await?;
+        self.quarantine(&manifest, &mut index).await?;
+        if let Some(cuts) = &mut manifest.cuts {
+            self.cuts(cuts).await?;
+        }
+        if self.taken.is_none() {
+            return Ok(None);
+        }
+        manifest.customers = manifest.customers.saturating_sub(self.taken.customers);
+        manifest.rows = index.totals.clone();
+        manifest.snapshot_hash = snapshot_hash(
+            &manifest.tables,
+            manifest.fits.as_ref(),
+            &manifest.declarations,
+            manifest.as_of,
+            manifest.code_version,
+        )
+        .map_err(|error| Failure::bug(error.to_string()))?;
+        manifest.erased = Some(self.taken.clone());
+        Ok(Some(Rewritten {
+            manifest,
+            index,
+            tables,
+        }))
+    }
+
+    /// Takes them out of a table; tells whether it changed.
+    async fn table(
+        &mut self,
+        table: &mut TableEntry,
+        shards: &BTreeSet<u32>,
+    ) -> Result<bool, Failure> {
+        let mut changed = false;
+        let theirs = |file: &&mut TableFile| file.shard.is_some_and(|at| shards.contains(&at));
+        for file in table.files.iter_mut().filter(theirs) {
+            let object = ObjectRef {
+                path: format!("{}/{}", table.root, file.path),
+                sha256: file.sha256.clone(),
+                bytes: file.bytes,
+            };
+            let opened = self.open(get_object(self.store, &object).await?, &object.path)?;
+            let Some(theirs) = opened.theirs(&self.gone)? else {
+                continue;
+            };
+            self.taken.table_rows += theirs.true_count() as u64;
+            let part = self.put_rows(&object.path, &opened, &theirs).await?;
+            let below = part.path.strip_prefix(&table.root).unwrap_or_default();
+            file.path = below.trim_start_matches('/').to_owned();
+            (file.sha256, file.bytes, file.rows) = (part.sha256, part.bytes, part.rows);
+            changed = true;
+        }
+        table.rows = table.files.iter().map(|file| file.rows).sum();
+        table.bytes = table.files.iter().map(|file| file.bytes).sum();
+        table.content_hash =
+            content_hash(&table.files).map_err(|error| Failure::bug(error.to_string()))?;
+        Ok(changed)
+    }
+
+    async fn cuts(&mut self, cuts: &mut ObjectRef) -> Result<(), Failure> {
+        let bytes = get_object(self.store, cuts).await?;
+        if let Some((without, count)) = cuts::without(&bytes, &self.gone, &cuts.path)? {
+            self.taken.cuts += count;
+            let part = self.put(&cuts.path, "json", 0, without).await?;
+            *cuts = (&part).into();
+        }
+        Ok(())
+    }
+
+    /// Reads a Parquet part.
+    async fn read(&self, part: &PartRef) -> Result<File, Failure> {
+        self.open(get_part(self.store, part).await?, &part.path)
+    }
+
+    fn open(&self, bytes: Bytes, path: &str) -> Result<File, Failure> {
+        File::open(bytes).map_err(|failure| failure.within(self.store.locate(path)))
+    }
+
+    /// Writes the rows of a file that are not theirs, beside it.
+    async fn put_rows(
+        &mut self,
+        beside: &str,
+        file: &File,
+        theirs: &arrow::array::BooleanArray,
+    ) -> Result<PartRef, Failure> {
+        let rows = parquet::without(&file.batch, theirs)?;
+        self.put_batch(beside, file, &rows).await
+    }
+
+    async fn put_batch(
+        &mut self,
+        beside: &str,
+        file: &File,
+        rows: &RecordBatch,
+    ) -> Result<PartRef, Failure> {
+        let bytes = file.encode(rows)?;
+        let count = rows.num_rows() as u64;
+        self.put(beside, "parquet", count, bytes).await
+    }
+
+    /// Writes a part into the folder of another one.
+    async fn put(
+        &mut self,
+        beside: &str,
+        extension: &str,
+        rows: u64,
+        bytes: Vec<u8>,
+    ) -> Result<PartRef, Failure> {
+        let directory = beside.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let part = named(directory, extension, rows, &bytes);
+        self.taken.objects += 1;
+        self.taken.bytes += part.bytes;
+        if self.write {
+            self.store.put(&part.path, Bytes::from(bytes)).await?;
+        }
+        Ok(part)
+    }
+}
+
+/// Lets a rewritten manifest stand for the old one. `newest` says that its tables are at the head
+/// of their logs: these get a version with the new files then. Who reads by an older version finds
+/// the files that nobody was taken out of.
+///
+/// # Errors
+/// When the store refuses, or somebody else rewrote the snapshot otherwise.
+pub async fn supersede(
+    store: &Store,
+    rewritten: Rewritten,
+    suppression: &Suppression,
+    newest: bool,
+    at_ms: i64,
+) -> Result<Manifest, Failure> {
+    let json = |value: serde_json::Result<Vec<u8>>| value.map_err(|e| Failure::bug(e.to_string()));
+    let index = json(serde_json::to_vec_pretty(&rewritten.index))?;
+    let mut manifest = Manifest {
+        state: put_object(store, &format!("{STATE}/index"), index).await?,
+        revision: rewritten.manifest.revision + 1,
+        suppression: Some(suppression.clone()),
+        ..rewritten.manifest
+    };
+    let stamp = CommitStamp {
+        app_id: manifest.declarations.project.clone(),
+        snapshot: i64::try_from(manifest.number).unwrap_or(i64::MAX),
+        plan_hash: manifest.plan_hash.clone(),
+        run: manifest.run.clone(),
+        committed_at_ms: at_ms,
+    };
+    for (name, table) in &mut manifest.tables {
+        if newest && rewritten.tables.contains(name) {
+            table.delta_version = commit_table(store, name, table, &stamp).await?;
+        }
+    }
+    let path = Manifest::revised_path(manifest.number, manifest.revision);
+    let bytes = json(serde_json::to_vec_pretty(&manifest))?;
+    let there = match store.settle(&path, Bytes::from(bytes)).await? {
+        Settled::Ours => return Ok(manifest),
+        Settled::Theirs(there) => there,
+    };
+    let there: Manifest = decode(store, &path, &there, Manifest::FORMAT)?;
+    match erasures(there.suppression.as_ref()) == suppression.erasures {
+        // The same erasure, by another process.
+        true => Ok(there),
+        false => Err(Failure::config(format!(
+            "another process rewrites snapshot {}",
+            manifest.number
+        ))
+        .remedy("wait for it to end, then `tenfold erase resume`")),
+    }
+}
+
+#[cfg(test)]
+mod tests;
