@@ -260,7 +260,11 @@ fn announcement(number: u8) -> Announcement {
         bytes: 0,
     };
     let number = number.into();
-    Announcement { number, manifest }
+    Announcement {
+        number,
+        manifest,
+        erasures: 0,
+    }
 }
 
 /// A run says what it will name, while a clean-up that was begun still counts.
