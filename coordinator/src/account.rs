@@ -5,33 +5,56 @@ use std::collections::BTreeMap;
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::counts::{CountsBySource, add_by_source};
 use tenfold_core::refresh::plan::{Head, Plan};
-use tenfold_core::refresh::state::{STATE_FORMAT, StateIndex, TakenInput};
+use tenfold_core::refresh::state::{QuarantinePart, STATE_FORMAT, StateIndex, TakenInput};
 use tenfold_core::refresh::steps::accounts_spec;
 use tenfold_core::refresh::task::{AbsorbOutput, Fits, MergeOutput};
+use tenfold_core::snapshot::ERASED;
 
 /// Where the absorbed rows went, as far as absorbing tells. Rows that were released from
-/// quarantine had been counted before: they are taken back.
+/// quarantine or are restated had been counted before: they are taken back.
 pub fn absorbed_rows(plan: &Plan, absorbed: &[(String, AbsorbOutput)]) -> CountsBySource {
     let mut rows = CountsBySource::new();
     for (source, output) in absorbed {
         rows.entry(source.clone()).or_default().add(&output.counts);
     }
-    for (source, released) in &plan.released {
-        let counts = rows.entry(source.clone()).or_default();
-        counts.read -= released.read;
-        for (reason, count) in &released.quarantined {
-            *counts.quarantined.entry(reason.clone()).or_default() -= count;
-        }
+    let restated = plan.restated.iter();
+    let restated = restated.map(|(source, restated)| (source, &restated.released));
+    for (source, released) in plan.released.iter().chain(restated) {
+        rows.entry(source.clone()).or_default().take_back(released);
     }
     rows
 }
 
 /// Kept rows are counted, pending or duplicate: the merge knows which.
-pub fn count_merged(rows: &mut CountsBySource, merged: &[MergeOutput]) {
+pub fn count_merged(
+    plan: &Plan,
+    head: Option<&Head>,
+    absorbed: &[(String, AbsorbOutput)],
+    rows: &mut CountsBySource,
+    merged: &[MergeOutput],
+) {
     rows.values_mut().for_each(|counts| counts.counted = 0);
     merged
         .iter()
         .for_each(|output| add_by_source(rows, &output.change));
+    for (source, restated) in &plan.restated {
+        let of_source = absorbed.iter().filter(|(name, _)| name == source);
+        let again: u64 = of_source.map(|(_, output)| output.again).sum();
+        let taken_out = merged
+            .iter()
+            .filter_map(|output| output.withdrawn.get(source));
+        let taken_out: u64 = taken_out.sum();
+        // The rows that these days were made of, and that did not count, were duplicates, or of
+        // people who were erased since.
+        let others = restated.released.counted + again as i64 - taken_out as i64;
+        let totals = head.and_then(|head| head.state.totals.get(source));
+        let duplicates = others.min(totals.map_or(0, |totals| totals.duplicate));
+        let counts = rows.entry(source.clone()).or_default();
+        counts.duplicate -= duplicates;
+        if others > duplicates {
+            *counts.filtered.entry(ERASED.to_owned()).or_default() -= others - duplicates;
+        }
+    }
 }
 
 /// A run that lost a row publishes nothing.
@@ -60,45 +83,67 @@ pub fn next_state(
     for counts in totals.values_mut() {
         (counts.counted, counts.pending, counts.refunds) = (0, 0, 0);
         counts.quarantined.retain(|_, rows| *rows != 0);
+        counts.filtered.retain(|_, rows| *rows != 0);
     }
     merged
         .iter()
         .for_each(|output| add_by_source(&mut totals, &output.standing));
-    let retried = !plan.released.is_empty();
-    let before = head
-        .filter(|_| !retried)
-        .map(|head| head.state.quarantine.clone());
-    let mut quarantine = before.unwrap_or_default();
-    quarantine.extend(
-        absorbed
-            .iter()
-            .filter_map(|(_, output)| output.quarantine.clone()),
-    );
     StateIndex {
         format: STATE_FORMAT,
         fingerprint: plan.fingerprint.clone(),
         shards: plan.shards,
-        inputs: inputs(head, absorbed),
+        inputs: inputs(plan, head, absorbed),
         accounts: accounts_spec(plan),
         state: merged.iter().map(|output| output.state.clone()).collect(),
         totals,
-        quarantine,
+        quarantine: quarantine(plan, head, absorbed),
     }
 }
 
-/// All files taken in so far; what this run read replaces what an earlier one said.
-fn inputs(head: Option<&Head>, absorbed: &[(String, AbsorbOutput)]) -> Vec<TakenInput> {
+/// The rows in quarantine: those that stay there, and those that this run refused.
+fn quarantine(
+    plan: &Plan,
+    head: Option<&Head>,
+    absorbed: &[(String, AbsorbOutput)],
+) -> Vec<QuarantinePart> {
+    let leave = plan.leave_quarantine();
+    let before = head.map_or(&[][..], |head| head.state.quarantine.as_slice());
+    let mut parts = before.to_vec();
+    for part in &mut parts {
+        let source = part.source.as_str();
+        part.files
+            .retain(|file| !leave.contains(&(source, file.as_str())));
+    }
+    parts.retain(|part| !part.files.is_empty());
+    let for_days = plan.read_for_days();
+    for (source, output) in absorbed {
+        let refused = output.files.iter().filter(|file| {
+            let alone = for_days.contains(&(source.as_str(), file.location.as_str()));
+            !alone && file.counts.quarantined_total() > 0
+        });
+        parts.extend(output.quarantine.clone().map(|part| QuarantinePart {
+            part,
+            source: source.clone(),
+            files: refused.map(|file| file.location.clone()).collect(),
+        }));
+    }
+    parts
+}
+
+/// All files taken in so far; what this run read replaces what an earlier one said. Of files that
+/// were read for some days alone nothing else is known than before.
+fn inputs(
+    plan: &Plan,
+    head: Option<&Head>,
+    absorbed: &[(String, AbsorbOutput)],
+) -> Vec<TakenInput> {
     let mut read: BTreeMap<(String, String), TakenInput> = BTreeMap::new();
     for file in absorbed.iter().flat_map(|(_, output)| &output.files) {
         let key = (file.source.clone(), file.location.clone());
         match read.get_mut(&key) {
             None => drop(read.insert(key, file.clone())),
             // Another range of the same file.
-            Some(known) => {
-                known.rows += file.rows;
-                known.checksum = known.checksum.wrapping_add(file.checksum);
-                known.quarantined += file.quarantined;
-            }
+            Some(known) => known.add(file),
         }
     }
     let mut all: BTreeMap<(String, String), TakenInput> = BTreeMap::new();
@@ -108,7 +153,14 @@ fn inputs(head: Option<&Head>, absorbed: &[(String, AbsorbOutput)]) -> Vec<Taken
             input.clone(),
         );
     }
-    all.extend(read);
+    all.retain(|(source, location), _| {
+        let restated = plan.restated.get(source);
+        restated.is_none_or(|restated| !restated.vanished.contains(location))
+    });
+    let for_days = plan.read_for_days();
+    all.extend(read.into_iter().filter(|((source, location), _)| {
+        !for_days.contains(&(source.as_str(), location.as_str()))
+    }));
     all.into_values().collect()
 }
 

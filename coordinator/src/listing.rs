@@ -9,8 +9,9 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use tenfold_core::failure::{ErrorCode, Failure};
-use tenfold_core::project::{Format, Layout, Project, Source, expand};
+use tenfold_core::project::{Changed, Format, Layout, Project, Source, expand};
 use tenfold_core::refresh::plan::{ListedFile, Listing, mappings};
+use tenfold_core::refresh::state::TakenInput;
 use tenfold_core::refresh::task::SourceMapping;
 use tenfold_store::delta::read_files_at;
 use tenfold_store::locations::Locations;
@@ -60,15 +61,18 @@ pub struct Found {
 /// Files by (source, location).
 pub type Files = BTreeSet<(String, String)>;
 
-/// Lists all sources. Footers are read of Parquet files that are not `known`; their columns have to
-/// fit the mapping.
+/// Files that were taken in, by (source, location).
+pub type Known<'a> = BTreeMap<(&'a str, &'a str), &'a TakenInput>;
+
+/// Lists all sources. Footers are read of Parquet files that are not `known`, or changed and are to
+/// be restated; their columns have to fit the mapping.
 ///
 /// # Errors
 /// When a path leads nowhere, a file cannot be read, or its columns do not fit.
 pub async fn list(
     project: &Project,
     places: &Places<'_>,
-    known: &Files,
+    known: &Known<'_>,
     understanding: Understanding<'_>,
 ) -> Result<Found, Failure> {
     list_some(project, places, known, None, understanding).await
@@ -84,13 +88,13 @@ pub async fn list_only(
     only: &Files,
     understanding: Understanding<'_>,
 ) -> Result<Found, Failure> {
-    list_some(project, places, &Files::new(), Some(only), understanding).await
+    list_some(project, places, &Known::new(), Some(only), understanding).await
 }
 
 async fn list_some(
     project: &Project,
     places: &Places<'_>,
-    known: &Files,
+    known: &Known<'_>,
     only: Option<&Files>,
     understanding: Understanding<'_>,
 ) -> Result<Found, Failure> {
@@ -107,10 +111,23 @@ async fn list_some(
         }
         prune(&mapping, &mut files, understanding, &mut found.notes).map_err(within)?;
         if source.format == Format::Parquet {
+            let is_known = |file: &ListedFile| {
+                let before = known.get(&(mapping.source.as_str(), file.location.as_str()));
+                before.is_some_and(|before| {
+                    source.changed == Changed::Refuse || before.is_still(file)
+                })
+            };
             let notes = &mut found.notes;
-            read_footers(&mapping, &mut files, places, known, understanding, notes)
-                .await
-                .map_err(within)?;
+            read_footers(
+                &mapping,
+                &mut files,
+                places,
+                &is_known,
+                understanding,
+                notes,
+            )
+            .await
+            .map_err(within)?;
         }
         found.listing.insert(mapping.source.clone(), files);
     }
@@ -399,12 +416,11 @@ async fn read_footers(
     mapping: &SourceMapping,
     files: &mut [ListedFile],
     places: &Places<'_>,
-    known: &BTreeSet<(String, String)>,
+    is_known: &(dyn Fn(&ListedFile) -> bool + Sync),
     understanding: Understanding<'_>,
     notes: &mut Vec<String>,
 ) -> Result<(), Failure> {
-    let new =
-        |file: &&mut ListedFile| !known.contains(&(mapping.source.clone(), file.location.clone()));
+    let new = |file: &&mut ListedFile| !is_known(file);
     let reading: Vec<BoxFuture<'_, Result<Footer, Failure>>> = files
         .iter_mut()
         .filter(new)

@@ -6,7 +6,7 @@ use tenfold_core::calendar::Day;
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::project::{Project, Quarantine};
 use tenfold_core::refresh::before::Before;
-use tenfold_core::refresh::counts::CountsBySource;
+use tenfold_core::refresh::counts::{Counts, CountsBySource};
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::plan::{
     Head, Plan, Planned, QuarantineRetry, fingerprint, plan as decide, plan_backfill,
@@ -24,7 +24,7 @@ use tenfold_store::publish::sweep;
 use tenfold_store::record;
 
 use crate::account::{absorbed_rows, check_balance, count_merged, next_state, warnings};
-use crate::listing::{Places, Understanding, list};
+use crate::listing::{Known, Places, Understanding, list};
 use crate::quarantine::by_reason;
 use crate::run::{self, RunRecord, RunStatus};
 use crate::{Executor, Gate, Progress, Stopped, publish, retention, store};
@@ -99,11 +99,11 @@ impl Refresh<'_> {
     /// Lists the sources and decides about their files.
     async fn plan(&self, shards: u32, head: Option<&Head>) -> Result<Planned, Failure> {
         let fingerprint = fingerprint(self.project, shards)?;
-        let known = known(head, &fingerprint);
+        let known = known_inputs(head.filter(|head| head.state.fingerprint == fingerprint));
         let found = list(self.project, &self.places, &known, self.understanding).await?;
         let retry = match (head, self.retry) {
             (Some(head), true) => crate::quarantine::retry(
-                &crate::quarantine::read(self.store, &head.state.quarantine).await?,
+                &crate::quarantine::read_kept(self.store, &head.state.quarantine).await?,
             )?,
             _ => QuarantineRetry::default(),
         };
@@ -225,16 +225,11 @@ pub(crate) fn lost_race(run: &str, number: u64) -> Failure {
         .remedy("refresh again: it builds on that snapshot")
 }
 
-/// Files, by (source, location), that were taken in with the same mapping: they are not read again.
-fn known(head: Option<&Head>, fingerprint: &str) -> BTreeSet<(String, String)> {
-    known_inputs(head.filter(|head| head.state.fingerprint == fingerprint))
-}
-
-/// The files that a snapshot has read, by source and location.
-pub(crate) fn known_inputs(head: Option<&Head>) -> BTreeSet<(String, String)> {
+/// The files that a snapshot has read.
+pub(crate) fn known_inputs(head: Option<&Head>) -> Known<'_> {
     let taken = head.into_iter().flat_map(|head| &head.state.inputs);
     taken
-        .map(|input| (input.source.clone(), input.location.clone()))
+        .map(|input| ((input.source.as_str(), input.location.as_str()), input))
         .collect()
 }
 
@@ -342,10 +337,10 @@ impl<'a> Work<'a> {
     ) -> Result<Computed, Failure> {
         let absorbed = self.absorb(plan).await?;
         let mut rows = absorbed_rows(plan, &absorbed);
-        self.refuse_too_many(&rows)?;
+        self.refuse_too_many(plan, &rows)?;
         let previous = head.map(|head| &head.state);
         let merged = self.merge(plan, &absorbed, previous).await?;
-        count_merged(&mut rows, &merged);
+        count_merged(plan, head, &absorbed, &mut rows, &merged);
         check_balance(&rows)?;
         self.summary.rows = rows;
         let tables = self.tables(plan, before, &merged).await?;
@@ -415,13 +410,17 @@ impl<'a> Work<'a> {
         Ok(sources.zip(outputs).collect())
     }
 
-    /// Stops when more rows were refused than the project bears.
-    fn refuse_too_many(&self, rows: &CountsBySource) -> Result<(), Failure> {
-        let read: i64 = rows.values().map(|counts| counts.read).sum();
+    /// Stops when more rows were refused than the project bears. What restated files hold now counts
+    /// whole, whatever they held before.
+    fn refuse_too_many(&self, plan: &Plan, rows: &CountsBySource) -> Result<(), Failure> {
+        let restated = plan.restated.values().map(|restated| &restated.released);
+        let rows: Vec<&Counts> = rows.values().chain(restated).collect();
+        let read: i64 = rows.iter().map(|counts| counts.read).sum();
         let mut reasons = BTreeMap::new();
-        for (reason, count) in rows.values().flat_map(|counts| &counts.quarantined) {
-            *reasons.entry(reason.clone()).or_default() += (*count).max(0);
+        for (reason, count) in rows.iter().flat_map(|counts| &counts.quarantined) {
+            *reasons.entry(reason.clone()).or_default() += *count;
         }
+        reasons.retain(|_, count| *count > 0);
         let refused: i64 = reasons.values().sum();
         let Quarantine {
             max_share,

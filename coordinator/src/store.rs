@@ -154,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    const NEWER: &[u8] = b"{\"format\": 3}";
+    const NEWER: &[u8] = b"{\"format\": 1000}";
 
     #[tokio::test]
     async fn a_newer_layout_is_refused_by_name() {

@@ -164,7 +164,7 @@ fn problems(taken: &[TakenInput], listing: &Listing) -> Vec<InputProblem> {
         let mut files = listing.get(&input.source).into_iter().flatten();
         let problem = match files.find(|file| file.location == input.location) {
             None => "vanished",
-            Some(file) if (file.size, &file.etag) != (input.size, &input.etag) => "changed",
+            Some(file) if !input.is_still(file) => "changed",
             Some(_) => return None,
         };
         Some(InputProblem {

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Int64Type, Schema};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Date32Type, Int32Type, Int64Type, Schema};
+use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
+use tenfold_core::refresh::restate::Spans;
 
 /// A column by name.
 pub fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, Failure> {
@@ -28,6 +31,37 @@ pub fn text<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray, F
     column(batch, name)?
         .as_string_opt::<i32>()
         .ok_or_else(|| Failure::bug(format!("column {name} of a part is no text")))
+}
+
+/// Days since 1970-01-01: pieces carry them as numbers, the state as dates.
+pub fn days(batch: &RecordBatch) -> Result<&[i32], Failure> {
+    let days = column(batch, "day")?;
+    match days.data_type() {
+        DataType::Date32 => Ok(days.as_primitive::<Date32Type>().values()),
+        DataType::Int32 => Ok(days.as_primitive::<Int32Type>().values()),
+        other => Err(Failure::bug(format!("days of a part are {other}"))),
+    }
+}
+
+/// The rows of some days.
+pub fn on_days(batch: &RecordBatch, wanted: &Spans) -> Result<RecordBatch, Failure> {
+    only_days(batch, |day| wanted.contains(day))
+}
+
+/// The rows of other days than those that are taken out.
+pub fn without_days(batch: RecordBatch, withdrawn: Option<&Spans>) -> Result<RecordBatch, Failure> {
+    match withdrawn {
+        Some(withdrawn) => only_days(&batch, |day| !withdrawn.contains(day)),
+        None => Ok(batch),
+    }
+}
+
+fn only_days(batch: &RecordBatch, wanted: impl Fn(Day) -> bool) -> Result<RecordBatch, Failure> {
+    let mask: BooleanArray = days(batch)?
+        .iter()
+        .map(|day| Some(wanted(Day(*day))))
+        .collect();
+    filter_record_batch(batch, &mask).map_err(arrow_bug)
 }
 
 /// Builds a batch whose columns are known to fit its schema.

@@ -1,5 +1,7 @@
 //! `tenfold plan`: what a refresh would do.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use tenfold_coordinator::OpenGate;
 use tenfold_coordinator::listing::{Places, Understanding};
@@ -7,6 +9,7 @@ use tenfold_coordinator::refresh::{Prepared, Refresh};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::plan::Plan;
+use tenfold_core::refresh::restate::Restated;
 use ulid::Ulid;
 
 use super::print;
@@ -54,6 +57,7 @@ struct Shown {
     from_scratch: bool,
     reads: Vec<Reads>,
     reused_files: u64,
+    restates: BTreeMap<String, Restated>,
     shards: u32,
     writes: Vec<&'static str>,
     notes: Vec<String>,
@@ -122,6 +126,7 @@ fn shown(prepared: Prepared) -> Shown {
             })
             .collect(),
         reused_files: planned.reused_files,
+        restates: planned.plan.restated.clone(),
         shards: planned.plan.shards,
         writes: if planned.nothing_new {
             Vec::new()

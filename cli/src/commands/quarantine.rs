@@ -14,8 +14,8 @@ use crate::project;
 pub fn ls(global: &Global, machine: &Machine) -> Result<(), Stopped> {
     let kept = project::open_store(global)?;
     let batches = machine.runtime.block_on(async {
-        let mut parts = match store::newest(&kept).await?.0 {
-            Some(head) => head.state.quarantine,
+        let mut batches = match store::newest(&kept).await?.0 {
+            Some(head) => quarantine::read_kept(&kept, &head.state.quarantine).await?,
             None => Vec::new(),
         };
         if let Some(run) = newest(&kept)
@@ -29,12 +29,12 @@ pub fn ls(global: &Global, machine: &Machine) -> Result<(), Stopped> {
             for part in run.quarantine {
                 // An erasure leaves nothing of runs that failed.
                 match kept.size(&part.path).await? {
-                    Some(_) => parts.push(part),
+                    Some(_) => batches.extend(quarantine::read(&kept, &[part]).await?),
                     None => eprintln!("an erasure has removed them since"),
                 }
             }
         }
-        quarantine::read(&kept, &parts).await
+        Ok::<_, Failure>(batches)
     })?;
     if batches.is_empty() {
         eprintln!("no row is in quarantine");

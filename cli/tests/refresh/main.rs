@@ -26,6 +26,7 @@ mod observed;
 mod operators;
 mod processes;
 mod quarantine;
+mod restated;
 mod schedules;
 mod security;
 mod snapshots;

@@ -1,6 +1,5 @@
 //! Looks whether the data is there that a scheduled run waits for.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use object_store::ObjectStoreExt;
@@ -60,7 +59,8 @@ async fn missing(
     if wanted.partition.is_none() && wanted.rows.is_none() {
         return Ok(missing);
     }
-    let known = known(cluster).await?;
+    let (head, _) = store::newest(&cluster.store).await?;
+    let known = known_inputs(head.as_ref());
     let understanding = cluster.projects.understanding();
     let found = list(&opened.project, &opened.places(), &known, understanding).await?;
     if let Some(partition) = &wanted.partition {
@@ -71,8 +71,9 @@ async fn missing(
         }
     }
     if let Some(rows) = &wanted.rows {
-        let new =
-            |file: &&ListedFile| !known.contains(&(rows.source.clone(), file.location.clone()));
+        let new = |file: &&ListedFile| {
+            !known.contains_key(&(rows.source.as_str(), file.location.as_str()))
+        };
         let there: u64 = files(&found.listing, &rows.source)
             .filter(new)
             .flat_map(|file| &file.row_groups)
@@ -89,12 +90,6 @@ async fn missing(
 
 fn files<'a>(listing: &'a Listing, source: &str) -> impl Iterator<Item = &'a ListedFile> + use<'a> {
     listing.get(source).into_iter().flatten()
-}
-
-/// The files that the newest snapshot has read, by source and location.
-async fn known(cluster: &Cluster) -> Result<BTreeSet<(String, String)>, Failure> {
-    let (head, _) = store::newest(&cluster.store).await?;
-    Ok(known_inputs(head.as_ref()))
 }
 
 async fn exists(opened: &OpenProject, path: &str) -> Result<bool, Failure> {

@@ -33,6 +33,36 @@ pub struct Source {
     pub measures: BTreeMap<String, Measure>,
     /// Dimensions: name to column.
     pub dimensions: BTreeMap<String, String>,
+    /// What becomes of files that changed after they were taken in.
+    #[serde(default)]
+    pub changed: Changed,
+    /// What becomes of files that are gone after they were taken in.
+    #[serde(default)]
+    pub vanished: Vanished,
+}
+
+/// What becomes of files that changed after they were taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Changed {
+    /// The refresh is refused.
+    #[default]
+    Refuse,
+    /// Their rows are taken out, and what they hold now is taken in.
+    Restate,
+}
+
+/// What becomes of files that are gone after they were taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Vanished {
+    /// The refresh is refused.
+    #[default]
+    Refuse,
+    /// Their rows are taken out.
+    Restate,
+    /// Their rows go on counting.
+    IgnoreMissing,
 }
 
 /// Encoding of a source's files.

@@ -163,6 +163,8 @@ fn resolve_source(source: written::Source, at: &str, report: &mut Report) -> Sou
         filter: source.filter,
         measures,
         dimensions: source.dimensions,
+        changed: source.changed,
+        vanished: source.vanished,
     }
 }
 

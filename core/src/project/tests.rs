@@ -177,10 +177,10 @@ fn every_default_is_spelled_out() {
             r#""deciles":[{"by":null,"inactive":"exclude","lookbacks":[],"measure":"clv_12m","#,
             r#""name":"clv_12m","population":null,"ties":"split","tiles":10,"value_at":"latest","#,
             r#""window":"trailing"}],"drift":{"psi":0.2},"project":"p","quarantine":{"max_rows":null,"max_share":0.01},"#,
-            r#""sources":{"s":{"customer":"c","dimensions":{},"event_id":null,"filter":null,"#,
+            r#""sources":{"s":{"changed":"refuse","customer":"c","dimensions":{},"event_id":null,"filter":null,"#,
             r#""format":"parquet","layout":"files","measures":{"revenue":{"currency":"EUR","scale":2,"#,
             r#""value":{"column":"amount"}}},"path":"data/","time":{"column":"t","format":null,"#,
-            r#""unit":null,"zone":null},"types":{},"version":null}},"time_zone":"UTC"}"#
+            r#""unit":null,"zone":null},"types":{},"vanished":"refuse","version":null}},"time_zone":"UTC"}"#
         )
     );
 }

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::model::{
-    ClvModel, CustomerType, Discount, EpochUnit, Format, Holdout, Inactive, Layout, Lookback,
-    MonthLength, Refunds, Ties, TimeUnit, ValueAt, Window,
+    Changed, ClvModel, CustomerType, Discount, EpochUnit, Format, Holdout, Inactive, Layout,
+    Lookback, MonthLength, Refunds, Ties, TimeUnit, ValueAt, Vanished, Window,
 };
 
 /// Declarations of a Tenfold project.
@@ -95,6 +95,12 @@ pub(super) struct Source {
     /// Dimensions: name to column.
     #[serde(default)]
     pub dimensions: BTreeMap<String, String>,
+    /// What becomes of files that changed after they were taken in: the refresh is refused, or it takes their rows out and what they hold now in.
+    #[serde(default)]
+    pub changed: Changed,
+    /// What becomes of files that are gone after they were taken in: the refresh is refused, their rows are taken out, or they go on counting.
+    #[serde(default)]
+    pub vanished: Vanished,
 }
 
 /// A column of dates or timestamps, or how to read it.

@@ -48,6 +48,19 @@ impl Counts {
         self.quarantined.values().sum()
     }
 
+    /// Takes rows back that an earlier run had read, filtered or quarantined.
+    pub fn take_back(&mut self, rows: &Counts) {
+        self.read -= rows.read;
+        for (into, reasons) in [
+            (&mut self.filtered, &rows.filtered),
+            (&mut self.quarantined, &rows.quarantined),
+        ] {
+            for (reason, rows) in reasons {
+                *into.entry(reason.clone()).or_default() -= rows;
+            }
+        }
+    }
+
     /// Adds another account to this one.
     pub fn add(&mut self, other: &Counts) {
         self.read += other.read;

@@ -9,10 +9,11 @@ pub mod counts;
 pub mod part;
 pub mod plan;
 pub mod reach;
+pub mod restate;
 pub mod state;
 pub mod steps;
 pub mod task;
 
 /// Version of what the tasks compute. It is part of every task's identity: raising it makes later
 /// runs ignore what earlier versions left behind.
-pub const CODE_VERSION: u32 = 2;
+pub const CODE_VERSION: u32 = 3;

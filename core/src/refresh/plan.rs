@@ -1,18 +1,22 @@
 //! The plan: what a refresh will read, reuse and write, decided before anything runs.
 
+mod choose;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::CODE_VERSION;
-use super::counts::CountsBySource;
-use super::state::{STATE_FORMAT, StateIndex, TakenInput};
+use super::counts::{Counts, CountsBySource};
+use super::restate::Restated;
+use super::state::{STATE_FORMAT, StateIndex};
 use super::task::{AbsorbTask, Again, DimensionMapping, InputUnit, MeasureMapping, SourceMapping};
 use crate::calendar::Day;
 use crate::failure::{ErrorCode, Failure};
 use crate::hash::sha256_json;
 use crate::project::{Project, Refunds, Source};
 use crate::snapshot::{Manifest, Suppression};
+use choose::{Files, choose};
 
 /// Input bytes that one absorb task reads, about.
 const TASK_BYTES: u64 = 32 << 20;
@@ -38,10 +42,17 @@ pub type Listing = BTreeMap<String, Vec<ListedFile>>;
 /// Rows in quarantine that are to be tried again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QuarantineRetry {
-    /// Row numbers by (source, location), ascending.
-    pub rows: BTreeMap<(String, String), Vec<u64>>,
+    /// The rows by (source, location).
+    pub files: BTreeMap<(String, String), Retried>,
+}
+
+/// Rows of one file in quarantine that are to be tried again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Retried {
+    /// Their numbers, ascending.
+    pub rows: Vec<u64>,
     /// What they were counted as: taken back when they are read again.
-    pub counts: CountsBySource,
+    pub counts: Counts,
 }
 
 /// The snapshot that a plan builds on.
@@ -74,6 +85,9 @@ pub struct Plan {
     pub absorb: Vec<AbsorbTask>,
     /// Rows that leave quarantine to be read again.
     pub released: CountsBySource,
+    /// What is taken out of the state for files that changed or vanished, by source.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub restated: BTreeMap<String, Restated>,
     /// Where the tables lie, relative to the root of the store.
     pub tables: String,
     /// Who is left out, whatever the files say.
@@ -118,6 +132,33 @@ impl Plan {
     pub fn hash(&self) -> serde_json::Result<String> {
         sha256_json(self)
     }
+
+    /// Files, by (source, location), whose rows in quarantine leave it: they are tried again, or
+    /// the file is restated.
+    pub fn leave_quarantine(&self) -> BTreeSet<(&str, &str)> {
+        let retried = self.read_again(|again| !again.rows.is_empty());
+        let restated = self.restated.iter().flat_map(|(source, restated)| {
+            let files = restated.changed.iter().chain(&restated.vanished);
+            files.map(|file| (source.as_str(), file.as_str()))
+        });
+        retried.chain(restated).collect()
+    }
+
+    /// Files, by (source, location), that are read for the days that are taken out, and nothing
+    /// else.
+    pub fn read_for_days(&self) -> BTreeSet<(&str, &str)> {
+        self.read_again(|again| again.rows.is_empty()).collect()
+    }
+
+    fn read_again(&self, wanted: impl Fn(&Again) -> bool) -> impl Iterator<Item = (&str, &str)> {
+        let units = self.absorb.iter().flat_map(|task| {
+            let source = task.mapping.source.as_str();
+            task.units.iter().map(move |unit| (source, unit))
+        });
+        units
+            .filter(move |(_, unit)| unit.again.as_ref().is_some_and(&wanted))
+            .map(|(source, unit)| (source, unit.location.as_str()))
+    }
 }
 
 /// The head of the store: the newest snapshot and the state that it left.
@@ -133,7 +174,7 @@ pub struct Head {
 ///
 /// # Errors
 /// When `as_of` is before the head's, a source has no files, or a file that was taken in changed or
-/// vanished.
+/// vanished and its source does not say that this is restated or ignored.
 pub fn plan(
     project: &Project,
     as_of: Day,
@@ -169,24 +210,36 @@ pub fn plan(
         from_scratch: kept.is_none(),
         absorb: Vec::new(),
         released: CountsBySource::new(),
+        restated: BTreeMap::new(),
         tables: TABLES.to_owned(),
         suppression: None,
     };
     let mut reads = BTreeMap::new();
     let mut reused_files = 0;
     for mapping in mappings(project) {
-        let files = listing.get(&mapping.source).map_or(&[][..], Vec::as_slice);
-        let taken = kept.map_or(&[][..], |head| head.state.inputs.as_slice());
-        let chosen = choose(&mapping.source, project, files, taken, retry)?;
+        let source = &mapping.source;
+        let chosen = choose(&Files {
+            source,
+            declared: &project.sources[source],
+            listed: listing.get(source).map_or(&[][..], Vec::as_slice),
+            head: kept,
+            retry,
+        })?;
         reused_files += chosen.reused;
+        if !chosen.restated.is_empty() {
+            notes.push(chosen.restated.in_words(source));
+            plan.restated.insert(source.clone(), chosen.restated);
+        }
+        if chosen.released != Counts::default() {
+            plan.released.insert(source.clone(), chosen.released);
+        }
         let bytes = chosen.units.iter().map(|unit| unit.size).sum();
         reads.insert(mapping.source.clone(), (chosen.files, bytes));
         plan.absorb.extend(pack(&mapping, shards, chosen.units));
     }
-    if kept.is_some() {
-        plan.released = retry.counts.clone();
-    }
-    let nothing_new = plan.absorb.is_empty() && kept.is_some_and(|head| says_the_same(head, &plan));
+    let nothing_new = plan.absorb.is_empty()
+        && plan.restated.is_empty()
+        && kept.is_some_and(|head| says_the_same(head, &plan));
     Ok(Planned {
         plan,
         nothing_new,
@@ -242,6 +295,7 @@ pub fn plan_backfill(
         from_scratch: false,
         absorb: Vec::new(),
         released: CountsBySource::new(),
+        restated: BTreeMap::new(),
         tables: String::new(),
         suppression: None,
     };
@@ -342,138 +396,6 @@ fn mapping(project: &Project, name: &str, source: &Source) -> SourceMapping {
         }),
         measures: measures.collect(),
         dimensions: dimensions.collect(),
-    }
-}
-
-struct Chosen {
-    units: Vec<InputUnit>,
-    files: u64,
-    reused: u64,
-}
-
-/// Parts the files of a source into those to read and those that were taken in before.
-fn choose(
-    source: &str,
-    project: &Project,
-    files: &[ListedFile],
-    taken: &[TakenInput],
-    retry: &QuarantineRetry,
-) -> Result<Chosen, Failure> {
-    let taken: BTreeMap<&str, &TakenInput> = taken
-        .iter()
-        .filter(|input| input.source == source)
-        .map(|input| (input.location.as_str(), input))
-        .collect();
-    let listed: BTreeSet<&str> = files.iter().map(|file| file.location.as_str()).collect();
-    if let Some(gone) = taken.keys().find(|location| !listed.contains(*location)) {
-        return Err(vanished(source, gone));
-    }
-    if files.is_empty() {
-        return Err(no_files(source, project));
-    }
-    let mut chosen = Chosen {
-        units: Vec::new(),
-        files: 0,
-        reused: 0,
-    };
-    let mut files: Vec<&ListedFile> = files.iter().collect();
-    files.sort_by(|left, right| left.location.cmp(&right.location));
-    for file in files {
-        let again = retry.rows.get(&(source.to_owned(), file.location.clone()));
-        match (taken.get(file.location.as_str()), again) {
-            (None, _) => chosen.units.extend(units(file)),
-            (Some(before), Some(rows)) => {
-                let again = Again {
-                    rows: rows.clone(),
-                    rows_before: before.rows,
-                    checksum: before.checksum,
-                };
-                chosen.units.push(InputUnit {
-                    again: Some(again),
-                    ..whole(file)
-                });
-            }
-            (Some(before), None) if is_same(file, before) => {
-                chosen.reused += 1;
-                continue;
-            }
-            (Some(_), None) => return Err(changed(source, &file.location)),
-        }
-        chosen.files += 1;
-    }
-    Ok(chosen)
-}
-
-fn is_same(file: &ListedFile, before: &TakenInput) -> bool {
-    file.size == before.size && file.etag == before.etag
-}
-
-fn vanished(source: &str, location: &str) -> Failure {
-    Failure::data(format!(
-        "source {source}: {location} was taken in before and is gone"
-    ))
-    .code(ErrorCode::InputGone)
-    .remedy(
-        "put the file back: its rows are part of the published figures, and a refresh does not \
-         drop them silently",
-    )
-}
-
-fn changed(source: &str, location: &str) -> Failure {
-    Failure::data(format!(
-        "source {source}: {location} has changed since it was taken in"
-    ))
-    .code(ErrorCode::InputChanged)
-    .remedy(
-        "restore it, and deliver corrections as a new file; if only rows in quarantine were \
-         mended, run `tenfold quarantine retry`",
-    )
-}
-
-fn no_files(source: &str, project: &Project) -> Failure {
-    let path = project
-        .sources
-        .get(source)
-        .map_or("", |source| source.path.as_str());
-    Failure::data(format!("source {source}: no files at {path}")).code(ErrorCode::NoFiles).remedy(
-        "check `path` and `format` in tenfold.yaml; names that start with `_` or `.` are ignored",
-    )
-}
-
-/// The units of a file: one, or ranges of row groups of about [`TASK_BYTES`] each.
-fn units(file: &ListedFile) -> Vec<InputUnit> {
-    let whole = whole(file);
-    let count = file.row_groups.len() as u64;
-    if file.size <= 2 * TASK_BYTES || count < 2 {
-        return vec![whole];
-    }
-    let group_bytes = (file.size / count).max(1);
-    let step = usize::try_from((TASK_BYTES / group_bytes).max(1)).unwrap_or(usize::MAX);
-    let mut first_row = 1;
-    let mut units = Vec::new();
-    for (index, groups) in file.row_groups.chunks(step).enumerate() {
-        let first = index * step;
-        units.push(InputUnit {
-            size: group_bytes * groups.len() as u64,
-            row_groups: Some((first, first + groups.len())),
-            first_row,
-            ..whole.clone()
-        });
-        first_row += groups.iter().sum::<u64>();
-    }
-    units
-}
-
-fn whole(file: &ListedFile) -> InputUnit {
-    InputUnit {
-        location: file.location.clone(),
-        file_size: file.size,
-        size: file.size,
-        etag: file.etag.clone(),
-        keys: file.keys.clone(),
-        row_groups: None,
-        first_row: 1,
-        again: None,
     }
 }
 

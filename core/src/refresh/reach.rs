@@ -1,5 +1,6 @@
 //! How far back a merge has to look: the months whose days change what the accounts show.
 
+use super::restate::Spans;
 use super::state::{StateRun, first_merged};
 use super::task::{AccountsSpec, MergeTask, TotalsSpec};
 use crate::calendar::Day;
@@ -17,6 +18,14 @@ impl Months {
         if !self.contains(month) {
             self.spans.push((month, month));
         }
+    }
+
+    /// Adds the months of some days.
+    pub fn add_days(&mut self, days: &Spans) {
+        let months = days
+            .iter()
+            .map(|span| (span.first.month_index(), span.last.month_index()));
+        self.spans.extend(months);
     }
 
     /// Adds the months of the days between two days, the later of which is not one of them.
@@ -136,7 +145,9 @@ pub fn rows_held(task: &MergeTask) -> u64 {
             .previous_spec
             .as_ref()
             .and_then(|old| moved(old, &task.spec, &source.source));
+        let withdrawn = task.withdrawn.get(&source.source);
         let read = months.map(|mut months| {
+            withdrawn.into_iter().for_each(|days| months.add_days(days));
             let latest = runs
                 .iter()
                 .filter_map(|run| run.months.last())
@@ -146,8 +157,9 @@ pub fn rows_held(task: &MergeTask) -> u64 {
         });
         some = some.zip(read).map(|(some, read)| some + read);
         all += runs.iter().map(|run| run.part.rows).sum::<u64>();
-        if rows > 0 {
-            let victims = &runs[first_merged(runs, rows)..];
+        if rows > 0 || withdrawn.is_some() {
+            let first = withdrawn.map_or_else(|| first_merged(runs, rows), |_| 0);
+            let victims = &runs[first..];
             merged = merged.max(victims.iter().map(|run| run.part.rows).sum());
         }
         new += rows;

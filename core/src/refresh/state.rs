@@ -13,17 +13,19 @@
 //! `events` and `days` are lists of *runs*: sorted Parquet files whose row groups never cross a
 //! month, so that a night reads single months and adds a small run instead of rewriting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::counts::CountsBySource;
+use super::counts::{Counts, CountsBySource};
 use super::part::{ByteRange, PartRef};
+use super::plan::ListedFile;
+use super::restate::{Span, Spans};
 use super::task::AccountsSpec;
 use crate::calendar::Day;
 
 /// Version of the state's form. State of an earlier form is left aside: the events are read again.
-pub const STATE_FORMAT: u32 = 2;
+pub const STATE_FORMAT: u32 = 3;
 
 /// Runs that a list has at most.
 const MOST_RUNS: usize = 8;
@@ -87,6 +89,9 @@ pub struct ShardState {
     pub days: BTreeMap<String, Vec<StateRun>>,
     /// Runs of `events` by source, for sources with event ids.
     pub events: BTreeMap<String, Vec<StateRun>>,
+    /// Days between copies of one event, by source: they can only be taken out together.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<String, Spans>,
     /// First day with an event before `as_of`.
     pub first_day: Option<Day>,
     /// `counted`, `pending` and `refunds`, by source.
@@ -125,13 +130,38 @@ pub struct TakenInput {
     pub size: u64,
     /// The store's version mark when it was read, where the store has one.
     pub etag: Option<String>,
-    /// Rows in it.
-    pub rows: u64,
     /// Order-free checksum of the rows that were kept, so that a corrected file can be told from
     /// one that changed elsewhere.
     pub checksum: u64,
-    /// Rows of it that are in quarantine.
-    pub quarantined: u64,
+    /// The days of the rows that were kept; none when none was.
+    pub days: Option<Span>,
+    /// What became of its rows; `counted` has all that were kept, duplicates among them.
+    pub counts: Counts,
+}
+
+impl TakenInput {
+    /// Whether a file that was found is what it was.
+    pub fn is_still(&self, file: &ListedFile) -> bool {
+        (self.size, &self.etag) == (file.size, &file.etag)
+    }
+
+    /// Adds another range of the same file.
+    pub fn add(&mut self, other: &Self) {
+        self.checksum = self.checksum.wrapping_add(other.checksum);
+        self.days = self.days.into_iter().chain(other.days).reduce(Span::across);
+        self.counts.add(&other.counts);
+    }
+}
+
+/// Rows in quarantine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantinePart {
+    /// The part.
+    pub part: PartRef,
+    /// The source of its rows.
+    pub source: String,
+    /// The files whose rows are still in quarantine: rows of others in the part have left it.
+    pub files: BTreeSet<String>,
 }
 
 /// Everything that the next night starts from.
@@ -152,7 +182,7 @@ pub struct StateIndex {
     /// Where the rows of all inputs are now.
     pub totals: CountsBySource,
     /// The rows in quarantine.
-    pub quarantine: Vec<PartRef>,
+    pub quarantine: Vec<QuarantinePart>,
 }
 
 impl StateIndex {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::before::Before;
 use super::part::PartRef;
 use super::plan::Plan;
+use super::restate::Spans;
 use super::state::StateIndex;
 use super::task::{
     AbsorbOutput, AccountsSpec, AssignOutput, AssignTask, BoundariesTask, CutsTask, DecileSpec,
@@ -27,6 +28,12 @@ pub fn merge_tasks(
     let sources = merge_sources(&plan.project);
     let spec = accounts_spec(plan);
     let mut pieces = pieces_by_shard(plan.shards, absorbed);
+    let withdrawn: BTreeMap<String, Spans> = plan
+        .restated
+        .iter()
+        .filter(|(_, restated)| !restated.days.is_empty())
+        .map(|(source, restated)| (source.clone(), restated.days.clone()))
+        .collect();
     let state = |shard: u32| previous.and_then(|index| index.state.get(shard as usize));
     let task = |shard: u32| {
         Task::Merge(MergeTask {
@@ -37,6 +44,7 @@ pub fn merge_tasks(
             pieces: pieces.remove(&shard).unwrap_or_default(),
             previous: state(shard).cloned().unwrap_or_default(),
             previous_spec: previous.map(|index| index.accounts.clone()),
+            withdrawn: withdrawn.clone(),
         })
     };
     (0..plan.shards).map(task).collect()

@@ -12,6 +12,7 @@ use super::CODE_VERSION;
 use super::counts::{Counts, CountsBySource};
 use super::part::{PartRef, Pieces, Segment};
 use super::reach;
+use super::restate::Spans;
 use super::state::{ShardState, TakenInput};
 use crate::calendar::{Day, Window};
 use crate::clv::{
@@ -96,16 +97,19 @@ pub struct InputUnit {
     pub row_groups: Option<(usize, usize)>,
     /// Number of the first row of the range (rows count from 1).
     pub first_row: u64,
-    /// Only rows that were in quarantine before are taken in.
+    /// The file was taken in before, and only some of its rows are again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<Again>,
 }
 
-/// A file that is read again for its rows in quarantine.
+/// A file that is read again for some of its rows; all others must be what they were.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Again {
-    /// Numbers of those rows, ascending.
+    /// Numbers of rows in quarantine that are tried again, ascending.
     pub rows: Vec<u64>,
+    /// Days that were taken out of the state: rows that were kept are taken in again.
+    #[serde(default, skip_serializing_if = "Spans::is_empty")]
+    pub days: Spans,
     /// Rows that the file had.
     pub rows_before: u64,
     /// Checksum of the rows that were kept then: they must be the same now.
@@ -113,7 +117,7 @@ pub struct Again {
 }
 
 impl Again {
-    /// Whether a row is one of those that were in quarantine.
+    /// Whether a row is one of those in quarantine.
     pub fn wants(&self, number: u64) -> bool {
         self.rows.binary_search(&number).is_ok()
     }
@@ -140,6 +144,8 @@ pub struct AbsorbOutput {
     pub pieces: Vec<Pieces>,
     /// One entry per unit. Units of one file add up.
     pub files: Vec<TakenInput>,
+    /// Rows that had been kept before and were taken in again: they are not among the counts.
+    pub again: u64,
     /// Rows read, filtered and quarantined; `counted` holds the rows that were kept, of which the
     /// merge will find some pending or duplicate.
     pub counts: Counts,
@@ -234,6 +240,9 @@ pub struct MergeTask {
     pub previous: ShardState,
     /// What the accounts of the last night were for.
     pub previous_spec: Option<AccountsSpec>,
+    /// Days that are taken out of what the last night left, by source.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub withdrawn: BTreeMap<String, Spans>,
 }
 
 /// What a merge task read and wrote of the state.
@@ -269,6 +278,8 @@ pub struct MergeOutput {
     pub first_purchase: Option<(Day, u64)>,
     /// Change of `counted`, `pending`, `duplicate` and `refunds`, by source.
     pub change: CountsBySource,
+    /// Events that were taken out of what the last night left, by source.
+    pub withdrawn: BTreeMap<String, u64>,
     /// `counted`, `pending` and `refunds` as they stand now, by source.
     pub standing: CountsBySource,
     /// Unique (x, t_x, T) with their number of customers.

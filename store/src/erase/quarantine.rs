@@ -4,7 +4,7 @@ use arrow::array::{Array, AsArray, BooleanArray, StringArray};
 use serde_json::Value;
 use tenfold_core::failure::Failure;
 use tenfold_core::project::Project;
-use tenfold_core::refresh::state::StateIndex;
+use tenfold_core::refresh::state::{QuarantinePart, StateIndex};
 use tenfold_core::snapshot::{ERASED, Gone, Manifest};
 
 use super::Eraser;
@@ -17,26 +17,30 @@ impl Eraser<'_> {
         manifest: &Manifest,
         index: &mut StateIndex,
     ) -> Result<(), Failure> {
-        for part in std::mem::take(&mut index.quarantine) {
-            let file = self.read(&part).await?;
+        for kept in std::mem::take(&mut index.quarantine) {
+            let QuarantinePart { part, files, .. } = &kept;
+            let file = self.read(part).await?;
             let rows = Refused::of(&file)?;
             let theirs: BooleanArray = (0..file.batch.num_rows())
                 .map(|row| Some(rows.is_theirs(row, &manifest.declarations, &self.gone)))
                 .collect();
             if theirs.true_count() == 0 {
-                index.quarantine.push(part);
+                index.quarantine.push(kept);
                 continue;
             }
             for row in (0..theirs.len()).filter(|row| theirs.value(*row)) {
                 self.taken.quarantine_rows += 1;
-                rows.count_erased(row, index);
+                // Others have left quarantine, and only their bytes are still there.
+                if files.contains(rows.file.value(row)) {
+                    rows.count_erased(row, index);
+                }
             }
             let others = without(&file.batch, &theirs)?;
             match others.num_rows() {
                 0 => self.taken.objects += 1,
                 _ => {
                     let part = self.put_batch(&part.path, &file, &others).await?;
-                    index.quarantine.push(part);
+                    index.quarantine.push(QuarantinePart { part, ..kept });
                 }
             }
         }
@@ -92,15 +96,15 @@ impl<'a> Refused<'a> {
 
     fn count_erased(&self, row: usize, index: &mut StateIndex) {
         let (source, file) = (self.source.value(row), self.file.value(row));
-        let counts = index.totals.entry(source.to_owned()).or_default();
-        let reason = self.reason.value(row);
-        if let Some(refused) = counts.quarantined.get_mut(reason) {
-            *refused -= 1;
-        }
-        counts.quarantined.retain(|_, rows| *rows != 0);
-        *counts.filtered.entry(ERASED.to_owned()).or_default() += 1;
+        let totals = index.totals.entry(source.to_owned()).or_default();
         let inputs = index.inputs.iter_mut();
         let input = inputs.filter(|input| (&*input.source, &*input.location) == (source, file));
-        input.for_each(|input| input.quarantined = input.quarantined.saturating_sub(1));
+        for counts in input.map(|input| &mut input.counts).chain([totals]) {
+            if let Some(refused) = counts.quarantined.get_mut(self.reason.value(row)) {
+                *refused -= 1;
+            }
+            counts.quarantined.retain(|_, rows| *rows != 0);
+            *counts.filtered.entry(ERASED.to_owned()).or_default() += 1;
+        }
     }
 }

@@ -399,8 +399,8 @@ impl Sorted {
         self.kept.num_rows()
     }
 
-    /// Takes out the kept and the refused rows of people who were erased; gives the former.
-    pub fn without(mut self, gone: &[bool]) -> Result<(Self, RecordBatch), Failure> {
+    /// Takes out the kept and the refused rows of people who were erased; gives the former too.
+    pub fn without(mut self, gone: &[bool]) -> Result<(Self, Self), Failure> {
         let is_gone = |row: usize| gone.get(row).copied().unwrap_or_default();
         let theirs = self.rows.iter().map(|row| Some(is_gone(*row as usize)));
         let theirs: BooleanArray = theirs.collect();
@@ -408,12 +408,30 @@ impl Sorted {
         let refused = self.bad.iter().map(|bad| bad.row);
         let rows = self.rows.iter().map(|row| *row as usize).chain(refused);
         let rows: Vec<u32> = rows.filter(|row| is_gone(*row)).map(|r| r as u32).collect();
-        let theirs = filter_record_batch(&self.kept, &theirs).map_err(arrow_bug)?;
+        let kept = filter_record_batch(&self.kept, &theirs).map_err(arrow_bug)?;
         self.kept = filter_record_batch(&self.kept, &others).map_err(arrow_bug)?;
-        self.rows.retain(|row| !is_gone(*row as usize));
+        let rows_of_all = std::mem::take(&mut self.rows).into_iter();
+        let (their_rows, left) = rows_of_all.partition(|row| is_gone(*row as usize));
+        self.rows = left;
         self.bad.retain(|bad| !is_gone(bad.row));
         self.filtered.push((ERASED, rows));
+        let theirs = Self {
+            kept,
+            rows: their_rows,
+            ..self.nothing()
+        };
         Ok((self, theirs))
+    }
+
+    /// No row of the same batch.
+    pub fn nothing(&self) -> Self {
+        Self {
+            customers: self.customers.clone(),
+            kept: self.kept.slice(0, 0),
+            rows: Vec::new(),
+            bad: Vec::new(),
+            filtered: Vec::new(),
+        }
     }
 
     /// Parts the kept rows into those that are wanted and the others, and forgets what became of

@@ -15,17 +15,20 @@ use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, SchemaRef};
+use tenfold_core::calendar::Day;
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::refresh::counts::Counts;
+use tenfold_core::refresh::restate::Span;
 use tenfold_core::refresh::state::TakenInput;
 use tenfold_core::refresh::task::{AbsorbOutput, AbsorbTask, Again, InputUnit, SourceMapping};
 use tenfold_core::snapshot::ERASED;
 
 use crate::TaskContext;
-use derive::Derivation;
+use crate::arrays::{days, on_days};
+use derive::{Derivation, Sorted};
 use quarantine::Quarantine;
 pub use quarantine::schema as quarantine_schema;
-use read::UnitReader;
+use read::{Malformed, UnitReader};
 
 pub use read::key_columns;
 use spread::{Spreader, checksum_of};
@@ -46,9 +49,10 @@ pub fn run(task: &AbsorbTask, context: &TaskContext) -> Result<AbsorbOutput, Fai
             &suppressed,
             &mut spreader,
             &mut quarantine,
-            &mut output.counts,
+            &mut output,
         );
-        output.files.push(taken.map_err(within)?);
+        let taken = taken.map_err(within)?;
+        output.files.push(taken);
     }
     output.pieces = spreader.finish()?;
     output.quarantine = quarantine.write(context)?;
@@ -62,56 +66,52 @@ fn absorb_unit(
     suppressed: &Suppressed,
     spreader: &mut Spreader<'_>,
     quarantine: &mut Quarantine,
-    counts: &mut Counts,
+    output: &mut AbsorbOutput,
 ) -> Result<TakenInput, Failure> {
     let mut taken = TakenInput {
         source: task.mapping.source.clone(),
         location: unit.location.clone(),
         size: unit.file_size,
         etag: unit.etag.clone(),
-        rows: 0,
         checksum: 0,
-        quarantined: 0,
+        days: None,
+        counts: Counts::default(),
     };
     let mut kept = 0_u64;
     let mut reader = UnitReader::open(&task.mapping, unit, context)?;
     let mut derivation = None;
     while let Some(rows) = reader.next(context)? {
-        taken.rows += rows.read();
         let derivation = match &mut derivation {
             Some(ready) => ready,
             None => derivation.insert(Derivation::new(&task.mapping, &rows.batch.schema())?),
         };
-        let mut sorted = derivation.sort(&rows)?;
+        let (mut sorted, mut theirs) = suppressed.part(derivation.sort(&rows)?)?;
+        let named = |row: &&Malformed| suppressed.is_named_in(&row.text);
+        let (mut erased, mut malformed): (Vec<&Malformed>, Vec<&Malformed>) =
+            rows.malformed.iter().partition(named);
+        account(&mut taken.counts, &sorted, &malformed, erased.len());
+        let days = taken.days.into_iter().chain(days_of(&sorted.kept)?);
+        taken.days = days.reduce(Span::across);
         if let Some(again) = &unit.again {
-            let (wanted, others) = sorted.only(|row| again.wants(rows.number(row as usize)))?;
-            sorted = wanted;
-            taken.checksum = taken.checksum.wrapping_add(checksum_of(&others)?);
-        }
-        let malformed = rows.malformed.iter();
-        let malformed = malformed.filter(|row| {
-            unit.again
-                .as_ref()
-                .is_none_or(|again| again.wants(row.number))
-        });
-        for row in malformed {
-            counts.read += 1;
-            if suppressed.is_named_in(&row.text) {
-                *counts.filtered.entry(ERASED.to_owned()).or_default() += 1;
-                continue;
+            let wants = |row: u32| again.wants(rows.number(row as usize));
+            let (wanted, others) = sorted.only(wants)?;
+            let (wanted_of_theirs, others_of_theirs) = theirs.only(wants)?;
+            (sorted, theirs) = (wanted, wanted_of_theirs);
+            malformed.retain(|row| again.wants(row.number));
+            erased.retain(|row| again.wants(row.number));
+            for before in [&others, &others_of_theirs] {
+                taken.checksum = taken.checksum.wrapping_add(checksum_of(before)?);
             }
-            *counts.quarantined.entry(row.reason.clone()).or_default() += 1;
-            taken.quarantined += 1;
+            let others = on_days(&others, &again.days)?;
+            output.again += others.num_rows() as u64;
+            spreader.add(&others)?;
+        }
+        // The checksum of a file is that of its rows, whoever is erased later.
+        kept = kept.wrapping_add(checksum_of(&theirs.kept)?);
+        account(&mut output.counts, &sorted, &malformed, erased.len());
+        for row in &malformed {
             quarantine.add_malformed(&unit.location, row.number, &row.reason, &row.text);
         }
-        if let Some(gone) = suppressed.rows(&sorted.customers) {
-            let (others, theirs) = sorted.without(&gone)?;
-            sorted = others;
-            // The checksum of a file is that of its rows, whoever is erased later.
-            kept = kept.wrapping_add(checksum_of(&theirs)?);
-        }
-        account(counts, &sorted);
-        taken.quarantined += sorted.bad.len() as u64;
         quarantine.add(&unit.location, &rows, &sorted.bad);
         kept = kept.wrapping_add(spreader.add(&sorted.kept)?);
     }
@@ -122,10 +122,23 @@ fn absorb_unit(
     Ok(taken)
 }
 
-/// A file is read again for its rows in quarantine alone: all others must be what they were.
+/// The days that events lie on; none without events.
+fn days_of(events: &RecordBatch) -> Result<Option<Span>, Failure> {
+    let days = days(events)?.iter().map(|day| Span::of(Day(*day)));
+    Ok(days.reduce(Span::across))
+}
+
+/// A file is read again for some rows alone: all others must be what they were.
 fn refuse_other_changes(again: &Again, taken: &TakenInput) -> Result<(), Failure> {
-    if (again.rows_before, again.checksum) == (taken.rows, taken.checksum) {
+    if (again.rows_before, again.checksum) == (taken.counts.read.unsigned_abs(), taken.checksum) {
         return Ok(());
+    }
+    if again.rows.is_empty() {
+        let what =
+            "the file has changed since it was taken in, though neither its size nor its tag has";
+        return Err(Failure::data(what)
+            .code(ErrorCode::InputChanged)
+            .remedy("write it again as it is now, so that it can be told from what it was"));
     }
     Err(
         Failure::data("the file has changed in rows that were not in quarantine")
@@ -138,18 +151,22 @@ fn refuse_other_changes(again: &Again, taken: &TakenInput) -> Result<(), Failure
 }
 
 /// Adds what became of a batch to the account.
-fn account(counts: &mut Counts, sorted: &derive::Sorted) {
+fn account(counts: &mut Counts, sorted: &Sorted, malformed: &[&Malformed], erased: usize) {
     let bad = sorted.bad.len() as i64;
     let kept = sorted.kept_rows() as i64;
     counts.counted += kept;
-    counts.read += kept + bad;
+    counts.read += kept + bad + (malformed.len() + erased) as i64;
+    if erased > 0 {
+        *counts.filtered.entry(ERASED.to_owned()).or_default() += erased as i64;
+    }
     for (rule, rows) in &sorted.filtered {
         let rows = rows.len() as i64;
         counts.read += rows;
         *counts.filtered.entry((*rule).to_owned()).or_default() += rows;
     }
-    for row in &sorted.bad {
-        *counts.quarantined.entry(row.reason.clone()).or_default() += 1;
+    let bad = sorted.bad.iter().map(|row| &row.reason);
+    for reason in bad.chain(malformed.iter().map(|row| &row.reason)) {
+        *counts.quarantined.entry(reason.clone()).or_default() += 1;
     }
 }
 

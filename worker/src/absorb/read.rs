@@ -82,11 +82,6 @@ impl Rows {
         }
     }
 
-    /// Rows that were read from the file.
-    pub fn read(&self) -> u64 {
-        (self.batch.num_rows() + self.malformed.len()) as u64
-    }
-
     /// Number of a row of the batch.
     pub fn number(&self, row: usize) -> u64 {
         match &self.numbers {

@@ -8,6 +8,7 @@ use tenfold_core::refresh::part::PartRef;
 use tenfold_core::snapshot::{Gone, SuppressionList};
 use tenfold_store::part::get_part;
 
+use super::derive::Sorted;
 use crate::TaskContext;
 
 /// Knows who is left out.
@@ -24,8 +25,19 @@ impl Suppressed {
         Ok(Self(Some(Gone::since(&list, 0))))
     }
 
+    /// Parts the rows of a batch into those of others, and the kept ones of theirs.
+    pub fn part(&self, sorted: Sorted) -> Result<(Sorted, Sorted), Failure> {
+        match self.rows(&sorted.customers) {
+            Some(gone) => sorted.without(&gone),
+            None => {
+                let nothing = sorted.nothing();
+                Ok((sorted, nothing))
+            }
+        }
+    }
+
     /// Which rows are theirs; none when no row is.
-    pub fn rows(&self, customers: &ArrayRef) -> Option<Vec<bool>> {
+    fn rows(&self, customers: &ArrayRef) -> Option<Vec<bool>> {
         let gone = self.0.as_ref()?;
         let rows: Vec<bool> = if let Some(numbers) = customers.as_primitive_opt::<Int64Type>() {
             let is_gone = |row| numbers.is_valid(row) && gone.has_number(numbers.value(row));

@@ -1,12 +1,13 @@
 //! Days: the sums of one source by (customer, day, dimensions), sorted by these.
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Date32Type, Int32Type};
+use arrow::array::{Array, Int64Array, RecordBatch, StringArray};
+use tenfold_core::calendar::Day;
 use tenfold_core::failure::{ErrorCode, Failure};
+use tenfold_core::refresh::restate::Spans;
 use tenfold_core::refresh::task::MergeSource;
 
 use super::codes::{CustomerCodes, DimensionCodes};
-use crate::arrays::{column, int64, text};
+use crate::arrays::{column, days as days_of, int64, text};
 
 /// A column of sums; no value where nothing was added.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +46,13 @@ impl Sums {
             });
         }
         Ok(sums)
+    }
+
+    fn at(&self, rows: &[usize]) -> Self {
+        Self {
+            values: at(&self.values, rows),
+            valid: at(&self.valid, rows),
+        }
     }
 
     fn extend(&mut self, column: &Int64Array) {
@@ -101,6 +109,37 @@ impl Days {
     /// Whether the rows carry instants.
     pub fn has_time(&self) -> bool {
         !self.dimensions.is_empty()
+    }
+
+    /// Events on some days.
+    pub fn events_on(&self, days: &Spans) -> u64 {
+        let rows = self.day.iter().zip(&self.rows);
+        let inside = rows.filter(|(day, _)| days.contains(Day(**day)));
+        inside.map(|(_, rows)| rows.unsigned_abs()).sum()
+    }
+
+    /// The rows of other days than some.
+    pub fn without(self, days: &Spans) -> Self {
+        let outside = |row: &usize| !days.contains(Day(self.day[*row]));
+        let rows: Vec<usize> = (0..self.len()).filter(outside).collect();
+        Self {
+            customer: at(&self.customer, &rows),
+            day: at(&self.day, &rows),
+            time: match self.has_time() {
+                true => at(&self.time, &rows),
+                false => Vec::new(),
+            },
+            dimensions: self
+                .dimensions
+                .iter()
+                .map(|codes| at(codes, &rows))
+                .collect(),
+            rows: at(&self.rows, &rows),
+            refunds: at(&self.refunds, &rows),
+            measures: self.measures.iter().map(|sums| sums.at(&rows)).collect(),
+            meanings: self.meanings,
+            names: self.names,
+        }
     }
 
     /// The rows of these and other days, added up.
@@ -193,6 +232,10 @@ impl Days {
     }
 }
 
+fn at<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
+    rows.iter().map(|row| values[*row]).collect()
+}
+
 /// The exact sum of the values that are there.
 pub fn total(values: impl Iterator<Item = Option<i64>>) -> Option<i128> {
     values.flatten().fold(None, |sum, value| {
@@ -271,7 +314,7 @@ fn read(
     for batch in batches {
         days.customer
             .extend(codes.encode(column(batch, "customer")?)?);
-        extend_days(&mut days.day, column(batch, "day")?)?;
+        days.day.extend_from_slice(days_of(batch)?);
         if days.has_time() {
             days.time.extend(int64(batch, "time")?.values());
         }
@@ -296,14 +339,4 @@ fn read(
             .remedy("start a store with more shards"));
     }
     Ok(days)
-}
-
-fn extend_days(days: &mut Vec<i32>, column: &ArrayRef) -> Result<(), Failure> {
-    let values = match column.data_type() {
-        DataType::Date32 => column.as_primitive::<Date32Type>().values(),
-        DataType::Int32 => column.as_primitive::<Int32Type>().values(),
-        other => return Err(Failure::bug(format!("days of a part are {other}"))),
-    };
-    days.extend_from_slice(values);
-    Ok(())
 }

@@ -11,6 +11,7 @@ use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::hash::hash_text;
 use tenfold_core::project::CustomerType;
+use tenfold_core::refresh::restate::{Span, Spans};
 use tenfold_core::refresh::task::MergeSource;
 
 use crate::arrays::{arrow_bug, column, int64, text};
@@ -25,6 +26,8 @@ pub struct Arrived {
     pub duplicates: usize,
     /// Whether one replaces an old one of another month.
     pub moved: bool,
+    /// Days between copies of one event.
+    pub links: Spans,
 }
 
 /// The events that remain when each id counts once. Of several events with one id the smallest by
@@ -68,24 +71,35 @@ pub fn take_in(
         },
         all,
         duplicates: events.num_rows() - found.len(),
+        links: Spans::of(
+            found
+                .values()
+                .map(|found| found.days)
+                .filter(|days| days.first < days.last),
+        ),
         moved: new().any(|new| new.first < olds && month(new.first) != month(new.best)),
     })
 }
 
-/// The rows of an id: the first one, and the smallest by (time, content).
+/// The rows of an id: the first one, the smallest by (time, content), and the days of all.
 struct Found {
     first: usize,
     best: usize,
+    days: Span,
 }
 
 fn by_id(events: &RecordBatch) -> Result<HashMap<&str, Found>, Failure> {
     let ids = text(events, "event_id")?;
     let mut found: HashMap<&str, Found> = HashMap::with_capacity(events.num_rows());
+    let days = column(events, "day")?.as_primitive::<Int32Type>();
     for row in 0..events.num_rows() {
+        let day = Span::of(Day(days.value(row)));
         let known = found.entry(ids.value(row)).or_insert(Found {
             first: row,
             best: row,
+            days: day,
         });
+        known.days = known.days.across(day);
         if known.best != row && compare(events, row, known.best)? == Ordering::Less {
             known.best = row;
         }

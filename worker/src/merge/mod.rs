@@ -17,11 +17,12 @@ use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::counts::Counts;
 use tenfold_core::refresh::reach::{Months, is_worth, moved};
+use tenfold_core::refresh::restate::Spans;
 use tenfold_core::refresh::task::{AccountsSpec, MergeOutput, MergeReach, MergeSource, MergeTask};
 use tenfold_store::part::{decode_segment, get_segment};
 
 use crate::TaskContext;
-use crate::arrays::column;
+use crate::arrays::{column, without_days};
 use accounts::Accounts;
 use codes::CustomerCodes;
 use days::Days;
@@ -80,6 +81,9 @@ fn months(
             return Ok(None);
         };
         runs::add_months(&pieces[&source.source], &mut months)?;
+        if let Some(days) = task.withdrawn.get(&source.source) {
+            months.add_days(days);
+        }
         by_source.insert(source.source.clone(), months);
     }
     if !pays(task, &by_source) {
@@ -187,6 +191,8 @@ struct Night {
     arrived: BTreeMap<String, Arrived>,
     /// Where the rows stood without the new events: on the new date, and on the old one.
     stood: BTreeMap<String, (Counts, Counts)>,
+    /// Events that were taken out.
+    withdrawn: BTreeMap<String, u64>,
 }
 
 impl Night {
@@ -216,9 +222,11 @@ impl Night {
     ) -> Result<(), Failure> {
         let name = &source.source;
         let value = value(task, source);
+        let withdrawn = task.withdrawn.get(name);
         let (before, arrived) = if source.event_ids {
             let kept = events::remaining(source, &kept, task.customer_type)?;
             let before = days::from_events(source, std::slice::from_ref(&kept), codes, value)?;
+            let kept = without_days(kept, withdrawn)?;
             let arrived = events::take_in(source, kept, pieces, task.customer_type)?;
             (before, Some(arrived))
         } else {
@@ -231,18 +239,28 @@ impl Night {
             standing(&before, old.as_of),
         );
         self.stood.insert(name.clone(), stood);
+        if let Some(days) = withdrawn {
+            self.withdrawn.insert(name.clone(), before.events_on(days));
+        }
         if forward {
             self.before.insert(name.clone(), before.clone());
         }
         let after = match &arrived {
-            Some(arrived) if arrived.new.num_rows() > 0 => {
+            Some(arrived) if arrived.new.num_rows() > 0 || withdrawn.is_some() => {
                 drop(before);
                 days::from_events(source, std::slice::from_ref(&arrived.all), codes, value)?
             }
-            None if !pieces.is_empty() => {
-                before.plus(days::from_events(source, pieces, codes, value)?)?
+            Some(_) => before,
+            None => {
+                let left = match withdrawn {
+                    Some(days) => before.without(days),
+                    None => before,
+                };
+                match pieces.is_empty() {
+                    true => left,
+                    false => left.plus(days::from_events(source, pieces, codes, value)?)?,
+                }
             }
-            _ => before,
         };
         self.after.insert(name.clone(), after);
         self.arrived
@@ -266,16 +284,27 @@ fn finish(
     let parts = output.state.accounts_parts().map(|part| part.bytes);
     reach.bytes_written += parts.sum::<u64>();
     count(task, &night, reach.forward, &mut output);
-    let Night { mut arrived, .. } = night;
+    let Night {
+        mut arrived,
+        withdrawn,
+        ..
+    } = night;
+    output.withdrawn = withdrawn;
     for source in &task.sources {
         let name = &source.source;
         let pieces = &pieces[name];
         let state = &mut output.state;
         if let Some(arrived) = arrived.remove(name) {
-            let Arrived { new, moved, .. } = arrived;
+            let Arrived {
+                new, moved, links, ..
+            } = arrived;
+            let links = linked(task, name, &links);
+            if !links.is_empty() {
+                state.links.insert(name.clone(), links);
+            }
             let runs = runs::append_events(task, source, new, moved, context, reach)?;
             state.events.insert(name.clone(), runs);
-        } else if pieces.is_empty() {
+        } else if pieces.is_empty() && !task.withdrawn.contains_key(name) {
             let runs = task.previous.runs(name).to_vec();
             state.days.insert(name.clone(), runs);
         } else {
@@ -286,6 +315,17 @@ fn finish(
     }
     output.reach = *reach;
     Ok(output)
+}
+
+/// The days between copies of one event: those that were known and are not taken out, and new ones.
+fn linked(task: &MergeTask, source: &str, new: &Spans) -> Spans {
+    let known = task.previous.links.get(source).cloned();
+    let known = known.unwrap_or_default();
+    let left = match task.withdrawn.get(source) {
+        Some(days) => known.without(days),
+        None => known,
+    };
+    Spans::of(left.iter().chain(new.iter()))
 }
 
 /// Counts the rows of each source, now and against what they were.

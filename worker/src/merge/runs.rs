@@ -16,6 +16,7 @@ use tenfold_core::failure::Failure;
 use tenfold_core::hash::short_hash;
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::reach::Months;
+use tenfold_core::refresh::restate::Spans;
 use tenfold_core::refresh::state::{MonthSlice, StateRun, first_merged};
 use tenfold_core::refresh::task::{MergeReach, MergeSource, MergeTask};
 use tenfold_store::part::{Layout, STATE, get_parquet, put_parquet, put_part};
@@ -25,7 +26,7 @@ use super::codes::CustomerCodes;
 use super::days::{self, Days, Sums};
 use super::events::{remaining, with_dates};
 use crate::TaskContext;
-use crate::arrays::{arrow_bug, column, int64, text};
+use crate::arrays::{arrow_bug, column, int64, text, without_days};
 
 /// Reads the rows of some months; all of them without any named.
 pub fn read(
@@ -49,6 +50,17 @@ pub fn read(
         }
     }
     Ok(batches)
+}
+
+/// Rows without those of days that are taken out.
+fn without(
+    batches: Vec<RecordBatch>,
+    withdrawn: Option<&Spans>,
+) -> Result<Vec<RecordBatch>, Failure> {
+    let batches = batches.into_iter();
+    batches
+        .map(|batch| without_days(batch, withdrawn))
+        .collect()
 }
 
 fn slice(month: &MonthSlice) -> Slice {
@@ -108,9 +120,11 @@ pub fn append_days(
     reach: &mut MergeReach,
 ) -> Result<Vec<StateRun>, Failure> {
     let runs = task.previous.runs(&source.source);
+    let withdrawn = task.withdrawn.get(&source.source);
     let rows = pieces.iter().map(|batch| batch.num_rows() as u64).sum();
-    let (kept, merged) = runs.split_at(first_merged(runs, rows));
-    let merged = read(merged, None, context, reach)?;
+    let first = withdrawn.map_or_else(|| first_merged(runs, rows), |_| 0);
+    let (kept, merged) = runs.split_at(first);
+    let merged = without(read(merged, None, context, reach)?, withdrawn)?;
     let customers = merged.iter().chain(pieces);
     let customers: Result<Vec<ArrayRef>, Failure> = customers
         .map(|batch| column(batch, "customer").cloned())
@@ -124,7 +138,8 @@ pub fn append_days(
 }
 
 /// The runs of events, with one more for those that are new. When a new one replaces an old one of
-/// another month, all are merged, since whoever reads the old month alone would see both.
+/// another month, all are merged, since whoever reads the old month alone would see both; and so
+/// they are when days are taken out.
 pub fn append_events(
     task: &MergeTask,
     source: &MergeSource,
@@ -134,13 +149,14 @@ pub fn append_events(
     reach: &mut MergeReach,
 ) -> Result<Vec<StateRun>, Failure> {
     let runs = task.previous.runs(&source.source);
-    let first = match replaces {
+    let withdrawn = task.withdrawn.get(&source.source);
+    let first = match replaces || withdrawn.is_some() {
         true => 0,
         false if new.num_rows() == 0 => return Ok(runs.to_vec()),
         false => first_merged(runs, new.num_rows() as u64),
     };
     let (kept, merged) = runs.split_at(first);
-    let mut batches = read(merged, None, context, reach)?;
+    let mut batches = without(read(merged, None, context, reach)?, withdrawn)?;
     batches.push(new);
     let events = remaining(source, &batches, task.customer_type)?;
     let ids = write_ids(&events, context, reach)?;

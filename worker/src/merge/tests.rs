@@ -1,5 +1,6 @@
 //! Nights of a merge against one merge of everything: the same parts, to the byte.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -8,6 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use tenfold_core::calendar::{Day, LookBack, WindowKind, lookback_window};
 use tenfold_core::project::CustomerType;
 use tenfold_core::refresh::part::{PartRef, Segment};
+use tenfold_core::refresh::restate::{Span, Spans};
 use tenfold_core::refresh::state::ShardState;
 use tenfold_core::refresh::task::{
     AccountsSpec, GroupBy, MergeClv, MergeOutput, MergeSource, MergeTask, PieceSegment, Task,
@@ -202,6 +204,16 @@ impl Shard {
     }
 
     fn merge(&self, as_of: Day, new: &[Event], last: Option<(Day, &ShardState)>) -> MergeOutput {
+        self.restate(as_of, new, last, BTreeMap::new())
+    }
+
+    fn restate(
+        &self,
+        as_of: Day,
+        new: &[Event],
+        last: Option<(Day, &ShardState)>,
+        withdrawn: BTreeMap<String, Spans>,
+    ) -> MergeOutput {
         let task = MergeTask {
             shard: 0,
             customer_type: self.customers,
@@ -210,6 +222,7 @@ impl Shard {
             pieces: self.pieces(new),
             previous: last.map(|last| last.1.clone()).unwrap_or_default(),
             previous_spec: last.map(|last| self.spec(last.0)),
+            withdrawn,
         };
         match crate::run(&Task::Merge(task), &self.context).unwrap() {
             TaskOutput::Merge(output) => output,
@@ -356,6 +369,92 @@ fn nights_of_any_kind_end_where_one_merge_of_everything_does() {
     }
     assert!(forward > 100, "{forward} forward, {anew} anew");
     assert!(anew > 10, "{forward} forward, {anew} anew");
+}
+
+/// Nights on which events of some days are corrected, or gone, or delivered late; tells how many
+/// shards were brought forward.
+fn corrected_nights(seed: u64, customers: CustomerType) -> usize {
+    let shard = Shard::new(customers, "sales");
+    let mut draw = Draw(seed);
+    let mut as_of = Day::from_ymd(2024, 1, 30).unwrap();
+    let mut known: Vec<Event> = Vec::new();
+    for day in 0..400 {
+        let around = as_of.0 - 1 - day;
+        let count = draw.below(4);
+        known.extend(new_events(&mut draw, &known, count, around));
+    }
+    let mut last = shard.merge(as_of, &known, None);
+    let mut duplicates = last.change["sales"].duplicate;
+    let mut forward = 0;
+    for night in 0..12 {
+        let before = as_of;
+        as_of = Day(as_of.0 + [0, 1, 1, 30][draw.below(4) as usize]);
+        let around = as_of.0 - 1 - [0, 2, 100][draw.below(3) as usize];
+        let mut withdrawn = BTreeMap::new();
+        for source in ["sales", "visits"] {
+            let first = Day(around - draw.below(3) as i32);
+            let days = Span::of(first).across(Span::of(Day(around)));
+            let links = last.state.links.get(source).into_iter();
+            let days = Spans::of([days]).with_links(links.flat_map(Spans::iter));
+            withdrawn.insert(source.to_owned(), days);
+        }
+        let is_out = |event: &Event| withdrawn[event.source].contains(Day(event.day));
+        // Some of what was there is put back as it was, some of it is corrected, the rest is gone.
+        let (out, stays): (Vec<Event>, Vec<Event>) = known.iter().cloned().partition(is_out);
+        let mut new = Vec::new();
+        for mut event in out.iter().cloned() {
+            match draw.below(4) {
+                0 => continue,
+                1 => event.amount = event.amount.map(|amount| amount + 3),
+                _ => {}
+            }
+            new.push(event);
+        }
+        let count = draw.below(5);
+        new.extend(new_events(&mut draw, &known, count, as_of.0 - 1));
+        known = stays.into_iter().chain(new.iter().cloned()).collect();
+
+        let state = Some((before, &last.state));
+        let next = shard.restate(as_of, &new, state, withdrawn);
+        let whole = shard.merge(as_of, &known, None);
+        assert_eq!(
+            essence(&next),
+            essence(&whole),
+            "seed {seed}, night {night}"
+        );
+        for source in ["sales", "visits"] {
+            let of_source = |event: &&Event| event.source == source;
+            let taken_out = next.withdrawn[source] as i64;
+            let copies = out.iter().filter(of_source).count() as i64;
+            let came = new.iter().filter(of_source).count() as i64;
+            let change = &next.change[source];
+            let now = change.counted + change.pending + change.duplicate;
+            assert_eq!(
+                now,
+                came - taken_out,
+                "{source}, seed {seed}, night {night}"
+            );
+            match source {
+                "sales" => duplicates += change.duplicate - (copies - taken_out),
+                _ => assert_eq!(copies, taken_out),
+            }
+        }
+        assert_eq!(duplicates, whole.change["sales"].duplicate);
+        forward += usize::from(next.reach.forward);
+        last = next;
+    }
+    forward
+}
+
+#[test]
+fn days_that_are_taken_out_and_counted_anew_leave_no_trace() {
+    let forward: usize = (0..16)
+        .map(|seed| {
+            let customers = [CustomerType::Int64, CustomerType::String][seed as usize % 2];
+            corrected_nights(seed, customers)
+        })
+        .sum();
+    assert!(forward > 20, "{forward} forward");
 }
 
 /// Two years of one sale and one visit a day.

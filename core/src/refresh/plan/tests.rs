@@ -3,6 +3,8 @@
 use super::*;
 use crate::project::parse;
 use crate::refresh::counts::Counts;
+use crate::refresh::restate::{Span, Spans};
+use crate::refresh::state::{ShardState, TakenInput};
 use crate::snapshot::{ObjectRef, RunSummary};
 
 const TEXT: &str = "
@@ -52,6 +54,34 @@ fn decide_at(
     plan(&project(), day(as_of), 8, head, &listing(files), retry)
 }
 
+/// The day of a file: each letter has one of its own.
+fn days_of(location: &str) -> Span {
+    Span::of(Day(i32::from(location.as_bytes()[0])))
+}
+
+fn declared(policies: &str) -> Project {
+    let path = "    path: sales/\n";
+    parse(&TEXT.replace(path, &format!("{path}{policies}"))).unwrap()
+}
+
+fn restate(policies: &str, head: &Head, files: &[ListedFile]) -> Result<Planned, Failure> {
+    let (as_of, retry) = (day("2024-03-01"), QuarantineRetry::default());
+    plan(
+        &declared(policies),
+        as_of,
+        8,
+        Some(head),
+        &listing(files),
+        &retry,
+    )
+}
+
+const RESTATE: &str = "    changed: restate\n    vanished: restate\n";
+
+fn named(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
 /// The head that a night leaves which took these files in.
 fn head(files: &[ListedFile]) -> Head {
     let taken = |file: &ListedFile| TakenInput {
@@ -59,9 +89,14 @@ fn head(files: &[ListedFile]) -> Head {
         location: file.location.clone(),
         size: file.size,
         etag: file.etag.clone(),
-        rows: 40,
         checksum: 7,
-        quarantined: 2,
+        days: Some(days_of(&file.location)),
+        counts: Counts {
+            read: 40,
+            counted: 38,
+            quarantined: BTreeMap::from([("bad".to_owned(), 2)]),
+            ..Counts::default()
+        },
     };
     let nowhere = ObjectRef {
         path: String::new(),
@@ -228,9 +263,12 @@ fn rows_in_quarantine_are_read_again_alone() {
         quarantined: BTreeMap::from([("bad".to_owned(), 2)]),
         ..Counts::default()
     };
+    let retried = Retried {
+        rows: vec![3, 9],
+        counts: counts.clone(),
+    };
     let retry = QuarantineRetry {
-        rows: BTreeMap::from([(("sales".to_owned(), "b".to_owned()), vec![3, 9])]),
-        counts: BTreeMap::from([("sales".to_owned(), counts)]),
+        files: BTreeMap::from([(("sales".to_owned(), "b".to_owned()), retried)]),
     };
     // The file was mended in place, so it is another one now.
     let mended = [file("a", 5), file("b", 8)];
@@ -240,7 +278,101 @@ fn rows_in_quarantine_are_read_again_alone() {
         (again.rows.as_slice(), again.rows_before, again.checksum),
         (&[3, 9][..], 40, 7)
     );
-    assert_eq!(planned.plan.released, retry.counts);
+    assert_eq!(planned.plan.released["sales"], counts);
+    let read = BTreeSet::from([("sales", "b")]);
+    assert_eq!(planned.plan.leave_quarantine(), read);
+    assert!(planned.plan.read_for_days().is_empty());
+}
+
+#[test]
+fn what_changed_and_what_is_gone_is_restated_where_that_is_declared() {
+    let head = head(&[file("a", 1), file("b", 2), file("c", 3), file("d", 4)]);
+    let now = [file("a", 1), file("b", 9), file("d", 4)];
+    let refused = restate("    vanished: restate\n", &head, &now).unwrap_err();
+    assert_eq!(refused.code, Some(ErrorCode::InputChanged), "{refused}");
+    let refused = restate("    changed: restate\n", &head, &now).unwrap_err();
+    assert_eq!(refused.code, Some(ErrorCode::InputGone), "{refused}");
+
+    let planned = restate(RESTATE, &head, &now).unwrap();
+    assert_eq!(locations(&planned), [["b"]]);
+    assert_eq!(planned.plan.absorb[0].units[0].again, None);
+    assert_eq!((planned.reused_files, planned.nothing_new), (2, false));
+    let restated = &planned.plan.restated["sales"];
+    assert_eq!(restated.changed, named(&["b"]));
+    assert_eq!(restated.vanished, named(&["c"]));
+    assert_eq!(restated.again, named(&[]));
+    assert_eq!(restated.days, Spans::of(["b", "c"].map(days_of)));
+    assert_eq!(
+        (restated.released.read, restated.released.counted),
+        (80, 76)
+    );
+    assert!(planned.notes[0].contains("1 file changed (b), 1 file gone (c)"));
+    assert_eq!(
+        planned.plan.leave_quarantine(),
+        BTreeSet::from([("sales", "b"), ("sales", "c")])
+    );
+    // A file that is gone and had nothing beside it leaves nothing to read, and something to do.
+    let planned = restate(RESTATE, &head, &[file("a", 1), file("b", 2), file("d", 4)]).unwrap();
+    assert!(planned.plan.absorb.is_empty() && !planned.nothing_new);
+}
+
+#[test]
+fn files_with_rows_on_the_days_that_are_taken_out_are_read_again() {
+    let files = [file("a", 1), file("b", 2), file("c", 3), file("d", 4)];
+    let mut head = head(&files);
+    head.state.inputs[2].days = Some(days_of("b").across(days_of("c")));
+    // Copies of an event lie on the days of `d` and `c`, which hangs on no day that is taken out.
+    let link = Spans::of([days_of("c").across(days_of("d"))]);
+    let shard = ShardState {
+        links: BTreeMap::from([("sales".to_owned(), link)]),
+        ..ShardState::default()
+    };
+    head.state.state = vec![ShardState::default(), shard];
+    let mut now = files.clone();
+    now[1].size = 9;
+    let planned = restate(RESTATE, &head, &now).unwrap();
+    let restated = &planned.plan.restated["sales"];
+    assert_eq!(restated.days, Spans::of([days_of("b")]));
+    assert_eq!(restated.again, named(&["c"]));
+    let units = &planned.plan.absorb[0].units;
+    assert_eq!((&*units[0].location, &units[0].again), ("b", &None));
+    let again = units[1].again.as_ref().unwrap();
+    assert_eq!((again.rows.len(), &again.days), (0, &restated.days));
+    assert_eq!((again.rows_before, again.checksum), (40, 7));
+    assert_eq!(
+        planned.plan.read_for_days(),
+        BTreeSet::from([("sales", "c")])
+    );
+    // With one on the days of `c` too, the link brings those of `d` in.
+    now[0].size = 9;
+    head.state.inputs[0].days = Some(days_of("a").across(days_of("c")));
+    let planned = restate(RESTATE, &head, &now).unwrap();
+    let restated = &planned.plan.restated["sales"];
+    assert_eq!(
+        restated.days,
+        Spans::of([days_of("a").across(days_of("d"))])
+    );
+    assert_eq!(restated.again, named(&["c", "d"]));
+}
+
+#[test]
+fn a_file_that_may_be_missing_goes_on_counting() {
+    let files = [file("a", 1), file("b", 2)];
+    let mut head = head(&files);
+    let ignore = "    changed: restate\n    vanished: ignore_missing\n";
+    let planned = restate(ignore, &head, &files[..1]).unwrap();
+    assert!(planned.plan.restated.is_empty() && planned.plan.absorb.is_empty());
+    let planned = restate(ignore, &head, &[]).unwrap();
+    assert!(planned.plan.restated.is_empty());
+    // What was beside it cannot be restated.
+    head.state.inputs[1].days = Some(days_of("a"));
+    let refused = restate(ignore, &head, &[file("a", 9)]).unwrap_err();
+    assert_eq!(refused.code, Some(ErrorCode::InputGone));
+    assert!(
+        refused
+            .message
+            .contains("a cannot be restated: b has rows on the same days")
+    );
 }
 
 #[test]
