@@ -3,13 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use tenfold_coordinator::store;
 use tenfold_core::failure::Failure;
-use tenfold_core::refresh::state::StateIndex;
 use tenfold_core::snapshot::{
     At, DeclarationChange, Manifest, ParameterChange, declaration_changes, parameter_changes,
 };
-use tenfold_store::object::Store;
-use tenfold_store::publish::get_object;
 
 use super::between::{Between, Chosen, Customers, Matrix, Mover, Named};
 use super::{Stopped, asked_for, manifest, print};
@@ -47,69 +45,72 @@ struct Diff {
 
 /// `decile migrate A B`.
 pub fn migrate(
-    (before, after): (&At, &At),
+    snapshots: (&At, &At),
     chosen: &Chosen,
     global: &Global,
     machine: &Machine,
 ) -> Result<(), Stopped> {
-    let (store, after) = asked_for(after, global, machine)?;
-    let before = manifest(&store, before, machine)?;
-    let between = Between {
-        store: &store,
-        before: &before,
-        after: &after,
-        machine,
-    };
-    let matrix = between.matrix(chosen)?;
+    let matrix = between(snapshots, global, machine, |between| {
+        Ok(between.matrix(chosen)?)
+    })?;
     eprintln!("{}", matrix.title());
     Ok(print(global.output, &matrix.table(), &matrix)?)
 }
 
 /// `snapshot diff A B`.
 pub fn diff(
-    (before, after): (&At, &At),
+    snapshots: (&At, &At),
     chosen: &Chosen,
     global: &Global,
     machine: &Machine,
 ) -> Result<(), Stopped> {
+    let diff = between(snapshots, global, machine, |between| {
+        Ok(compared(between, chosen)?)
+    })?;
+    show(&diff, global.output)
+}
+
+/// Looks at two snapshots of the store that the command line names.
+fn between<T>(
+    (before, after): (&At, &At),
+    global: &Global,
+    machine: &Machine,
+    look: impl FnOnce(&Between<'_>) -> Result<T, Stopped>,
+) -> Result<T, Stopped> {
     let (store, after) = asked_for(after, global, machine)?;
     let before = manifest(&store, before, machine)?;
-    let between = Between {
+    look(&Between {
         store: &store,
         before: &before,
         after: &after,
         machine,
-    };
+    })
+}
+
+fn compared(between: &Between<'_>, chosen: &Chosen) -> Result<Diff, Failure> {
+    let (before, after) = (between.before, between.after);
     let asks = chosen.measure.is_some() || chosen.lookback.is_some() || chosen.by.is_some();
     let migration = match between.matrix(chosen) {
         Ok(matrix) => Some(matrix),
         // The two need not have a decile in common, unless one was asked for.
-        Err(failure) if asks => return Err(failure.into()),
+        Err(failure) if asks => return Err(failure),
         Err(_) => None,
     };
-    let diff = Diff {
+    Ok(Diff {
         customers: between.customers()?,
         movers: between.movers(MOVERS)?,
         migration,
         parameters: parameter_changes(before.fits.as_ref(), after.fits.as_ref()),
-        sources: sources(&store, &before, &after, machine)?,
-        declarations: declaration_changes(&before, &after),
-        before: Named::of(&before),
-        after: Named::of(&after),
-    };
-    show(&diff, global.output)
+        sources: sources(between)?,
+        declarations: declaration_changes(before, after),
+        before: Named::of(before),
+        after: Named::of(after),
+    })
 }
 
-fn sources(
-    store: &Store,
-    before: &Manifest,
-    after: &Manifest,
-    machine: &Machine,
-) -> Result<Vec<SourceChange>, Failure> {
-    let (files_before, files_after) = (
-        files(store, before, machine)?,
-        files(store, after, machine)?,
-    );
+fn sources(between: &Between<'_>) -> Result<Vec<SourceChange>, Failure> {
+    let (before, after) = (between.before, between.after);
+    let (files_before, files_after) = (files(between, before)?, files(between, after)?);
     let none = BTreeSet::new();
     let names: BTreeSet<&String> = before.rows.keys().chain(after.rows.keys()).collect();
     let change = |source: &String| {
@@ -135,16 +136,11 @@ fn sources(
 
 /// The input files of a snapshot by source.
 fn files(
-    store: &Store,
+    between: &Between<'_>,
     manifest: &Manifest,
-    machine: &Machine,
 ) -> Result<BTreeMap<String, BTreeSet<String>>, Failure> {
-    let state = get_object(store, &manifest.state);
-    let bytes = machine.runtime.block_on(state)?;
-    let state: StateIndex = serde_json::from_slice(&bytes).map_err(|error| {
-        let place = store.locate(&manifest.state.path);
-        Failure::dependency(format!("cannot decode {place}: {error}"))
-    })?;
+    let state = store::state(between.store, manifest);
+    let state = between.machine.runtime.block_on(state)?;
     let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for input in state.inputs {
         files
