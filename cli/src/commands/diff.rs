@@ -102,7 +102,7 @@ fn compared(between: &Between<'_>, chosen: &Chosen) -> Result<Diff, Failure> {
         migration,
         parameters: parameter_changes(before.fits.as_ref(), after.fits.as_ref()),
         sources: sources(between)?,
-        declarations: declaration_changes(before, after),
+        declarations: declaration_changes(&before.declarations, &after.declarations),
         before: Named::of(before),
         after: Named::of(after),
     })

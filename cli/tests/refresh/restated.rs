@@ -282,3 +282,44 @@ fn rows_in_quarantine_leave_it_with_their_file_and_others_stay() {
     let folder = world.project.path("store/_state/quarantine");
     assert!(fs::read_dir(folder).unwrap().count() >= 1);
 }
+
+#[test]
+fn who_was_erased_stays_out_of_what_is_restated() {
+    const GONE: i64 = 6;
+    for declarations in [SHOP.to_owned(), without_ids()] {
+        let declarations = with(&declarations, POLICIES);
+        let project = Project::new(&declarations);
+        let mut all = sales(10, 900, 120);
+        let write = |project: &Project, name: &str, sales: &[Sale], with: bool| {
+            let kept = sales.iter().filter(|sale| with || sale.customer != GONE);
+            let kept: Vec<Sale> = kept.cloned().collect();
+            project.write(name, csv(&kept));
+        };
+        for (number, sales) in all.chunks(300).enumerate() {
+            write(&project, &format!("sales/{number}.csv"), sales, true);
+        }
+        project.published("2024-06-01");
+        let id = GONE.to_string();
+        let erased = project.tenfold(&["erase", "--customer", &id, "--yes"]);
+        assert_eq!(erased.code, Some(0), "{}", erased.stderr);
+        // One file is corrected, one is gone, and one has rows on the same days.
+        all.truncate(600);
+        all[..300].iter_mut().for_each(|sale| sale.cents += 25);
+        write(&project, "sales/0.csv", &all[..300], true);
+        project.remove("sales/2.csv");
+        project.published("2024-06-02");
+        let whole = Project::new(&declarations);
+        for (number, sales) in all.chunks(300).enumerate() {
+            write(&whole, &format!("sales/{number}.csv"), sales, false);
+        }
+        whole.published("2024-06-02");
+        assert_eq!(project.contents(), whole.contents());
+        let rows = &project.manifest()["rows"]["sales"];
+        let theirs = all.iter().filter(|sale| sale.customer == GONE).count();
+        assert_eq!(rows["filtered"]["erased"], theirs);
+        assert_eq!(
+            (&rows["read"], &rows["duplicate"]),
+            (&json!(600), &json!(0))
+        );
+    }
+}

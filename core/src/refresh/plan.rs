@@ -1,5 +1,6 @@
 //! The plan: what a refresh will read, reuse and write, decided before anything runs.
 
+mod changes;
 mod choose;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::CODE_VERSION;
 use super::counts::{Counts, CountsBySource};
 use super::restate::Restated;
-use super::state::{STATE_FORMAT, StateIndex};
+use super::state::StateIndex;
 use super::task::{AbsorbTask, Again, DimensionMapping, InputUnit, MeasureMapping, SourceMapping};
 use crate::calendar::Day;
 use crate::failure::{ErrorCode, Failure};
@@ -186,17 +187,6 @@ pub fn plan(
     refuse_going_back(as_of, head)?;
     let fingerprint = fingerprint(project, shards)?;
     let kept = head.filter(|head| head.state.fingerprint == fingerprint);
-    let mut notes = Vec::new();
-    if let (Some(head), None) = (head, kept) {
-        let why = match head.state.format {
-            STATE_FORMAT => "the mapping of a source changed since snapshot",
-            _ => "another version of Tenfold kept the state of snapshot",
-        };
-        notes.push(format!(
-            "{why} {}: every file is read again",
-            head.manifest.number
-        ));
-    }
     let mut plan = Plan {
         code_version: CODE_VERSION,
         project: project.clone(),
@@ -214,6 +204,7 @@ pub fn plan(
         tables: TABLES.to_owned(),
         suppression: None,
     };
+    let mut notes = head.map_or_else(Vec::new, |head| changes::notes(&plan, head, listing));
     let mut reads = BTreeMap::new();
     let mut reused_files = 0;
     for mapping in mappings(project) {

@@ -149,14 +149,16 @@ impl Restated {
 /// Files and spans that are named one by one.
 const SHOWN: usize = 3;
 
-fn counted(files: usize) -> String {
+/// So many files.
+pub(super) fn counted(files: usize) -> String {
     match files {
         1 => "1 file".to_owned(),
         files => format!("{files} files"),
     }
 }
 
-fn some_of(files: &BTreeSet<String>) -> String {
+/// The first of some names.
+pub(super) fn some_of(files: &BTreeSet<String>) -> String {
     let shown: Vec<&str> = files.iter().take(SHOWN).map(String::as_str).collect();
     match files.len() > SHOWN {
         true => format!("{}, …", shown.join(", ")),

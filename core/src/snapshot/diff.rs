@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Manifest;
+use crate::project::Project;
 use crate::refresh::task::Fits;
 
 /// A parameter of a model in two snapshots.
@@ -79,11 +79,11 @@ fn parameters(fits: Option<&Fits>) -> Vec<(String, String, f64)> {
 }
 
 /// The declarations that differ, in the order of their paths.
-pub fn declaration_changes(before: &Manifest, after: &Manifest) -> Vec<DeclarationChange> {
-    let flat = |manifest: &Manifest| {
+pub fn declaration_changes(before: &Project, after: &Project) -> Vec<DeclarationChange> {
+    let flat = |declarations: &Project| {
         let mut leaves = BTreeMap::new();
         // Strings, finite numbers and string-keyed maps only: serialising them cannot fail.
-        let value = serde_json::to_value(&manifest.declarations).unwrap_or_default();
+        let value = serde_json::to_value(declarations).unwrap_or_default();
         flatten(value, String::new(), &mut leaves);
         leaves
     };

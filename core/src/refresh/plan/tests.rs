@@ -4,7 +4,8 @@ use super::*;
 use crate::project::parse;
 use crate::refresh::counts::Counts;
 use crate::refresh::restate::{Span, Spans};
-use crate::refresh::state::{ShardState, TakenInput};
+use crate::refresh::state::{STATE_FORMAT, ShardState, TakenInput};
+use crate::refresh::steps::accounts_spec;
 use crate::snapshot::{ObjectRef, RunSummary};
 
 const TEXT: &str = "
@@ -251,7 +252,60 @@ fn another_mapping_reads_everything_again() {
     let planned = decide(Some(&head), &files).unwrap();
     assert!(planned.plan.from_scratch);
     assert_eq!(locations(&planned), [["a"]]);
-    assert!(planned.notes[0].contains("mapping of a source changed since snapshot 3"));
+    let note = "the state of snapshot 3 is of another kind: every file is read again";
+    assert_eq!(planned.notes, [note]);
+}
+
+#[test]
+fn a_plan_says_what_changed_declarations_cost() {
+    let files = [file("a", 10), file("b", 20)];
+    let mut head = head(&files);
+    let started = plan(
+        &project(),
+        head.manifest.as_of,
+        8,
+        None,
+        &listing(&files),
+        &QuarantineRetry::default(),
+    );
+    head.state.accounts = accounts_spec(&started.unwrap().plan);
+    let told = |from: &str, to: &str, files: &[ListedFile]| {
+        let changed = parse(&TEXT.replace(from, to)).unwrap();
+        let retry = QuarantineRetry::default();
+        let as_of = head.manifest.as_of;
+        let planned = plan(&changed, as_of, 8, Some(&head), &listing(files), &retry).unwrap();
+        assert!(!planned.nothing_new);
+        (planned.plan.from_scratch, planned.notes)
+    };
+    let deciles = "deciles: [{measure: revenue}]";
+    let (from_scratch, notes) = told(
+        deciles,
+        "deciles: [{measure: revenue, lookbacks: [2]}]",
+        &files,
+    );
+    assert!(
+        !from_scratch && notes[0].contains("(deciles[0].lookbacks"),
+        "{notes:?}"
+    );
+    assert!(
+        notes[0]
+            .ends_with("sums are added up anew from all days of the state; no file is read for it")
+    );
+
+    let (from_scratch, notes) = told(deciles, "deciles: [{measure: revenue, tiles: 4}]", &files);
+    let note = "declarations changed since snapshot 3 (deciles[0].tiles): customers are scored and \
+                ranked anew; no file is read for it";
+    assert_eq!((from_scratch, notes), (false, vec![note.to_owned()]));
+
+    // What is gone cannot be read again.
+    let (from_scratch, notes) = told("currency: EUR", "currency: JPY", &files[..1]);
+    assert!(from_scratch);
+    assert!(notes[0].ends_with("events are read in another way, so every file is read again"));
+    assert_eq!(
+        notes[1],
+        "of 1 file that counted in snapshot 3 nothing is left to read (b): what they held will not \
+         count any more"
+    );
 }
 
 #[test]
@@ -306,7 +360,7 @@ fn what_changed_and_what_is_gone_is_restated_where_that_is_declared() {
         (restated.released.read, restated.released.counted),
         (80, 76)
     );
-    assert!(planned.notes[0].contains("1 file changed (b), 1 file gone (c)"));
+    assert!(planned.notes[1].contains("1 file changed (b), 1 file gone (c)"));
     assert_eq!(
         planned.plan.leave_quarantine(),
         BTreeSet::from([("sales", "b"), ("sales", "c")])
