@@ -30,6 +30,9 @@ fn main() -> ExitCode {
         Err(stopped) => {
             if !stopped.failure.message.is_empty() {
                 eprintln!("error[{}]: {}", stopped.failure.number(), stopped.failure);
+                if !stopped.failure.seen.is_empty() {
+                    eprintln!("  seen: {}", stopped.failure.seen);
+                }
             }
             if stopped.failure.class == FailureClass::Bug {
                 eprintln!("  this is a mistake in Tenfold: please report it with the text above");

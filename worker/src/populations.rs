@@ -30,7 +30,8 @@ pub fn check_populations(project: &Project) -> Result<(), Failure> {
     for decile in &deciles {
         if let Some(population) = &decile.population {
             check_predicate(population, &schema).map_err(|failure| {
-                failure.within(format!("population of decile {}", decile.name))
+                let within = format!("population of decile {}", decile.name);
+                failure.told().within(within)
             })?;
         }
     }

@@ -24,6 +24,7 @@ mod nights;
 mod notified;
 mod observed;
 mod operators;
+mod private;
 mod processes;
 mod quarantine;
 mod restated;

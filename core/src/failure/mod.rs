@@ -34,7 +34,8 @@ pub enum FailureClass {
 pub struct Failure {
     /// Who has to act.
     pub class: FailureClass,
-    /// What happened, naming file, row, column and value where there are any.
+    /// What happened, naming file, row and column where there are any, and no value of a row: it is
+    /// kept in records and told to others.
     pub message: String,
     /// What to do about it; empty where nothing better than reading the message is known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -46,6 +47,10 @@ pub struct Failure {
         deserialize_with = "code::known"
     )]
     pub code: Option<ErrorCode>,
+    /// What was seen in a file, which may be personal: for whoever reads the file. It goes into no
+    /// record, no log and no message to others.
+    #[serde(skip)]
+    pub seen: String,
 }
 
 impl Failure {
@@ -56,6 +61,7 @@ impl Failure {
             message: message.into(),
             remedy: String::new(),
             code: None,
+            seen: String::new(),
         }
     }
 
@@ -105,6 +111,21 @@ impl Failure {
         self
     }
 
+    /// Adds what was seen in a file.
+    pub fn seen(mut self, seen: impl Into<String>) -> Self {
+        self.seen = seen.into();
+        self
+    }
+
+    /// What was seen is nothing personal: it becomes part of the remedy.
+    pub fn told(mut self) -> Self {
+        let seen = std::mem::take(&mut self.seen);
+        if !seen.is_empty() {
+            self.remedy = format!("{}; {seen}", self.remedy);
+        }
+        self
+    }
+
     /// Puts the operation and its subject in front of the message.
     pub fn within(mut self, context: impl fmt::Display) -> Self {
         self.message = format!("{context}: {}", self.message);
@@ -133,6 +154,20 @@ mod tests {
         assert_eq!(Failure::data("").number(), "E1000");
         let lacking = Failure::data("").code(ErrorCode::MissingColumn);
         assert_eq!(lacking.number(), "E1101");
+    }
+
+    #[test]
+    fn what_was_seen_is_kept_nowhere_unless_it_is_told() {
+        let lacking = Failure::data("no column day").remedy("map another");
+        let lacking = lacking.seen("the columns are: jane@example.com");
+        let record = serde_json::to_string(&lacking).unwrap();
+        assert!(!record.contains("jane"), "{record}");
+        assert!(!lacking.to_string().contains("jane"), "{lacking}");
+        assert_eq!(
+            lacking.told().remedy,
+            "map another; the columns are: jane@example.com"
+        );
+        assert_eq!(Failure::data("m").remedy("r").told().remedy, "r");
     }
 
     #[test]

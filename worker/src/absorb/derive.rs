@@ -139,10 +139,10 @@ pub fn columns_needed(mapping: &SourceMapping, schema: &SchemaRef) -> Result<Vec
         }
     }
     if let Some(missing) = needed.iter().find(|name| schema.index_of(name).is_err()) {
-        return Err(Failure::data(format!("the file has no column {missing}")).code(ErrorCode::MissingColumn).remedy(format!(
-            "its columns are: {}. Correct the mapping, or move the file out of the source's path",
-            names(schema)
-        )));
+        return Err(Failure::data(format!("the file has no column {missing}"))
+            .code(ErrorCode::MissingColumn)
+            .remedy("correct the mapping, or move the file out of the source's path")
+            .seen(format!("its columns are: {}", names(schema))));
     }
     for text in expressions {
         needed.extend(Parsed::new(text, schema)?.columns());

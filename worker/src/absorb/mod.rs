@@ -17,6 +17,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, SchemaRef};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::{ErrorCode, Failure};
+use tenfold_core::project::Format;
 use tenfold_core::refresh::counts::Counts;
 use tenfold_core::refresh::restate::Span;
 use tenfold_core::refresh::state::TakenInput;
@@ -41,7 +42,14 @@ pub fn run(task: &AbsorbTask, context: &TaskContext) -> Result<AbsorbOutput, Fai
     let suppressed = Suppressed::read(task.suppressed.as_ref(), context)?;
     let mut output = AbsorbOutput::default();
     for unit in &task.units {
-        let within = |failure: Failure| failure.within(&unit.location);
+        let within = |failure: Failure| {
+            let failure = failure.within(&unit.location);
+            match task.mapping.format {
+                Format::Parquet => failure.told(),
+                // A text file without a header names its columns by the values of a row.
+                Format::Csv | Format::Jsonl => failure,
+            }
+        };
         let taken = absorb_unit(
             task,
             unit,
@@ -185,9 +193,12 @@ pub fn check_mapping(
         .map(|(field, _)| field)
         .collect();
     let schema = read::with_fields(&read::typed_schema(mapping, schema), &keys);
-    let columns = derive::columns_needed(mapping, &schema)?;
-    let projected = derive::project(&schema, &columns)?;
-    let mut derivation = Derivation::new(mapping, &projected)?;
-    let nothing = RecordBatch::new_empty(projected);
-    derivation.sort(&read::Rows::whole(nothing, 1)).map(|_| ())
+    let check = || {
+        let columns = derive::columns_needed(mapping, &schema)?;
+        let projected = derive::project(&schema, &columns)?;
+        let mut derivation = Derivation::new(mapping, &projected)?;
+        let nothing = RecordBatch::new_empty(projected);
+        derivation.sort(&read::Rows::whole(nothing, 1)).map(|_| ())
+    };
+    check().map_err(Failure::told)
 }

@@ -190,11 +190,10 @@ fn header(reader: &mut CsvReader) -> Result<Vec<String>, Failure> {
     }
     let mut seen = BTreeSet::new();
     match names.iter().find(|name| !seen.insert(name.as_str())) {
-        Some(twice) => Err(
-            Failure::data(format!("the header names column {twice} twice"))
-                .code(ErrorCode::BrokenText)
-                .remedy(remedy),
-        ),
+        Some(twice) => Err(Failure::data("the header names a column twice")
+            .code(ErrorCode::BrokenText)
+            .remedy(remedy)
+            .seen(format!("the column {twice}"))),
         None => Ok(names),
     }
 }
