@@ -1,7 +1,7 @@
 //! How far back a merge has to look: the months whose days change what the accounts show.
 
 use super::restate::Spans;
-use super::state::{StateRun, first_merged};
+use super::state::{Merging, StateRun, first_merged};
 use super::task::{AccountsSpec, MergeTask, TotalsSpec};
 use crate::calendar::Day;
 
@@ -158,8 +158,7 @@ pub fn rows_held(task: &MergeTask) -> u64 {
         some = some.zip(read).map(|(some, read)| some + read);
         all += runs.iter().map(|run| run.part.rows).sum::<u64>();
         if rows > 0 || withdrawn.is_some() {
-            let first = withdrawn.map_or_else(|| first_merged(runs, rows), |_| 0);
-            let victims = &runs[first..];
+            let victims = Merging::of(runs, first_merged(runs, rows), withdrawn).merged;
             merged = merged.max(victims.iter().map(|run| run.part.rows).sum());
         }
         new += rows;

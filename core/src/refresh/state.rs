@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::counts::{Counts, CountsBySource};
 use super::part::{ByteRange, PartRef};
 use super::plan::ListedFile;
+use super::reach::Months;
 use super::restate::{Span, Spans};
 use super::task::AccountsSpec;
 use crate::calendar::Day;
@@ -74,6 +75,51 @@ pub fn first_merged(runs: &[StateRun], new_rows: u64) -> usize {
         first -= 1;
     }
     first
+}
+
+/// The runs of a list that are merged into one, and those that stay as they are.
+#[derive(Debug, Clone)]
+pub struct Merging {
+    /// Those that stay, oldest first.
+    kept: Vec<StateRun>,
+    /// Those that are merged.
+    pub merged: Vec<StateRun>,
+    /// Where the merged one goes: where the oldest of them was.
+    place: usize,
+}
+
+impl Merging {
+    /// Merges the runs from a place on, and those with months of which days are taken out.
+    pub fn of(runs: &[StateRun], first: usize, withdrawn: Option<&Spans>) -> Self {
+        let mut months = Months::default();
+        withdrawn.into_iter().for_each(|days| months.add_days(days));
+        let mut merging = Self {
+            kept: Vec::new(),
+            merged: Vec::new(),
+            place: 0,
+        };
+        for (place, run) in runs.iter().enumerate() {
+            let touched = run.months.iter().any(|slice| months.contains(slice.month));
+            if place >= first || touched {
+                merging.merged.push(run.clone());
+                continue;
+            }
+            if merging.merged.is_empty() {
+                merging.place += 1;
+            }
+            merging.kept.push(run.clone());
+        }
+        merging
+    }
+
+    /// The list with the merged run in it.
+    pub fn with(self, run: Option<StateRun>) -> Vec<StateRun> {
+        let mut runs = self.kept;
+        if let Some(run) = run {
+            runs.insert(self.place, run);
+        }
+        runs
+    }
 }
 
 /// Where the state of one shard lies.

@@ -17,7 +17,7 @@ use tenfold_core::hash::short_hash;
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::reach::Months;
 use tenfold_core::refresh::restate::Spans;
-use tenfold_core::refresh::state::{MonthSlice, StateRun, first_merged};
+use tenfold_core::refresh::state::{Merging, MonthSlice, StateRun, first_merged};
 use tenfold_core::refresh::task::{MergeReach, MergeSource, MergeTask};
 use tenfold_store::part::{Layout, STATE, get_parquet, put_parquet, put_part};
 use tenfold_store::sliced::{Slice, encode_run, get_slices};
@@ -122,9 +122,15 @@ pub fn append_days(
     let runs = task.previous.runs(&source.source);
     let withdrawn = task.withdrawn.get(&source.source);
     let rows = pieces.iter().map(|batch| batch.num_rows() as u64).sum();
-    let first = withdrawn.map_or_else(|| first_merged(runs, rows), |_| 0);
-    let (kept, merged) = runs.split_at(first);
-    let merged = without(read(merged, None, context, reach)?, withdrawn)?;
+    let first = match rows {
+        0 => runs.len(),
+        rows => first_merged(runs, rows),
+    };
+    let merging = Merging::of(runs, first, withdrawn);
+    if rows == 0 && merging.merged.is_empty() {
+        return Ok(runs.to_vec());
+    }
+    let merged = without(read(&merging.merged, None, context, reach)?, withdrawn)?;
     let customers = merged.iter().chain(pieces);
     let customers: Result<Vec<ArrayRef>, Failure> = customers
         .map(|batch| column(batch, "customer").cloned())
@@ -134,12 +140,11 @@ pub fn append_days(
     let new = days::from_events(source, pieces, &codes, value)?;
     let days = days::from_state(source, &merged, &codes)?.plus(new)?;
     let run = write_days(source, &days, &codes, context, reach)?;
-    Ok(kept.iter().cloned().chain(run).collect())
+    Ok(merging.with(run))
 }
 
 /// The runs of events, with one more for those that are new. When a new one replaces an old one of
-/// another month, all are merged, since whoever reads the old month alone would see both; and so
-/// they are when days are taken out.
+/// another month, all are merged, since whoever reads the old month alone would see both.
 pub fn append_events(
     task: &MergeTask,
     source: &MergeSource,
@@ -150,13 +155,17 @@ pub fn append_events(
 ) -> Result<Vec<StateRun>, Failure> {
     let runs = task.previous.runs(&source.source);
     let withdrawn = task.withdrawn.get(&source.source);
-    let first = match replaces || withdrawn.is_some() {
-        true => 0,
-        false if new.num_rows() == 0 => return Ok(runs.to_vec()),
-        false => first_merged(runs, new.num_rows() as u64),
+    let rows = new.num_rows() as u64;
+    let first = match (replaces, rows) {
+        (true, _) => 0,
+        (false, 0) => runs.len(),
+        (false, rows) => first_merged(runs, rows),
     };
-    let (kept, merged) = runs.split_at(first);
-    let mut batches = without(read(merged, None, context, reach)?, withdrawn)?;
+    let merging = Merging::of(runs, first, withdrawn);
+    if rows == 0 && merging.merged.is_empty() {
+        return Ok(runs.to_vec());
+    }
+    let mut batches = without(read(&merging.merged, None, context, reach)?, withdrawn)?;
     batches.push(new);
     let events = remaining(source, &batches, task.customer_type)?;
     let ids = write_ids(&events, context, reach)?;
@@ -165,7 +174,7 @@ pub fn append_events(
         ids: Some(ids),
         ..run
     });
-    Ok(kept.iter().cloned().chain(run).collect())
+    Ok(merging.with(run))
 }
 
 /// Writes the month and the short hash of the id of each event.

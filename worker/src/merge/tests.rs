@@ -510,6 +510,30 @@ fn a_night_reads_the_months_that_change_and_no_others() {
 }
 
 #[test]
+fn taking_out_a_recent_day_leaves_the_large_runs_alone() {
+    let as_of = Day::from_ymd(2024, 6, 10).unwrap();
+    let shard = Shard::new(CustomerType::Int64, "sales");
+    let visit = Event {
+        source: "visits",
+        ..sale(Day(as_of.0 + 40), 5, 10)
+    };
+    let new = [sale(Day(as_of.0 + 40), 4, 25), visit];
+    let first = shard.merge(as_of, &two_years(as_of), None);
+    let last = shard.merge(as_of, &new, Some((as_of, &first.state)));
+    let day = Spans::of([Span::of(Day(as_of.0 + 40))]);
+    let withdrawn = ["sales", "visits"].map(|source| (source.to_owned(), day.clone()));
+    let corrected = [sale(Day(as_of.0 + 40), 4, 26)];
+    let state = Some((as_of, &last.state));
+    let output = shard.restate(as_of, &corrected, state, BTreeMap::from(withdrawn));
+    let (before, after) = (&first.state.events["sales"], &output.state.events["sales"]);
+    assert_eq!((after.len(), &after[0]), (2, &before[0]));
+    assert_eq!(after[1].part.rows, 1);
+    // Nothing is left of the visits of that day, nor of the run that had only them.
+    assert_eq!(output.state.days["visits"], first.state.days["visits"]);
+    assert_eq!(output.withdrawn["visits"], 1);
+}
+
+#[test]
 fn a_duplicate_is_found_in_the_month_where_it_was_seen() {
     let as_of = Day::from_ymd(2024, 6, 10).unwrap();
     let shard = Shard::new(CustomerType::Int64, "sales");
