@@ -4,7 +4,7 @@
 //! figures of the old one, and goes the way of every publication. The next refresh builds on it, so
 //! what was taken in since the old snapshot is read again.
 
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::hash::sha256_json;
 use tenfold_core::snapshot::{Manifest, RunSummary, Suppression};
 use tenfold_store::object::Store;
@@ -40,12 +40,14 @@ pub async fn rollback(
                 "snapshot {} is a backfill, which never becomes the newest one",
                 to.number
             ))
+            .code(ErrorCode::NoRollback)
             .remedy("name one that was published by a refresh: `tenfold snapshot ls` lists them"),
         ));
     }
     if head.number == to.number {
         return Err(Stopped::Failed(
             Failure::config(format!("snapshot {} is the newest one", to.number))
+                .code(ErrorCode::NoRollback)
                 .remedy("name an older one: `tenfold snapshot ls` lists them"),
         ));
     }

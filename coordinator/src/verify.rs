@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::refresh::CODE_VERSION;
 use tenfold_core::refresh::plan::{Listing, QuarantineRetry, plan};
 use tenfold_core::refresh::state::{STATE_FORMAT, StateIndex, TakenInput};
@@ -95,6 +95,7 @@ pub async fn verify(
             "snapshot {} was computed by version {} of the computations, this program has {CODE_VERSION}",
             manifest.number, manifest.code_version
         ))
+        .code(ErrorCode::OtherVersion)
         .remedy("verify it with the version of Tenfold that published it"));
     }
     if state.format != STATE_FORMAT {
@@ -102,6 +103,7 @@ pub async fn verify(
             "snapshot {} keeps its state in form {}, this program knows form {STATE_FORMAT}",
             manifest.number, state.format
         ))
+        .code(ErrorCode::OtherVersion)
         .remedy("verify it with the version of Tenfold that published it"));
     }
     let verified = compare(manifest, state, refresh, executor, progress).await;

@@ -3,7 +3,7 @@
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use tenfold_core::calendar::Day;
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::snapshot::{At, Manifest, Marks, expired_failure};
 
 use crate::marks::marks;
@@ -56,7 +56,8 @@ fn none_yet(store: &Store) -> Unresolved {
 }
 
 fn absent(message: String, remedy: impl Into<String>) -> Unresolved {
-    Unresolved::Absent(Failure::config(message).remedy(remedy))
+    let failure = Failure::config(message).code(ErrorCode::UnknownSnapshot);
+    Unresolved::Absent(failure.remedy(remedy))
 }
 
 async fn numbered(store: &Store, number: u64) -> Result<Manifest, Unresolved> {

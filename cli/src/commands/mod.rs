@@ -24,7 +24,7 @@ mod token;
 mod verify;
 
 use serde::Serialize;
-use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
+use tenfold_core::failure::{Failure, FailureClass};
 use tenfold_core::project::{Retention, json_schema_text, schedule_json_schema_text};
 use tenfold_core::snapshot::{At, Manifest};
 use tenfold_store::object::Store;
@@ -215,7 +215,7 @@ fn print(format: Format, table: &TextTable, value: &impl Serialize) -> Result<()
 fn manifest(store: &Store, at: &At, machine: &Machine) -> Result<Manifest, Stopped> {
     let resolved = machine.runtime.block_on(resolve(store, at));
     resolved.map_err(|unresolved| match unresolved {
-        Unresolved::Absent(failure) => Stopped::not_found(failure.code(ErrorCode::UnknownSnapshot)),
+        Unresolved::Absent(failure) => Stopped::not_found(failure),
         Unresolved::Failed(failure) => Stopped::from(failure),
     })
 }

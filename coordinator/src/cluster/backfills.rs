@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use tenfold_core::calendar::Day;
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::hash::sha256_json;
 use tenfold_core::ledger::{Backfill, Ledger, Origin, Record, RunRequest};
 use tenfold_proto as proto;
@@ -74,13 +74,13 @@ impl Cluster {
         let opened = self.projects.open().await?;
         let newest = publish::newest(&self.store).await?;
         let Some(head) = newest.head else {
-            return Err(Failure::config(
+            return Err(impossible(
                 "a backfill needs a published snapshot, and there is none",
             )
             .remedy("publish the newest day first: `tenfold submit --wait`"));
         };
         if let Some(late) = wanted.iter().find(|day| **day >= head.as_of) {
-            return Err(Failure::config(format!(
+            return Err(impossible(format!(
                 "{late} is not before {}, the as_of of snapshot {}",
                 head.as_of, head.number
             ))
@@ -206,21 +206,26 @@ impl Cluster {
     }
 }
 
+/// Days of which no backfill can be made.
+pub(super) fn impossible(why: impl Into<String>) -> Failure {
+    Failure::config(why).code(ErrorCode::WrongBackfill)
+}
+
 /// The days that are asked for, in their order.
 fn days(request: &proto::PlanBackfillRequest) -> Result<Vec<Day>, Failure> {
     let day = |what: &str, text: &str| -> Result<Day, Failure> {
         text.parse()
-            .map_err(|error| Failure::config(format!("{what}: {error}")))
+            .map_err(|error| impossible(format!("{what}: {error}")))
     };
     let (from, to) = (day("--from", &request.from)?, day("--to", &request.to)?);
     if from > to {
-        return Err(Failure::config(format!("--from {from} is after --to {to}"))
+        return Err(impossible(format!("--from {from} is after --to {to}"))
             .remedy("both are included: give the earlier day first"));
     }
     let count = usize::try_from(i64::from(to.0) - i64::from(from.0) + 1).unwrap_or(usize::MAX);
     if count > DAYS_MAX {
         return Err(
-            Failure::config(format!("{count} days are more than {DAYS_MAX}"))
+            impossible(format!("{count} days are more than {DAYS_MAX}"))
                 .remedy("make several backfills"),
         );
     }
@@ -231,7 +236,7 @@ fn days(request: &proto::PlanBackfillRequest) -> Result<Vec<Day>, Failure> {
             days.reverse();
             Ok(days)
         }
-        other => Err(Failure::config(format!("{other:?} is no order")).remedy("use asc or desc")),
+        other => Err(impossible(format!("{other:?} is no order")).remedy("use asc or desc")),
     }
 }
 

@@ -12,6 +12,7 @@ use tenfold_proto::operator_server::Operator;
 use tenfold_store::publish;
 use tonic::{Code, Request, Response, Status};
 
+use super::backfills::impossible;
 use super::render::{number, snapshot, time};
 use super::{Cluster, limits};
 use crate::book::NotAdded;
@@ -274,7 +275,7 @@ impl Operator for OperatorService {
             return Err(proto::status(Code::Aborted, &moved(&shown.plan_hash)));
         }
         if shown.days.iter().all(|day| day.state == "skip") {
-            let failure = Failure::config("every day has a snapshot already")
+            let failure = impossible("every day has a snapshot already")
                 .remedy("--again makes them with today's knowledge");
             return Err(proto::status(Code::FailedPrecondition, &failure));
         }
@@ -314,7 +315,9 @@ impl Operator for OperatorService {
             .await
             .map_err(|error| match error {
                 NotAdded::Refused(Refusal::Over(state)) => {
-                    let failure = Failure::config(format!("backfill {backfill} is over: {state}"));
+                    let failure = Failure::config(format!("backfill {backfill} is over: {state}"))
+                        .code(ErrorCode::BackfillOver)
+                        .remedy("look at it: `tenfold backfill get`");
                     proto::status(Code::Aborted, &failure)
                 }
                 error => not_added(error),
@@ -709,6 +712,8 @@ pub(super) fn missing(kind: &str, named: &str, list: &str) -> Status {
     failure.code = match kind {
         "run" => Some(ErrorCode::UnknownRun),
         "worker" => Some(ErrorCode::UnknownWorker),
+        "schedule" => Some(ErrorCode::UnknownSchedule),
+        "backfill" => Some(ErrorCode::UnknownBackfill),
         _ => None,
     };
     proto::status(Code::NotFound, &failure)
@@ -738,6 +743,7 @@ fn moved(plan_hash: &str) -> Failure {
     Failure::config(format!(
         "the plan has hash {plan_hash} now: days, declarations or the newest snapshot changed"
     ))
+    .code(ErrorCode::PlanMoved)
     .remedy("look at it again with `tenfold backfill plan`, and create that one")
 }
 

@@ -99,6 +99,7 @@ fn too_little(run: &Run) -> Option<Ending> {
     }
     let missing = incomplete.missing.join(", ");
     let failure = Failure::data(format!("waited in vain for {missing}"))
+        .code(ErrorCode::DataNeverCame)
         .remedy("deliver it, then retry the run; a retry does not wait again");
     Some(Ending::without(RunState::Failed, Some(failure)))
 }
@@ -344,7 +345,9 @@ impl Gate for LedgerGate {
 fn not_publishing(refused: NotAdded) -> Failure {
     match refused {
         NotAdded::Failed(failure) => failure,
-        NotAdded::Refused(_) => Failure::config("the run was cancelled before it published"),
+        NotAdded::Refused(_) => {
+            Failure::config("the run was cancelled before it published").code(ErrorCode::RunCancelled)
+        }
         NotAdded::Deposed { by, .. } => Failure::new(
             FailureClass::Infra,
             format!("coordinator {by} is in office now and goes on with the run"),

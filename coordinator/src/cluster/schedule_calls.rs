@@ -1,7 +1,7 @@
 //! What people and programs ask about schedules.
 
 use jiff::Timestamp;
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::ledger::{Ledger, Origin, Record, Refusal, Run, Schedule};
 use tenfold_core::project::{ScheduleSpec, Severity, lint_schedule};
 use tenfold_core::schedule::{Firing, Timetable};
@@ -180,7 +180,7 @@ impl Cluster {
     async fn understood(&self, text: &str) -> Result<ScheduleSpec, Status> {
         if text.len() > SPEC {
             let message = format!("the declaration has {} bytes", text.len());
-            let failure = Failure::config(message).remedy(format!("at most {SPEC} are read"));
+            let failure = wrong(message).remedy(format!("at most {SPEC} are read"));
             return Err(invalid(failure));
         }
         let opened = self.projects.open().await.map_err(refused)?;
@@ -189,10 +189,10 @@ impl Cluster {
             let mut errors = lint.findings.iter();
             let first = errors.find(|finding| finding.severity == Severity::Error);
             let failure = first.map_or_else(
-                || Failure::config("the schedule cannot be read"),
+                || wrong("the schedule cannot be read"),
                 |error| {
                     let at = format!("line {}, column {}", error.line, error.column);
-                    Failure::config(format!("{at}: {}", error.message)).remedy(error.remedy.clone())
+                    wrong(format!("{at}: {}", error.message)).remedy(error.remedy.clone())
                 },
             );
             invalid(failure)
@@ -296,6 +296,10 @@ fn of(run: &Run, name: &str) -> bool {
 fn named(ledger: &Ledger, wanted: &str) -> Result<String, Status> {
     let names = ledger.schedules.keys().map(String::as_str);
     one_of(names, wanted, "schedule", "tenfold schedule ls").map(str::to_owned)
+}
+
+fn wrong(what: impl Into<String>) -> Failure {
+    Failure::config(what).code(ErrorCode::WrongSchedule)
 }
 
 fn absent(name: &str) -> Status {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use tenfold_core::calendar::Day;
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::hash::sha256_json;
 use tenfold_core::ledger::{Incomplete, Ledger, Origin, Record, Refusal, RunRequest, Schedule};
 use tenfold_core::project::ScheduleSpec;
@@ -213,7 +213,10 @@ impl Cluster {
     ) -> Result<Record, Failure> {
         let spec = match self.ledger().schedules.get(name) {
             Some(known) => ScheduleSpec::from_applied(&known.spec)?,
-            None => return Err(Failure::config(format!("there is no schedule {name}"))),
+            None => {
+                let failure = Failure::config(format!("there is no schedule {name}"));
+                return Err(failure.code(ErrorCode::UnknownSchedule));
+            }
         };
         let opened = self.projects.open().await?;
         let request = RunRequest {

@@ -9,7 +9,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 
 use super::pieces::{Joined, cut};
 
@@ -32,6 +32,7 @@ pub fn lock(directory: &Path) -> Result<File, Failure> {
             "cannot use the state directory {}: {error}",
             directory.display()
         ))
+        .code(ErrorCode::StateDirectory)
         .remedy("give --state or TENFOLD_STATE a directory that this process may write to")
     };
     fs::create_dir_all(directory).map_err(cannot)?;
@@ -42,6 +43,7 @@ pub fn lock(directory: &Path) -> Result<File, Failure> {
             "another process uses the state directory {}",
             directory.display()
         ))
+        .code(ErrorCode::StateDirectory)
         .remedy("stop that process, or give each coordinator a --state of its own")),
         Err(TryLockError::Error(error)) => Err(cannot(error)),
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::ledger::NoticeKind;
 
 /// A file of targets.
@@ -121,6 +121,7 @@ impl Secret {
         };
         let unusable = |reason: &str| {
             Failure::config(format!("the secret in {place} cannot be read: {reason}"))
+                .code(ErrorCode::NotifyTargets)
                 .remedy("put it there, readable by the coordinator")
         };
         match found {
@@ -141,6 +142,7 @@ impl Targets {
         for target in &self.targets {
             let wrong = |what: &str| {
                 Failure::config(format!("{file}: target {:?} {what}", target.name))
+                    .code(ErrorCode::NotifyTargets)
                     .remedy("docs/notifications.md shows how targets are declared")
             };
             if target.name.is_empty() || target.name.len() > 64 {
@@ -166,6 +168,7 @@ impl Targets {
         found.ok_or_else(|| {
             let names: Vec<&str> = self.targets.iter().map(|t| t.name.as_str()).collect();
             Failure::config(format!("there is no target {name}"))
+                .code(ErrorCode::UnknownTarget)
                 .remedy(format!("targets of the file: {}", names.join(", ")))
         })
     }

@@ -452,10 +452,15 @@ fn poison(task: &Task, last: &Failure) -> Failure {
             format!("{how} on {}", attempt.worker)
         })
         .collect();
-    last.clone().within(format!(
+    let given_up = last.clone().within(format!(
         "a task of step {} was given up after {} attempts ({})",
         task.new.step,
         tries.len(),
         tries.join(", ")
-    ))
+    ));
+    // What went wrong in the store or with a limit says more than that it was tried three times.
+    match last.class {
+        FailureClass::Infra => given_up.code(ErrorCode::GivenUp),
+        _ => given_up,
+    }
 }

@@ -8,7 +8,7 @@ use super::backfill::{Backfill, BackfillState};
 use super::notice::{NoticeKind, Notices};
 use super::record::{Ending, Entry, Origin, Record, RunRequest};
 use super::run::{Refusal, RunEvent, RunState, next};
-use crate::failure::Failure;
+use crate::failure::{ErrorCode, Failure};
 use crate::snapshot::ObjectRef;
 
 /// Runs that have ended and are remembered, with their idempotency keys.
@@ -81,7 +81,8 @@ impl Run {
             Some((by, reason)) => format!("cancelled by {by}: {reason}"),
             None => "cancelled".to_owned(),
         };
-        Ending::without(RunState::Cancelled, Some(Failure::config(why)))
+        let failure = Failure::config(why).code(ErrorCode::RunCancelled);
+        Ending::without(RunState::Cancelled, Some(failure))
     }
 }
 

@@ -12,7 +12,7 @@ use super::model::{Format, Layout, Project};
 use super::near::did_you_mean;
 use super::{conform, schema, tree, zone};
 use crate::calendar::Day;
-use crate::failure::Failure;
+use crate::failure::{ErrorCode, Failure};
 use crate::schedule::Timetable;
 
 /// Names of schedules: they stand in idempotency keys and on command lines.
@@ -232,7 +232,7 @@ impl ScheduleSpec {
     /// When a newer version of Tenfold wrote it.
     pub fn from_applied(text: &str) -> Result<Self, Failure> {
         serde_saphyr::from_str(text).map_err(|error| {
-            Failure::config(format!("cannot read an applied schedule: {error}")).remedy(
+            Failure::config(format!("cannot read an applied schedule: {error}")).code(ErrorCode::WrongSchedule).remedy(
                 "use the version of Tenfold that applied it or a later one, or apply it again",
             )
         })

@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::calendar::{Day, time_zone};
-use crate::failure::Failure;
+use crate::failure::{ErrorCode, Failure};
 use crate::project::ScheduleSpec;
 
 /// When a schedule fires.
@@ -52,7 +52,7 @@ impl Timetable {
     /// # Errors
     /// When the pattern cannot be read, or there is no such time zone.
     pub fn new(spec: &ScheduleSpec) -> Result<Self, Failure> {
-        let zone = time_zone(&spec.zone).map_err(|error| Failure::config(error.to_string()))?;
+        let zone = time_zone(&spec.zone).map_err(|error| wrong(error.to_string()))?;
         let first_ms = match spec.start {
             Some(day) => midnight(day, &zone)?,
             None => Timestamp::MIN.as_millisecond(),
@@ -124,20 +124,23 @@ fn pattern(text: &str) -> Result<Cron, Failure> {
     let fields = text.split_whitespace().count();
     if fields != 5 {
         let message = format!("`{text}` has {fields} fields, and a pattern has five");
-        return Err(Failure::config(message).remedy(remedy));
+        return Err(wrong(message).remedy(remedy));
     }
     let parser = CronParser::builder()
         .seconds(Seconds::Disallowed)
         .year(Year::Disallowed)
         .build();
-    parser.parse(text).map_err(|error| {
-        Failure::config(format!("`{text}` is no cron pattern: {error}")).remedy(remedy)
-    })
+    let parsed = parser.parse(text);
+    parsed.map_err(|error| wrong(format!("`{text}` is no cron pattern: {error}")).remedy(remedy))
+}
+
+fn wrong(message: String) -> Failure {
+    Failure::config(message).code(ErrorCode::WrongSchedule)
 }
 
 /// The first instant of a civil day.
 fn midnight(day: Day, zone: &TimeZone) -> Result<i64, Failure> {
-    let out_of_range = || Failure::config(format!("the day {day} is out of range"));
+    let out_of_range = || wrong(format!("the day {day} is out of range"));
     let (year, month, day_of_month) = day.ymd();
     let date = i16::try_from(year)
         .ok()

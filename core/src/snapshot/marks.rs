@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::erasure::{Erasing, Suppression, erased_since, erasures};
 use super::{ObjectRef, check_tag};
-use crate::failure::Failure;
+use crate::failure::{ErrorCode, Failure};
 
 /// Something that is said about snapshots.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,6 +201,7 @@ impl Refused {
         match self {
             Refused::Absent(failure) | Refused::Conflict(failure) => failure,
             Refused::Busy { .. } => Failure::dependency("another process cleans up this store")
+                .code(ErrorCode::CleaningUp)
                 .remedy("wait for it to end: ten minutes at most"),
         }
     }
@@ -250,6 +251,7 @@ impl Marks {
                 next.pins.remove(number).ok_or_else(|| {
                     Refused::Absent(
                         Failure::config(format!("snapshot {number} is not pinned"))
+                            .code(ErrorCode::UnknownMark)
                             .remedy("`tenfold snapshot ls` shows which ones are"),
                     )
                 })?;
@@ -300,6 +302,7 @@ impl Marks {
         match self.tags.get(tag) {
             Some(other) if *other != number && !moved => Err(Refused::Conflict(
                 Failure::config(format!("tag {tag} names snapshot {other} already"))
+                    .code(ErrorCode::TagTaken)
                     .remedy("choose another name, or add --move to take it from there"),
             )),
             _ => {
@@ -316,7 +319,8 @@ impl Marks {
             true => "there are no tags yet: `tenfold snapshot tag N NAME` makes one".to_owned(),
             false => format!("the tags are: {}", known.join(", ")),
         };
-        Refused::Absent(Failure::config(format!("there is no tag {tag}")).remedy(remedy))
+        let failure = Failure::config(format!("there is no tag {tag}"));
+        Refused::Absent(failure.code(ErrorCode::UnknownMark).remedy(remedy))
     }
 
     fn refuse_expired(&self, number: u64) -> Result<(), Refused> {
@@ -345,8 +349,8 @@ impl Marks {
         for number in numbers {
             if self.is_kept(*number) {
                 let what = format!("snapshot {number} is pinned or tagged");
-                let failure = Failure::config(what).remedy("unpin or untag it first");
-                return Err(Refused::Conflict(failure));
+                let failure = Failure::config(what).code(ErrorCode::SnapshotKept);
+                return Err(Refused::Conflict(failure.remedy("unpin or untag it first")));
             }
             if !self.is_expired(*number) {
                 self.expiring.insert(*number, at_ms);
@@ -385,7 +389,8 @@ impl Marks {
 
 /// That a snapshot has expired.
 pub fn expired(number: u64) -> Failure {
-    Failure::config(format!("snapshot {number} has expired")).remedy(
+    let failure = Failure::config(format!("snapshot {number} has expired"));
+    failure.code(ErrorCode::SnapshotExpired).remedy(
         "its files are deleted or about to be; `tenfold snapshot ls` lists what can be read, and \
          `tenfold snapshot pin N` keeps a snapshot in future",
     )

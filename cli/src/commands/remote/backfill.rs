@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_proto::{
     Backfill as Shown, BackfillDay, BackfillPlan, BackfillRequest, CancelBackfillRequest,
     CreateBackfillRequest, ListBackfillsRequest, PlanBackfillRequest,
@@ -171,6 +171,7 @@ async fn until_made(
                     failure: Failure::config(format!(
                         "backfill {backfill} has not ended; it goes on"
                     ))
+                    .code(ErrorCode::WaitTimedOut)
                     .remedy(format!("look at it: tenfold backfill get {backfill}")),
                     code: 7,
                 });

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::project::{Project, ScheduleLint, lint_schedule};
 use tenfold_proto::{
     self as proto, ApplyScheduleRequest, ListSchedulesRequest, PauseScheduleRequest,
@@ -163,7 +163,11 @@ async fn preview(
 
 fn read(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file)
-        .map_err(|error| Failure::config(format!("cannot read {}: {error}", file.display())))
+        .map_err(|error| wrong(format!("cannot read {}: {error}", file.display())).remedy("give the file of a schedule"))
+}
+
+fn wrong(what: String) -> Failure {
+    Failure::config(what).code(ErrorCode::WrongSchedule)
 }
 
 /// An instant so many seconds from now.
@@ -191,7 +195,7 @@ fn checked(text: &str, file: &str, project: &Project) -> Result<(), Failure> {
     match schedule {
         Some(_) => Ok(()),
         None => Err(
-            Failure::config(format!("{file} has {} errors", findings.len()))
+            wrong(format!("{file} has {} errors", findings.len()))
                 .remedy("see the lines above"),
         ),
     }
@@ -363,7 +367,7 @@ fn described(schedule: &proto::Schedule) -> TextTable {
         rows.push(("waiting for", missing.clone()));
     }
     if let Some(problem) = &schedule.problem {
-        rows.push(("problem", problem.message.clone()));
+        rows.push(("problem", format!("{} {}", problem.code, problem.message)));
     }
     rows.push(("declared", schedule.spec.trim_end().to_owned()));
     TextTable {

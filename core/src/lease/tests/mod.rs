@@ -5,7 +5,7 @@ mod rules;
 mod table;
 
 use super::*;
-use crate::failure::FailureClass;
+use crate::failure::{ErrorCode, FailureClass};
 
 /// A state that events happen to, and what came of the last one.
 pub(super) struct Desk {

@@ -330,8 +330,10 @@ fn a_task_that_fails_on_two_workers_is_poison_after_three_attempts() {
     desk.now += 2_000;
     let token = desk.reports("b", &[])[0];
     let failure = failed_for_good(desk.finishes("b", token, Err(infra()))).cloned();
+    let failure = failure.unwrap();
+    assert_eq!(failure.code, Some(ErrorCode::GivenUp));
     assert_eq!(
-        failure.unwrap().message,
+        failure.message,
         "a task of step merge was given up after 3 attempts \
          (failed on b, failed on a, failed on b): disk full"
     );
