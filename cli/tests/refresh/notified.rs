@@ -18,13 +18,13 @@ const AS_OF: &str = "2024-06-01";
 const SECRET: &str = "a-planted-signing-key";
 
 /// What a receiver was sent.
-struct Posted {
+pub struct Posted {
     head: String,
     body: String,
 }
 
 impl Posted {
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 
@@ -38,14 +38,14 @@ impl Posted {
 }
 
 /// An HTTP server that tells what it is sent, and answers with a status.
-struct Inbox {
+pub struct Inbox {
     address: String,
     status: Arc<AtomicU16>,
     posted: Receiver<Posted>,
 }
 
 impl Inbox {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let status = Arc::new(AtomicU16::new(200));
@@ -68,7 +68,7 @@ impl Inbox {
         self.status.store(status, Ordering::SeqCst);
     }
 
-    fn next(&self) -> Posted {
+    pub fn next(&self) -> Posted {
         self.posted.recv_timeout(PATIENCE).unwrap()
     }
 }
@@ -150,7 +150,7 @@ fn shop(targets: &str) -> Project {
     project
 }
 
-fn webhook(inbox: &Inbox) -> String {
+pub fn webhook(inbox: &Inbox) -> String {
     format!(
         "targets:\n  - name: hook\n    webhook: {{url: \"http://{}/in\", secret: {{env: HOOK_KEY}}}}\n",
         inbox.address
