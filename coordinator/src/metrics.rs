@@ -4,6 +4,7 @@
 //! asked for.
 
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::prometheus_text::encode;
@@ -241,16 +242,22 @@ fn schedules(registry: &mut Registry, cluster: &Cluster) {
     registry.register("schedules_paused", about, ConstGauge::new(paused));
     let skipped: Family<Vec<(&str, String)>, Gauge> = Family::default();
     let failures: Family<Vec<(&str, String)>, Gauge> = Family::default();
+    let lags: Family<Vec<(&str, String)>, Gauge<f64, AtomicU64>> = Family::default();
     for (name, schedule) in &ledger.schedules {
         let label = vec![("schedule", name.clone())];
         let count = i64::try_from(schedule.skipped).unwrap_or(i64::MAX);
         skipped.get_or_create(&label).set(count);
         failures.get_or_create(&label).set(schedule.failures.into());
+        if let Some(lag_ms) = cluster.schedule_lag_ms(&ledger, name) {
+            lags.get_or_create(&label).set(lag_ms as f64 / 1000.0);
+        }
     }
     let about = "Firings of a schedule that started no run";
     registry.register("schedule_skipped_firings", about, skipped);
     let about = "Runs of a schedule that failed one after the other";
     registry.register("schedule_failures_in_a_row", about, failures);
+    let about = "Time since the earliest firing of a schedule that has no run that ended";
+    registry.register_with_unit("schedule_lag", about, Unit::Seconds, lags);
 }
 
 async fn snapshot(registry: &mut Registry, cluster: &Cluster) {

@@ -16,7 +16,7 @@ use tenfold_core::hash::sha256_json;
 use tenfold_core::ledger::{Incomplete, Ledger, Origin, Record, Refusal, RunRequest, Schedule};
 use tenfold_core::project::ScheduleSpec;
 use tenfold_core::schedule::{
-    Action, Live, Readiness, Situation, Timetable, decide, nominal, nominal_ms,
+    Action, Live, Readiness, Situation, Timetable, decide, lag_ms, nominal, nominal_ms,
 };
 use tokio::time::sleep;
 
@@ -143,6 +143,24 @@ impl Cluster {
 
     /// What is to be done about a schedule; `None` when there is no such schedule.
     fn action(&self, ledger: &Ledger, name: &str, now_ms: i64) -> Result<Option<Action>, Failure> {
+        self.seen(ledger, name, now_ms, decide)
+    }
+
+    /// How long ago the earliest firing was that has no run that ended, in milliseconds; `None` when
+    /// the schedule cannot be read.
+    pub(crate) fn schedule_lag_ms(&self, ledger: &Ledger, name: &str) -> Option<i64> {
+        let lag = self.seen(ledger, name, self.clock.now_ms(), lag_ms);
+        lag.ok().flatten()
+    }
+
+    /// What a rule says about a schedule as it is now; `None` when there is no such schedule.
+    fn seen<T>(
+        &self,
+        ledger: &Ledger,
+        name: &str,
+        now_ms: i64,
+        rule: impl Fn(&Situation<'_>) -> T,
+    ) -> Result<Option<T>, Failure> {
         let Some(known) = ledger.schedules.get(name) else {
             return Ok(None);
         };
@@ -150,7 +168,7 @@ impl Cluster {
         let times = Timetable::new(&spec)?;
         let first = known.buffered.first();
         let readiness = first.and_then(|first| self.found.readiness(name, first, now_ms));
-        Ok(Some(decide(&Situation {
+        Ok(Some(rule(&Situation {
             spec: &spec,
             times: &times,
             known,

@@ -125,6 +125,19 @@ pub fn decide(at: &Situation<'_>) -> Action {
     }
 }
 
+/// For how long the earliest firing has no run that ended, in milliseconds: it is due, in line or
+/// at work. A schedule that is paused owes nothing.
+pub fn lag_ms(at: &Situation<'_>) -> i64 {
+    if at.known.paused.is_some() {
+        return 0;
+    }
+    let due = at.times.after(at.looked_until()).next();
+    let taken = [at.live.map(|live| live.nominal), at.first_in_line()];
+    let taken = taken.into_iter().flatten().filter_map(nominal_ms);
+    let earliest = taken.chain(due).min();
+    earliest.map_or(0, |earliest| at.now_ms.saturating_sub(earliest).max(0))
+}
+
 impl Situation<'_> {
     fn paused(&self) -> Action {
         match self.known.paused_until_ms {
@@ -222,10 +235,14 @@ impl Situation<'_> {
         }
     }
 
+    fn first_in_line(&self) -> Option<&str> {
+        self.known.buffered.first().map(String::as_str)
+    }
+
     /// The firing that is at work or first in line.
     fn current(&self) -> Option<&str> {
-        let first = self.known.buffered.first().map(String::as_str);
-        self.live.map(|live| live.nominal).or(first)
+        let live = self.live.map(|live| live.nominal);
+        live.or_else(|| self.first_in_line())
     }
 
     /// When the current firing becomes late, unless it was said already.

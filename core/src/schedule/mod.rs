@@ -9,5 +9,5 @@ mod decide;
 mod tests;
 mod times;
 
-pub use decide::{Action, Live, Readiness, Situation, decide};
+pub use decide::{Action, Live, Readiness, Situation, decide, lag_ms};
 pub use times::{Firing, Timetable, nominal, nominal_ms};

@@ -230,13 +230,21 @@ impl Case {
     }
 
     fn at(&self, now: &str) -> Action {
+        self.seen(now, decide)
+    }
+
+    fn lag(&self, now: &str) -> i64 {
+        self.seen(now, lag_ms)
+    }
+
+    fn seen<T>(&self, now: &str, rule: impl Fn(&Situation<'_>) -> T) -> T {
         let times = Timetable::new(&self.spec).unwrap();
         let live = self.live.as_ref().map(|(state, nominal)| Live {
             run: "R",
             state: *state,
             nominal,
         });
-        decide(&Situation {
+        rule(&Situation {
             spec: &self.spec,
             times: &times,
             known: &self.known,
@@ -417,6 +425,21 @@ fn a_run_that_takes_too_long_is_late_once() {
     assert_eq!(running.at("2024-05-02T02:00:00Z"), late);
     let said = running.known(|known| known.late = Some(midnight(2)));
     assert_eq!(said.at("2024-05-02T03:00:00Z"), wait(&midnight(3)));
+}
+
+#[test]
+fn the_lag_is_that_of_the_earliest_firing_without_an_ended_run() {
+    let noon = "2024-05-04T12:00:00Z";
+    let hours = |case: &Case, at: &str| case.lag(at) / 3_600_000;
+    let done = case("").known(|known| known.last_nominal = Some(midnight(4)));
+    assert_eq!(done.lag(noon), 0, "all firings are done");
+    let due = case("").known(|known| known.last_nominal = Some(midnight(3)));
+    assert_eq!(hours(&due, noon), 12, "one is due");
+    let line = case("").line(&[3, 4]);
+    assert_eq!(hours(&line, noon), 36, "two are in line");
+    assert_eq!(hours(&line.live(2), noon), 60, "one before them is at work");
+    let paused = due.known(|known| known.paused = Some("holiday".to_owned()));
+    assert_eq!(paused.lag(noon), 0);
 }
 
 #[test]
