@@ -5,6 +5,9 @@ use std::sync::OnceLock;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::output::Format;
 
 /// What every command understands about showing.
 #[derive(Debug, Clone, Default, Args)]
@@ -32,6 +35,8 @@ pub enum Times {
     /// RFC 3339 in UTC.
     #[default]
     Iso,
+    /// RFC 3339 in the zone of this machine, or the one that TZ names.
+    Local,
     /// How long ago.
     Relative,
 }
@@ -47,6 +52,16 @@ pub fn begin(view: View) {
 pub fn view() -> &'static View {
     VIEW.get_or_init(View::default)
 }
+
+/// Says something on standard error, unless nobody wants to hear anything but errors.
+macro_rules! say {
+    ($($words:tt)*) => {
+        if !$crate::terminal::view().quiet {
+            eprintln!($($words)*);
+        }
+    };
+}
+pub(crate) use say;
 
 /// Whether standard error is a terminal that can draw over a line, and somebody wants to see it.
 pub fn draws() -> bool {
@@ -64,9 +79,23 @@ pub fn colours() -> bool {
 /// A time for people, as they want it.
 pub fn time(text: &str) -> String {
     match (view().times, text.parse::<Timestamp>()) {
+        (Times::Local, Ok(at)) => there(at, TimeZone::system()),
         (Times::Relative, Ok(at)) => ago(at, Timestamp::now()),
         _ => text.to_owned(),
     }
+}
+
+/// A time in a table for people, and as it is for programs.
+pub fn shown_time(format: Format, text: &str) -> String {
+    match format {
+        Format::Table | Format::Wide => time(text),
+        _ => text.to_owned(),
+    }
+}
+
+/// What clocks show there, with their offset.
+fn there(at: Timestamp, zone: TimeZone) -> String {
+    at.to_zoned(zone).strftime("%FT%T%:z").to_string()
 }
 
 fn ago(at: Timestamp, now: Timestamp) -> String {
@@ -83,6 +112,18 @@ fn ago(at: Timestamp, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_of_another_zone_have_their_offset() {
+        let at: Timestamp = "2024-03-31T00:59:59.5Z".parse().unwrap();
+        for (zone, shown) in [
+            ("Europe/Berlin", "2024-03-31T01:59:59+01:00"),
+            ("America/St_Johns", "2024-03-30T22:29:59-02:30"),
+            ("UTC", "2024-03-31T00:59:59+00:00"),
+        ] {
+            assert_eq!(there(at, TimeZone::get(zone).unwrap()), shown);
+        }
+    }
 
     #[test]
     fn times_long_ago_are_in_the_unit_that_fits() {

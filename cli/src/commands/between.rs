@@ -3,7 +3,7 @@
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::util::display::array_value_to_string;
 use serde::Serialize;
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::refresh::steps::decile_specs;
 use tenfold_core::refresh::task::{DecileSpec, RankedValue};
 use tenfold_core::snapshot::Manifest;
@@ -124,6 +124,7 @@ impl Between<'_> {
             });
             let known: Vec<String> = known.collect();
             return Err(Failure::config("no decile is like that")
+                .code(ErrorCode::UnknownDecile)
                 .remedy(format!("the deciles are: {}", known.join(", "))));
         };
         let wanted = chosen.lookback.as_deref().unwrap_or("12m");
@@ -135,6 +136,7 @@ impl Between<'_> {
         };
         let lookback = lookback.ok_or_else(|| {
             Failure::config(format!("decile {} has no look-back {wanted}", spec.name))
+                .code(ErrorCode::UnknownDecile)
                 .remedy(format!("its look-backs are {}", spec.lookbacks.join(", ")))
         })?;
         Ok(((*spec).clone(), lookback.clone()))
@@ -152,6 +154,7 @@ impl Between<'_> {
                 "snapshot {} has no decile {} over {lookback}",
                 self.before.number, spec.name
             ))
+            .code(ErrorCode::UnknownDecile)
             .remedy("choose another with --measure and --lookback, or a newer snapshot")
         })?;
         let query = match &spec.by {

@@ -12,6 +12,7 @@ use crate::args::{Config, FileSection, Global};
 use crate::config::file::{CONTEXTS, CURRENT, Section, Settings, is_secret, refused};
 use crate::config::{Place, commands};
 use crate::output::TextTable;
+use crate::terminal::say;
 
 /// Runs a verb.
 pub fn run(verb: &Config, global: &Global) -> Result<(), Failure> {
@@ -24,7 +25,7 @@ pub fn run(verb: &Config, global: &Global) -> Result<(), Failure> {
             change(&place, |document| {
                 document[CURRENT] = value(context.as_str());
             })?;
-            eprintln!("context {context} is the current one");
+            say!("context {context} is the current one");
             Ok(())
         }
         Config::Set {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use tenfold_coordinator::store;
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::snapshot::{
     At, DeclarationChange, Manifest, ParameterChange, declaration_changes, parameter_changes,
 };
@@ -14,6 +14,7 @@ use super::{Stopped, asked_for, manifest, print};
 use crate::args::Global;
 use crate::machine::Machine;
 use crate::output::{Format, TextTable, to_stdout};
+use crate::terminal::say;
 
 /// How many customers are named whose value moved most.
 const MOVERS: u32 = 10;
@@ -51,9 +52,9 @@ pub fn migrate(
     machine: &Machine,
 ) -> Result<(), Stopped> {
     let matrix = between(snapshots, global, machine, |between| {
-        Ok(between.matrix(chosen)?)
+        between.matrix(chosen).map_err(unknown)
     })?;
-    eprintln!("{}", matrix.title());
+    say!("{}", matrix.title());
     Ok(print(global.output, &matrix.table(), &matrix)?)
 }
 
@@ -65,7 +66,7 @@ pub fn diff(
     machine: &Machine,
 ) -> Result<(), Stopped> {
     let diff = between(snapshots, global, machine, |between| {
-        Ok(compared(between, chosen)?)
+        compared(between, chosen).map_err(unknown)
     })?;
     show(&diff, global.output)
 }
@@ -106,6 +107,13 @@ fn compared(between: &Between<'_>, chosen: &Chosen) -> Result<Diff, Failure> {
         before: Named::of(before),
         after: Named::of(after),
     })
+}
+
+fn unknown(failure: Failure) -> Stopped {
+    match failure.code {
+        Some(ErrorCode::UnknownDecile) => Stopped::not_found(failure),
+        _ => failure.into(),
+    }
 }
 
 fn sources(between: &Between<'_>) -> Result<Vec<SourceChange>, Failure> {

@@ -9,6 +9,7 @@ use tenfold_core::project::lint;
 use super::sample::sample;
 use crate::machine::Machine;
 use crate::project::FILE;
+use crate::terminal::say;
 
 /// What a project looks like when there is no data to propose a mapping from.
 const BLANK: &str = include_str!("blank.yaml");
@@ -35,11 +36,11 @@ pub fn run(directory: &Path, from: Option<&str>, machine: &Machine) -> Result<()
         )));
     }
     write(directory, &path, &text)?;
-    eprintln!("wrote {}", path.display());
-    eprintln!("next: look it over, then");
-    eprintln!("  tenfold lint    -p {}", directory.display());
-    eprintln!("  tenfold plan    -p {}", directory.display());
-    eprintln!("  tenfold refresh -p {}", directory.display());
+    say!("wrote {}", path.display());
+    say!("next: look it over, then");
+    say!("  tenfold lint    -p {}", directory.display());
+    say!("  tenfold plan    -p {}", directory.display());
+    say!("  tenfold refresh -p {}", directory.display());
     Ok(())
 }
 

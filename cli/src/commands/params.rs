@@ -9,6 +9,7 @@ use super::{Stopped, asked_for, print};
 use crate::args::{At, Global};
 use crate::machine::Machine;
 use crate::output::TextTable;
+use crate::terminal::say;
 
 pub fn get(at: At, global: &Global, machine: &Machine) -> Result<(), Stopped> {
     let (_, manifest) = asked_for(&at.at, global, machine)?;
@@ -38,7 +39,7 @@ fn describe(fits: &Fits) {
     let unit = word(&fits.unit);
     for (place, fit) in fits.transactions.iter().enumerate() {
         let scores = if place == 0 { ", which scores" } else { "" };
-        eprintln!(
+        say!(
             "{}{scores}: log-likelihood {:.3} over {} customers ({} with repeat purchases, {} distinct keys); times in units of a {unit}",
             model(fit.requested, fit.used),
             fit.log_likelihood,
@@ -46,21 +47,22 @@ fn describe(fits: &Fits) {
             fit.repeat_customers,
             fit.distinct_keys
         );
-        eprintln!("  {}", fit.explanation);
+        say!("  {}", fit.explanation);
         if let Some(histogram) = &fit.histogram {
-            eprintln!(
+            say!(
                 "  frequency histogram chi-square {:.3}",
                 histogram.chi_square
             );
         }
     }
-    eprintln!(
+    say!(
         "spend: log-likelihood {:.3} over {} customers with repeat spend",
-        fits.spend.log_likelihood, fits.spend.customers
+        fits.spend.log_likelihood,
+        fits.spend.customers
     );
-    eprintln!("  {}", fits.spend.explanation);
+    say!("  {}", fits.spend.explanation);
     for record in &fits.holdout {
-        eprintln!("{}", holdout(record));
+        say!("{}", holdout(record));
     }
 }
 

@@ -17,6 +17,7 @@ use crate::args::{AsOf, Global};
 use crate::machine::{Machine, now, shown_bytes};
 use crate::output::TextTable;
 use crate::project::{self, Opened, lookup};
+use crate::terminal::say;
 
 /// A refresh of an opened project.
 pub fn refresh_of<'a>(
@@ -92,13 +93,13 @@ pub fn run(as_of: &AsOf, global: &Global, machine: &Machine) -> Result<(), Failu
             .collect(),
         right_aligned: vec![false, true, true],
     };
-    eprintln!("plan {}  as_of {}", &shown.plan_hash[..12], day);
+    say!("plan {}  as_of {}", &shown.plan_hash[..12], day);
     for note in &shown.notes {
-        eprintln!("note: {note}");
+        say!("note: {note}");
     }
-    eprintln!("{}", effect(&shown));
+    say!("{}", effect(&shown));
     if !shown.writes.is_empty() {
-        eprintln!(
+        say!(
             "would write {} in {} shards",
             shown.writes.join(", "),
             shown.shards

@@ -9,6 +9,7 @@ use crate::args::{AsOf, Global};
 use crate::machine::Machine;
 use crate::output::{to_stdout, write_batches};
 use crate::project;
+use crate::terminal::say;
 
 /// Lists the refused rows of the newest snapshot, and of a run that failed since.
 pub fn ls(global: &Global, machine: &Machine) -> Result<(), Stopped> {
@@ -22,7 +23,7 @@ pub fn ls(global: &Global, machine: &Machine) -> Result<(), Stopped> {
             .await?
             .filter(|run| run.status == RunStatus::Failed)
         {
-            eprintln!(
+            say!(
                 "run {} failed; the rows that it refused are shown too",
                 run.run
             );
@@ -37,7 +38,7 @@ pub fn ls(global: &Global, machine: &Machine) -> Result<(), Stopped> {
         Ok::<_, Failure>(batches)
     })?;
     if batches.is_empty() {
-        eprintln!("no row is in quarantine");
+        say!("no row is in quarantine");
     }
     let schema = tenfold_worker::quarantine_schema();
     Ok(to_stdout(|out| {
@@ -56,7 +57,7 @@ pub fn retry(as_of: &AsOf, global: &Global, machine: &Machine) -> Result<(), Sto
         )
     })?;
     if head.state.quarantine.is_empty() {
-        eprintln!("no row is in quarantine");
+        say!("no row is in quarantine");
     }
     // Without another day the rows belong to the night that refused them.
     let day = as_of

@@ -14,6 +14,7 @@ use crate::output::TextTable;
 use crate::pool::Pool;
 use crate::progress::Shown;
 use crate::project::{self, Opened};
+use crate::terminal::say;
 
 /// The threads that run the tasks of an opened project.
 pub fn executor(opened: &Opened, machine: &Machine) -> Pool {
@@ -40,7 +41,7 @@ pub fn run(as_of: &AsOf, retry: bool, global: &Global, machine: &Machine) -> Res
         .block_on(refresh.run(&executor, &shown))
         .map_err(stopped)?;
     for line in summary_lines(&record) {
-        eprintln!("{line}");
+        say!("{line}");
     }
     print(global.output, &rows_table(&record), &record)?;
     Ok(())

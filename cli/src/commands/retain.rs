@@ -15,6 +15,7 @@ use crate::args::Global;
 use crate::machine::{Machine, now, shown_bytes};
 use crate::output::TextTable;
 use crate::project;
+use crate::terminal::say;
 
 #[derive(Serialize)]
 struct RolledBack {
@@ -31,10 +32,11 @@ pub fn rollback(at: &At, global: &Global, machine: &Machine) -> Result<(), Stopp
         .runtime
         .block_on(rollback::rollback(&store, &to, run, now()))
         .map_err(refresh::stopped)?;
-    eprintln!(
+    say!(
         "published snapshot {} with the content of snapshot {}; the next refresh builds on it and \
          reads again what was taken in since",
-        published.number, to.number
+        published.number,
+        to.number
     );
     let shown = RolledBack {
         number: published.number,
@@ -111,17 +113,17 @@ pub fn expire(
 fn describe(shown: &Expired) {
     let (objects, bytes) = (shown.deleted_objects, shown_bytes(shown.deleted_bytes));
     match shown.dry_run {
-        true => eprintln!(
+        true => say!(
             "{} snapshots would expire; {objects} objects ({bytes}) could be deleted then",
             shown.expired.len()
         ),
         false => {
-            eprintln!(
+            say!(
                 "{} snapshots expired; {objects} objects ({bytes}) deleted",
                 shown.expired.len()
             );
             if !shown.expired.is_empty() {
-                eprintln!(
+                say!(
                     "what only they need is deleted by the first clean-up an hour from now or \
                      later, once it is a week old"
                 );

@@ -7,6 +7,7 @@ use tenfold_core::failure::{Failure, FailureClass};
 
 use crate::examples;
 use crate::output::text_to_stdout;
+use crate::terminal::say;
 
 /// Prints the script that completes commands in a shell.
 pub fn completion(shell: Shell) -> Result<(), Failure> {
@@ -29,6 +30,6 @@ pub fn man(folder: Option<&Path>) -> Result<(), Failure> {
             let message = format!("cannot write manual pages to {}: {error}", folder.display());
             Failure::new(FailureClass::Infra, message).remedy("give a folder that can be written")
         })?;
-    eprintln!("manual pages are in {}", folder.display());
+    say!("manual pages are in {}", folder.display());
     Ok(())
 }

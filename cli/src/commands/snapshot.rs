@@ -11,6 +11,7 @@ use crate::args::Global;
 use crate::machine::{Machine, shown_bytes};
 use crate::output::TextTable;
 use crate::project;
+use crate::terminal::{say, shown_time, time};
 
 #[derive(Serialize)]
 struct Listed {
@@ -104,7 +105,7 @@ pub fn ls(all: bool, global: &Global, machine: &Machine) -> Result<(), Stopped> 
         Ok::<_, Failure>((listed, hidden))
     })?;
     if hidden > 0 {
-        eprintln!("{hidden} expired snapshots are left out; --all lists them too");
+        say!("{hidden} expired snapshots are left out; --all lists them too");
     }
     let row = |one: &Listed| {
         vec![
@@ -115,7 +116,7 @@ pub fn ls(all: bool, global: &Global, machine: &Machine) -> Result<(), Stopped> 
                 None => "night",
             }
             .to_owned(),
-            one.published_at.clone(),
+            shown_time(global.output, &one.published_at),
             one.customers.to_string(),
             one.snapshot_hash[..12].to_owned(),
             one.notes(),
@@ -172,7 +173,7 @@ pub fn get(at: At, global: &Global, machine: &Machine) -> Result<(), Stopped> {
     };
     describe(&manifest);
     for word in marked.words() {
-        eprintln!("{word}");
+        say!("{word}");
     }
     Ok(print(
         global.output,
@@ -182,17 +183,20 @@ pub fn get(at: At, global: &Global, machine: &Machine) -> Result<(), Stopped> {
 }
 
 fn describe(manifest: &Manifest) {
-    eprintln!(
+    say!(
         "snapshot {} as_of {}, published {} by run {}",
-        manifest.number, manifest.as_of, manifest.published_at, manifest.run
+        manifest.number,
+        manifest.as_of,
+        time(&manifest.published_at),
+        manifest.run
     );
-    eprintln!("hash {}", manifest.snapshot_hash);
+    say!("hash {}", manifest.snapshot_hash);
     if let Some(number) = manifest.rollback_of {
-        eprintln!("rollback to snapshot {number}");
+        say!("rollback to snapshot {number}");
     }
-    eprintln!("{} customers", manifest.customers);
+    say!("{} customers", manifest.customers);
     for (source, rows) in &manifest.rows {
-        eprintln!(
+        say!(
             "rows of {source}: {} read, {} counted, {} pending, {} duplicate, {} filtered, {} quarantined",
             rows.read,
             rows.counted,
@@ -207,13 +211,16 @@ fn describe(manifest: &Manifest) {
             Some(value) => format!(" ({value})"),
             None => String::new(),
         };
-        eprintln!(
+        say!(
             "ties: {} of {} customers in {} {}{value} share a value that stands on both sides of a cut",
-            group.tied, group.customers, group.decile, group.lookback
+            group.tied,
+            group.customers,
+            group.decile,
+            group.lookback
         );
     }
     for warning in &manifest.warnings {
-        eprintln!("warning: {warning}");
+        say!("warning: {warning}");
     }
 }
 

@@ -21,6 +21,7 @@ use crate::machine::{Machine, shown_bytes};
 use crate::output::TextTable;
 use crate::progress::Shown;
 use crate::project::{self, Opened};
+use crate::terminal::say;
 
 pub fn verify(at: &At, global: &Global, machine: &Machine) -> Result<(), Stopped> {
     let (kept, manifest) = asked_for(at, global, machine)?;
@@ -110,9 +111,7 @@ fn judge(verified: &Verified) -> Result<(), Stopped> {
     }
     if verified.is_good() {
         let files: u64 = verified.compared.values().sum();
-        eprintln!(
-            "snapshot {number} is what its inputs give: {files} files and its hash are equal"
-        );
+        say!("snapshot {number} is what its inputs give: {files} files and its hash are equal");
         return Ok(());
     }
     let parameters = match verified.parameters_differ {
@@ -190,7 +189,7 @@ async fn readable(store: &Store) -> Result<Vec<Manifest>, Failure> {
 fn whole(found: &Scrubbed, snapshots: usize) -> Result<(), Stopped> {
     let (objects, bytes) = (found.objects, shown_bytes(found.bytes));
     if found.damaged.is_empty() {
-        eprintln!("{objects} objects ({bytes}) of {snapshots} snapshots are whole");
+        say!("{objects} objects ({bytes}) of {snapshots} snapshots are whole");
         return Ok(());
     }
     let remedy = match found.newest_whole {

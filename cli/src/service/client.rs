@@ -170,5 +170,6 @@ pub fn read(file: &std::path::Path) -> Result<Vec<u8>, Failure> {
             FailureClass::UserConfig,
             format!("cannot read {}: {error}", file.display()),
         )
+        .remedy("check the path, and that this user may read it")
     })
 }

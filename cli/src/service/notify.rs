@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tenfold_coordinator::notify::{Notifier, Targets};
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 
 use super::client::read;
 
@@ -16,6 +16,10 @@ pub struct Notify {
     pub notify_file: Option<PathBuf>,
 }
 
+fn unusable(failure: Failure) -> Failure {
+    failure.code(ErrorCode::NotifyTargets)
+}
+
 impl Notify {
     /// Tells the targets of the file what happens in a store.
     ///
@@ -25,9 +29,10 @@ impl Notify {
         let targets = match &self.notify_file {
             Some(file) => {
                 let name = file.display().to_string();
-                let text = String::from_utf8_lossy(&read(file)?).into_owned();
+                let text = String::from_utf8_lossy(&read(file).map_err(unusable)?).into_owned();
                 let targets: Targets = serde_saphyr::from_str(&text).map_err(|error| {
                     Failure::config(format!("{name}: {error}"))
+                        .code(ErrorCode::NotifyTargets)
                         .remedy("docs/notifications.md shows how targets are declared")
                 })?;
                 targets.check(&name)?;

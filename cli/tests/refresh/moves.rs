@@ -527,12 +527,15 @@ fn migrate_shows_what_the_snapshot_says() {
         .collect();
     assert_eq!(rows[0], "D1");
 
-    project
-        .tenfold(&["decile", "migrate", "1", "2", "--measure", "nothing"])
-        .refused(&["no decile is like that", "revenue_by_region (by region)"]);
-    project
-        .tenfold(&["decile", "migrate", "1", "2", "--lookback", "7m"])
-        .refused(&["has no look-back 7m"]);
+    for (asked, said) in [
+        (["--measure", "nothing"], "revenue_by_region (by region)"),
+        (["--lookback", "7m"], "has no look-back 7m"),
+    ] {
+        let arguments = [&["decile", "migrate", "1", "2"], &asked[..]].concat();
+        let absent = project.tenfold(&arguments);
+        assert_eq!(absent.code, Some(3), "{}", absent.stderr);
+        assert!(absent.stderr.contains(said), "{}", absent.stderr);
+    }
 }
 
 #[test]

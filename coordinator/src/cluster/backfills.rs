@@ -74,10 +74,10 @@ impl Cluster {
         let opened = self.projects.open().await?;
         let newest = publish::newest(&self.store).await?;
         let Some(head) = newest.head else {
-            return Err(impossible(
-                "a backfill needs a published snapshot, and there is none",
-            )
-            .remedy("publish the newest day first: `tenfold submit --wait`"));
+            return Err(
+                impossible("a backfill needs a published snapshot, and there is none")
+                    .remedy("publish the newest day first: `tenfold submit --wait`"),
+            );
         };
         if let Some(late) = wanted.iter().find(|day| **day >= head.as_of) {
             return Err(impossible(format!(
@@ -224,10 +224,8 @@ fn days(request: &proto::PlanBackfillRequest) -> Result<Vec<Day>, Failure> {
     }
     let count = usize::try_from(i64::from(to.0) - i64::from(from.0) + 1).unwrap_or(usize::MAX);
     if count > DAYS_MAX {
-        return Err(
-            impossible(format!("{count} days are more than {DAYS_MAX}"))
-                .remedy("make several backfills"),
-        );
+        return Err(impossible(format!("{count} days are more than {DAYS_MAX}"))
+            .remedy("make several backfills"));
     }
     let mut days: Vec<Day> = (from.0..=to.0).map(Day).collect();
     match request.order.as_str() {

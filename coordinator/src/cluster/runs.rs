@@ -345,9 +345,8 @@ impl Gate for LedgerGate {
 fn not_publishing(refused: NotAdded) -> Failure {
     match refused {
         NotAdded::Failed(failure) => failure,
-        NotAdded::Refused(_) => {
-            Failure::config("the run was cancelled before it published").code(ErrorCode::RunCancelled)
-        }
+        NotAdded::Refused(_) => Failure::config("the run was cancelled before it published")
+            .code(ErrorCode::RunCancelled),
         NotAdded::Deposed { by, .. } => Failure::new(
             FailureClass::Infra,
             format!("coordinator {by} is in office now and goes on with the run"),

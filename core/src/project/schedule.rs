@@ -232,9 +232,11 @@ impl ScheduleSpec {
     /// When a newer version of Tenfold wrote it.
     pub fn from_applied(text: &str) -> Result<Self, Failure> {
         serde_saphyr::from_str(text).map_err(|error| {
-            Failure::config(format!("cannot read an applied schedule: {error}")).code(ErrorCode::WrongSchedule).remedy(
-                "use the version of Tenfold that applied it or a later one, or apply it again",
-            )
+            Failure::config(format!("cannot read an applied schedule: {error}"))
+                .code(ErrorCode::WrongSchedule)
+                .remedy(
+                    "use the version of Tenfold that applied it or a later one, or apply it again",
+                )
         })
     }
 }

@@ -15,7 +15,8 @@ use super::wait::{Showing, until_over};
 use crate::args::{Backfill, BackfillDays, Global, Waiting};
 use crate::commands::Stopped;
 use crate::machine::Machine;
-use crate::output::TextTable;
+use crate::output::{Format, TextTable};
+use crate::terminal::{say, shown_time};
 
 /// How often a backfill that is waited for is looked at between its days.
 const LOOK: Duration = Duration::from_millis(300);
@@ -41,7 +42,7 @@ pub fn backfill(verb: &Backfill, global: &Global, machine: &Machine) -> Result<(
                             .await
                     })
                     .await?;
-                let table = table(&answer.backfills);
+                let table = table(&answer.backfills, format);
                 let items = &answer.backfills;
                 return Ok(shown::list(
                     format,
@@ -70,7 +71,7 @@ pub fn backfill(verb: &Backfill, global: &Global, machine: &Machine) -> Result<(
                 }
                 let mut made = create(&asking, days, plan).await?;
                 if let Some(showing) = waiting.showing() {
-                    eprintln!("backfill {}", made.backfill);
+                    say!("backfill {}", made.backfill);
                     made = until_made(&asking, &made.backfill, showing, waiting.timeout).await?;
                 }
                 (made, Some(waiting))
@@ -102,7 +103,7 @@ pub fn backfill(verb: &Backfill, global: &Global, machine: &Machine) -> Result<(
                 (cancelled, None)
             }
         };
-        let table = table(std::slice::from_ref(&made));
+        let table = table(std::slice::from_ref(&made), format);
         shown::one(format, &table, "Backfill", &made)?;
         match waiting.and_then(Waiting::showing) {
             Some(_) => exit(&made),
@@ -207,9 +208,10 @@ fn exit(made: &Shown) -> Result<(), Stopped> {
 }
 
 fn plan_table(plan: &BackfillPlan) -> TextTable {
-    eprintln!(
+    say!(
         "with the events that snapshot {} knew; plan {}",
-        plan.knowledge, plan.plan_hash
+        plan.knowledge,
+        plan.plan_hash
     );
     days_table(&plan.days)
 }
@@ -235,7 +237,7 @@ fn days_table(days: &[BackfillDay]) -> TextTable {
     }
 }
 
-fn table(backfills: &[Shown]) -> TextTable {
+fn table(backfills: &[Shown], format: Format) -> TextTable {
     let headers = ["backfill", "state", "from", "to", "made", "submitted", "by"];
     let row = |made: &Shown| {
         vec![
@@ -244,7 +246,7 @@ fn table(backfills: &[Shown]) -> TextTable {
             made.from.clone(),
             made.to.clone(),
             format!("{}/{}", made.days_made, made.days_total),
-            made.submitted_at.clone(),
+            shown_time(format, &made.submitted_at),
             made.submitted_by.clone(),
         ]
     };

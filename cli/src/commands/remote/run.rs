@@ -13,6 +13,7 @@ use crate::args::{Global, OneRun, Run};
 use crate::commands::Stopped;
 use crate::machine::Machine;
 use crate::output::Format;
+use crate::terminal;
 
 pub fn run(verb: &Run, global: &Global, machine: &Machine) -> Result<(), Stopped> {
     let format = global.output;
@@ -176,9 +177,9 @@ fn describe(format: Format, run: &proto::Run) -> Result<(), Stopped> {
     field("Schedule", &run.schedule);
     field("Nominal", &run.nominal);
     field("Key", &run.idempotency_key);
-    field("Submitted", &run.submitted_at);
-    field("Started", &run.started_at);
-    field("Ended", &run.ended_at);
+    field("Submitted", &terminal::time(&run.submitted_at));
+    field("Started", &terminal::time(&run.started_at));
+    field("Ended", &terminal::time(&run.ended_at));
     if !run.ended_at.is_empty() {
         field("Took", &took(&run.started_at, &run.ended_at));
     }

@@ -18,6 +18,7 @@ use crate::commands::Stopped;
 use crate::machine::Machine;
 use crate::output::{Format, TextTable};
 use crate::project;
+use crate::terminal::say;
 
 pub fn schedule(verb: &Schedule, global: &Global, machine: &Machine) -> Result<(), Stopped> {
     machine.runtime.block_on(run(verb, global))
@@ -95,7 +96,7 @@ async fn run(verb: &Schedule, global: &Global) -> Result<(), Stopped> {
                 .ask(async |mut operator| operator.trigger_schedule(within(request.clone())).await)
                 .await?;
             if let Some(showing) = waiting.showing() {
-                eprintln!("run {}", run.run);
+                say!("run {}", run.run);
                 run = until_over(&asking, &run.run, showing, waiting.timeout).await?;
             }
             let table = shown::runs(std::slice::from_ref(&run), format);
@@ -162,8 +163,10 @@ async fn preview(
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(file)
-        .map_err(|error| wrong(format!("cannot read {}: {error}", file.display())).remedy("give the file of a schedule"))
+    std::fs::read_to_string(file).map_err(|error| {
+        wrong(format!("cannot read {}: {error}", file.display()))
+            .remedy("give the file of a schedule")
+    })
 }
 
 fn wrong(what: String) -> Failure {
@@ -182,7 +185,7 @@ async fn lint(file: &Path, global: &Global) -> Result<(), Stopped> {
     let of = format!("{}/{}", global.project.trim_end_matches('/'), project::FILE);
     let project = project::checked(&text, &of)?;
     checked(&read(file)?, &file.display().to_string(), &project)?;
-    eprintln!("{} is fine", file.display());
+    say!("{} is fine", file.display());
     Ok(())
 }
 
@@ -194,10 +197,10 @@ fn checked(text: &str, file: &str, project: &Project) -> Result<(), Failure> {
     }
     match schedule {
         Some(_) => Ok(()),
-        None => Err(
-            wrong(format!("{file} has {} errors", findings.len()))
-                .remedy("see the lines above"),
-        ),
+        None => {
+            Err(wrong(format!("{file} has {} errors", findings.len()))
+                .remedy("see the lines above"))
+        }
     }
 }
 
@@ -214,7 +217,7 @@ async fn apply(asking: &Asking, spec: String, format: Format) -> Result<(), Stop
         .ask(async |mut operator| operator.apply_schedule(within(request.clone())).await)
         .await?;
     let schedule = answer.schedule.unwrap_or_default();
-    eprintln!("schedule {} {}", schedule.schedule, answer.outcome);
+    say!("schedule {} {}", schedule.schedule, answer.outcome);
     let table = schedules(std::slice::from_ref(&schedule));
     let applied = Applied {
         schedule: &schedule,
@@ -278,7 +281,7 @@ async fn diff(
         right_aligned: Vec::new(),
     };
     let outcome = difference.outcome;
-    eprintln!("schedule {}: {outcome}", difference.schedule);
+    say!("schedule {}: {outcome}", difference.schedule);
     shown::one(format, &table, "ScheduleDiff", &difference)?;
     match exitcode && outcome != "nothing" {
         true => Err(Stopped {
@@ -301,7 +304,7 @@ async fn history(schedule: &OneSchedule, limit: u32, format: Format) -> Result<(
         .await?;
     let table = shown::runs(&history.runs, format);
     shown::list(format, &table, "Run", "RunList", &history.runs)?;
-    eprintln!("{} firings started no run", history.skipped);
+    say!("{} firings started no run", history.skipped);
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use tenfold_proto::{Run, Task, Worker};
 use crate::commands::print;
 use crate::machine::shown_bytes;
 use crate::output::{Format, TextTable};
-use crate::terminal;
+use crate::terminal::shown_time;
 
 /// Version of the records that programs read.
 const API_VERSION: &str = "tenfold/v1";
@@ -177,14 +177,6 @@ pub fn workers(workers: &[Worker], format: Format) -> TextTable {
         headers: headers.map(str::to_owned).to_vec(),
         rows: workers.iter().map(row).collect(),
         right_aligned: vec![false, false, true, true, true, true],
-    }
-}
-
-/// A time in a table for people, and as it is for programs.
-fn shown_time(format: Format, text: &str) -> String {
-    match format {
-        Format::Table | Format::Wide => terminal::time(text),
-        _ => text.to_owned(),
     }
 }
 

@@ -9,6 +9,7 @@ use super::wait::{exit, until_over};
 use crate::args::{Global, Submit};
 use crate::commands::Stopped;
 use crate::machine::Machine;
+use crate::terminal::say;
 
 #[derive(Serialize)]
 struct Submitted<'a> {
@@ -34,7 +35,7 @@ pub fn submit(submit: &Submit, global: &Global, machine: &Machine) -> Result<(),
         let mut run = answer.run.unwrap_or_default();
         if let Some(showing) = submit.waiting.showing() {
             // The identity is known even if waiting ends early.
-            eprintln!("run {}", run.run);
+            say!("run {}", run.run);
             run = until_over(&asking, &run.run, showing, submit.waiting.timeout).await?;
         }
         let table = shown::runs(std::slice::from_ref(&run), global.output);
