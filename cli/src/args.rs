@@ -1,5 +1,6 @@
 //! The command line.
 
+mod examine;
 mod schedule;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use crate::service::http::HttpListen;
 use crate::service::notify::Notify;
 
 use crate::terminal::View;
+pub use examine::{AuditVerb, Examined};
 pub use schedule::{OneSchedule, Schedule, SchemaOf};
 
 /// Customer lifetime value and exact deciles, every night, as one published snapshot.
@@ -80,7 +82,7 @@ pub enum Command {
         from: Option<String>,
     },
     /// Try out whether the store does what Tenfold relies on, and whether coordinator and machine do
-    Doctor(Remote),
+    Doctor(Examined),
     /// Check tenfold.yaml
     Lint,
     /// Print the JSON Schema of tenfold.yaml, or of the file of a schedule
@@ -152,6 +154,9 @@ pub enum Command {
         #[command(flatten)]
         remote: Remote,
     },
+    /// Records of calls that changed something or were refused
+    #[command(subcommand)]
+    Audit(AuditVerb),
     /// Tokens that coordinators know their callers by
     #[command(subcommand)]
     Token(Token),

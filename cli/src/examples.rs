@@ -39,6 +39,14 @@ const EXAMPLES: &[(&str, &str)] = &[
         "tenfold worker\n\
          tenfold worker --address https://tenfold:7400 --ca ca.pem --token-file token --threads 8",
     ),
+    (
+        "audit ls",
+        "tenfold audit ls -p shop\ntenfold audit ls --refused --store s3://bucket/shop -o json",
+    ),
+    (
+        "audit verify",
+        "tenfold audit verify -p shop\ntenfold audit verify --noted 9f86d081884c7d65…",
+    ),
     ("worker ls", "tenfold worker ls\ntenfold worker ls -o json"),
     (
         "worker get",

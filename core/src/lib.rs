@@ -3,6 +3,7 @@
 //! Nothing in this crate reads a file, a clock, an environment variable or a random source; the
 //! same arguments give the same bits on every machine. The crates around it bring the outside in.
 
+pub mod audit;
 pub mod calendar;
 pub mod clv;
 pub mod decile;

@@ -1,5 +1,8 @@
 //! `tenfold doctor`: whether the store, this machine and the coordinator do what is needed.
 
+mod certificates;
+mod disk;
+
 use tenfold_core::failure::Failure;
 use tenfold_proto::ClusterStatusRequest;
 use tenfold_store::doctor::{Check, Verdict, examine};
@@ -7,21 +10,30 @@ use ulid::Ulid;
 
 use super::Stopped;
 use super::remote::{Asking, list, within};
-use crate::args::Global;
+use crate::args::{Examined, Global};
 use crate::machine::{Machine, available_memory, now, shown_bytes};
 use crate::output::TextTable;
 use crate::project;
 use crate::service::client::{DEFAULT_ADDRESS, Remote};
 use crate::service::worker::version;
 
-pub fn run(remote: &Remote, global: &Global, machine: &Machine) -> Result<(), Stopped> {
+pub fn run(examined: &Examined, global: &Global, machine: &Machine) -> Result<(), Stopped> {
     let store = project::open_store(global)?;
     let mut checks = machine.runtime.block_on(async {
         let id = Ulid::new().to_string();
         let mut checks = examine(&store, &id, || now().1).await;
-        checks.push(coordinator(remote).await);
+        checks.push(coordinator(&examined.remote).await);
         checks
     });
+    checks.extend(certificates::certificates(examined, now().1));
+    let folders = [
+        ("store", store.directory()),
+        ("state", examined.state.as_deref()),
+    ];
+    let disks = folders
+        .iter()
+        .filter_map(|(what, folder)| disk::disk(what, (*folder)?));
+    checks.extend(disks);
     checks.extend(memory(machine.memory));
     let rows = checks.iter().map(|check| {
         let cells = [

@@ -1,5 +1,6 @@
 //! One file per verb.
 
+mod audit;
 mod between;
 mod config;
 mod customer;
@@ -31,11 +32,12 @@ use tenfold_store::object::Store;
 use tenfold_store::resolve::{Unresolved, resolve};
 
 use crate::args::{
-    Arguments, Cluster, Command, Customer, Decile, Global, NotifyVerb, Params, Quarantine,
-    SchemaOf, Snapshot, Token,
+    Arguments, AuditVerb, Cluster, Command, Customer, Decile, Global, NotifyVerb, Params,
+    Quarantine, SchemaOf, Snapshot, Token,
 };
 use crate::machine::Machine;
 use crate::output::{Format, TextTable, to_stdout, write_value};
+use crate::terminal::say;
 use crate::{demo, project, service};
 
 pub use between::{Between, Chosen};
@@ -74,7 +76,7 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
         Command::Init { directory, from } => {
             init::run(&directory, from.as_deref(), &machine)?;
         }
-        Command::Doctor(remote) => doctor::run(&remote, &global, &machine)?,
+        Command::Doctor(examined) => doctor::run(&examined, &global, &machine)?,
         Command::Lint => lint(&global, &machine)?,
         Command::Schema { of } => print_schema(of)?,
         Command::Plan(as_of) => plan::run(&as_of, &global, &machine)?,
@@ -124,9 +126,15 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
             let notifier = file.notifier(store.location())?;
             let (_, now_ms) = crate::machine::now();
             machine.runtime.block_on(notifier.test(&target, now_ms))?;
-            eprintln!("{target} took the message");
+            say!("{target} took the message");
         }
         Command::Top { once, remote: to } => remote::top(once, &to, &global, &machine)?,
+        Command::Audit(AuditVerb::Ls { refused, limit }) => {
+            audit::ls(refused, limit as usize, &global, &machine)?;
+        }
+        Command::Audit(AuditVerb::Verify { noted }) => {
+            audit::verify(noted.as_deref(), &global, &machine)?;
+        }
         Command::Token(Token::New { name, role, file }) => {
             token::new(&name, role, file.as_deref(), &global)?;
         }
@@ -180,7 +188,7 @@ fn lint(global: &Global, machine: &Machine) -> Result<(), Failure> {
     let text = machine.runtime.block_on(project::read(global))?;
     let file = format!("{}/{}", global.project.trim_end_matches('/'), project::FILE);
     project::checked(&text, &file)?;
-    eprintln!("{file} is fine");
+    say!("{file} is fine");
     Ok(())
 }
 

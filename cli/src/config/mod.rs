@@ -106,6 +106,12 @@ impl Settings {
         Ok(match path {
             ["coordinator" | "up", ..] => vec![Section::Coordinator, Section::Top],
             ["worker"] => vec![Section::Worker, Section::Top],
+            // It looks at what the coordinator of this file needs, and asks as an operator.
+            ["doctor"] => {
+                let context = self.context(context)?;
+                let own = [Section::Coordinator, Section::Top];
+                context.into_iter().chain(own).collect()
+            }
             _ => {
                 let context = self.context(context)?;
                 context.into_iter().chain([Section::Top]).collect()

@@ -335,11 +335,8 @@ impl Coordinator {
             tls: self.credentials.tls(),
             access: self.credentials.access(),
         };
-        let audit = Arc::new(Audit::new(
-            self.store.clone(),
-            Arc::new(System),
-            Arc::new(System),
-        ));
+        let audit = Audit::new(self.store.clone(), Arc::new(System), epoch);
+        let audit = Arc::new(audit);
         self.office.send_replace(Office::Here {
             cluster: cluster.clone(),
             audit: audit.clone(),

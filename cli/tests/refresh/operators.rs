@@ -181,6 +181,75 @@ fn the_doctor_says_what_is_well_and_what_is_not() {
 }
 
 #[test]
+fn the_doctor_looks_at_disks_and_certificates() {
+    let cluster = Cluster::new(shop());
+    cluster.project.write("ca.pem", "no certificate");
+    let path = |name: &str| cluster.project.path(name).to_str().unwrap().to_owned();
+    // What the section of the coordinator names is looked at.
+    let settings = format!(
+        "[coordinator]\ntls-cert = {:?}\nstate = {:?}\n",
+        path("ca.pem"),
+        path("state")
+    );
+    cluster.project.write("config.toml", settings);
+    let mut asked = cluster.project.command(&["doctor", "-o", "json"]);
+    asked
+        .env("TENFOLD_ADDR", &cluster.address)
+        .env("TENFOLD_CONFIG", path("config.toml"));
+    let output = asked.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let checks: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let details = |name: &str| -> Vec<String> {
+        let all = checks["items"].as_array().unwrap().iter();
+        all.filter(|check| check["check"] == name)
+            .map(|check| check["detail"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let certificates = details("certificate");
+    assert_eq!(certificates.len(), 1, "{checks:#}");
+    assert!(
+        certificates[0].contains("ca.pem of --tls-cert"),
+        "{certificates:?}"
+    );
+    let disks = details("disk");
+    assert_eq!(disks.len(), 2, "{checks:#}");
+    assert!(
+        disks[0].starts_with("store ") && disks[1].starts_with("state "),
+        "{disks:?}"
+    );
+}
+
+#[test]
+fn times_are_shown_in_the_zone_of_the_machine() {
+    let project = shop();
+    project.published(AS_OF);
+    let listed = |zone: &str, format: &str| {
+        let arguments = ["snapshot", "ls", "--time", "local", "-o", format];
+        let mut command = project.command(&arguments);
+        Answer::of(command.env("TZ", zone).output().unwrap()).text()
+    };
+    for (zone, offset) in [
+        ("Asia/Tokyo", "+09:00"),
+        ("America/St_Johns", "-0"),
+        ("UTC", "+00:00"),
+    ] {
+        let shown = listed(zone, "table");
+        let time = shown
+            .split_whitespace()
+            .find(|word| word.contains('T') && word.contains(':'));
+        assert!(
+            time.is_some_and(|time| time.contains(offset)),
+            "{zone}: {shown}"
+        );
+    }
+    let programs = listed("Asia/Tokyo", "csv");
+    assert!(
+        programs.contains('Z') && !programs.contains("+09:00"),
+        "{programs}"
+    );
+}
+
+#[test]
 fn the_story_of_a_run_survives_its_coordinator() {
     let mut cluster = Cluster::new(shop());
     let _worker = cluster.worker("a");

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use crate::killed::files_below;
 use crate::processes::{PATIENCE, Process, address};
 use crate::support::{Answer, Project, SHOP, binary, csv, sales};
 
@@ -125,6 +126,77 @@ fn certificates_made_as_documented_let_workers_and_operators_in() {
     // Without the authority nothing is believed.
     let nowhere = ask(&["run", "ls"], &[("TENFOLD_ADDR", address.as_str())]);
     assert_eq!(nowhere.code, Some(6), "{}", nowhere.stderr);
+}
+
+#[test]
+fn what_is_done_to_audit_records_shows() {
+    let project = shop();
+    for number in 0..2 {
+        let mut coordinator =
+            Process::start(project.command(&["coordinator", "--listen", "127.0.0.1:0"]));
+        let address = address(&mut coordinator);
+        for day in 1..=3 {
+            let as_of = format!("2024-0{}-0{day}", 5 + number);
+            let submit = ["submit", "--as-of", &as_of];
+            assert_eq!(ask(&submit, &[("TENFOLD_ADDR", &address)]).code, Some(0));
+        }
+    }
+    let listed = project.tenfold(&["audit", "ls", "-o", "json"]).json();
+    assert_eq!(listed.as_array().unwrap().len(), 6);
+    let verify = |more: &[&str]| {
+        let arguments = [&["audit", "verify", "-o", "json"], more].concat();
+        let answer = project.tenfold(&arguments);
+        let verified: serde_json::Value = serde_json::from_slice(&answer.stdout).unwrap();
+        let wrong = |finding: &serde_json::Value| {
+            let word = |name: &str| finding[name].as_str().unwrap().to_owned();
+            (word("record"), word("wrong"))
+        };
+        let findings: Vec<_> = verified["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(wrong)
+            .collect();
+        let expected = if findings.is_empty() { 0 } else { 1 };
+        assert_eq!(answer.code, Some(expected), "{}", answer.stderr);
+        (verified, findings)
+    };
+    let (whole, findings) = verify(&[]);
+    assert_eq!(findings, []);
+    assert_eq!(
+        (&whole["records"], &whole["offices"]),
+        (&6.into(), &2.into())
+    );
+    let head = whole["head"]["sha256"].as_str().unwrap();
+
+    let mut records = files_below(&project.path("store/_audit"));
+    let newest = records.pop().unwrap();
+    let place = |record: &Path| {
+        let inside = record.strip_prefix(project.path("store")).unwrap();
+        inside.to_str().unwrap().to_owned()
+    };
+    for record in &records {
+        let bytes = fs::read(record).unwrap();
+        fs::remove_file(record).unwrap();
+        assert_eq!(verify(&[]).1, [(place(record), "missing".to_owned())]);
+        let changed = String::from_utf8(bytes.clone())
+            .unwrap()
+            .replace("local", "nobody");
+        fs::write(record, changed).unwrap();
+        assert_eq!(verify(&[]).1, [(place(record), "changed".to_owned())]);
+        fs::write(record, bytes).unwrap();
+    }
+    let copy = newest.with_file_name("copy.json");
+    fs::copy(&newest, &copy).unwrap();
+    assert_eq!(verify(&[]).1, [(place(&copy), "doubled".to_owned())]);
+    fs::remove_file(&copy).unwrap();
+    // The newest is missed by who noted its hash.
+    assert_eq!(verify(&["--noted", head]).1, []);
+    fs::remove_file(&newest).unwrap();
+    assert_eq!(
+        verify(&["--noted", head]).1,
+        [(head.to_owned(), "missing".to_owned())]
+    );
 }
 
 #[test]

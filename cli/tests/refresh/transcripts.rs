@@ -26,6 +26,8 @@ const SNAPSHOTS: &str = include_str!("../transcripts/snapshots.txt");
 
 /// Commands that look and change nothing, so that they can be run again as JSON.
 const LOOKING: &[&str] = &[
+    "audit ls",
+    "audit verify",
     "backfill get",
     "backfill ls",
     "backfill plan",
@@ -153,6 +155,8 @@ impl Stage {
             ("\\b[0-9]+(\\.[0-9]+)?( ?s| ?ms)\\b", "[TOOK]"),
             ("[0-9.]+ (B|KiB|MiB|GiB)\\b", "[SIZE]"),
             ("[0-9]+ entries", "[COUNT] entries"),
+            // How much room there is depends on the machine.
+            ("^(disk|memory) +(ok|warning) .*", "$1  [ROOM]"),
             ("coordinator  \\S+", "coordinator  [NAME]"),
             ("in office  \\S+", "in office  [NAME]"),
             ("\\bcoordinator-[0-9a-z]{26}\\b", "[NAME]"),

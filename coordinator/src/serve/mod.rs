@@ -22,7 +22,7 @@ use tonic::transport::Server;
 
 use crate::cluster::{Cluster, OperatorService};
 use access::{Access, AccessLayer};
-pub use audit::{AUDIT, Audit};
+pub use audit::{Audit, records};
 use incoming::incoming;
 pub use tls::Tls;
 use worker_link::LinkService;

@@ -102,11 +102,8 @@ impl Served {
             tls: tls.as_ref().map(watch::Sender::subscribe),
             access: access.subscribe(),
         };
-        let audit = Arc::new(Audit::new(
-            store.clone(),
-            Arc::new(System),
-            Arc::new(System),
-        ));
+        let audit = Audit::new(store.clone(), Arc::new(System), cluster.epoch());
+        let audit = Arc::new(audit);
         let (stop, stopped) = oneshot::channel::<()>();
         let until = async move {
             let _ = stopped.await;

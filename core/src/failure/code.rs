@@ -118,6 +118,7 @@ codes! {
     E3103 Damaged Dependency "An object of the store is damaged"
     E3104 NotCommitted Dependency "A table could not be committed"
     E3105 CleaningUp Dependency "Another process cleans up the store"
+    E3106 AuditNotWhole Dependency "Audit records are not as they were written"
     E4000 RateLimited RateLimit "A store or service asks to slow down"
     E4101 Busy RateLimit "The coordinator has as many calls as it can answer"
     E5000 Machine Infra "This machine failed"
