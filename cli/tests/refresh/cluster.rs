@@ -1,9 +1,12 @@
 //! Refreshes by a coordinator and workers: whatever dies, each run publishes once, and what it
 //! publishes is what one process alone would have published.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::processes::{Cluster, Process, address, coordinator};
+use serde_json::Value;
+
+use crate::killed::files_below;
+use crate::processes::{Cluster, PATIENCE, Process, address, coordinator};
 use crate::support::{Draw, Project, SHOP, csv, sales};
 
 const AS_OF: &str = "2024-06-01";
@@ -90,6 +93,56 @@ fn a_run_outlives_a_killed_coordinator() {
     cluster.restart();
     cluster.succeeded(&run);
     published_once(&cluster, &run);
+}
+
+#[test]
+fn the_story_of_a_run_tells_what_happened_before_another_coordinator_took_over() {
+    let mut cluster = Cluster::new(shop());
+    let first = cluster.worker("first");
+    let run = cluster.submit(AS_OF);
+    cluster.events(&run).says("absorb: done");
+    first.signal("-STOP");
+    let chapters = cluster
+        .project
+        .path(&format!("store/_coordinator/stories/{run}/1"));
+    let begun = Instant::now();
+    while files_below(&chapters).is_empty() {
+        assert!(begun.elapsed() < PATIENCE, "no chapter is kept");
+    }
+    let told = |cluster: &Cluster| {
+        let logs = cluster.ask(&["run", "logs", &run]).text();
+        let tasks = cluster.ask(&["run", "tasks", &run, "-o", "json"]).json();
+        // Who ran what: times of attempts are those of a clock that is read when they are shown.
+        let ran = |task: &Value| {
+            let by = &task["attempts"][0]["worker"];
+            (task["step"].clone(), task["task"].clone(), by.clone())
+        };
+        let ran: Vec<_> = tasks["items"].as_array().unwrap().iter().map(ran).collect();
+        (logs, ran)
+    };
+    let (logs, tasks) = told(&cluster);
+    assert_eq!(tasks[0].0, "absorb");
+    assert!(
+        tasks[0].2.as_str().unwrap().starts_with("first-"),
+        "{tasks:?}"
+    );
+    cluster.coordinator.kill();
+    cluster.restart();
+    let _second = cluster.worker("second");
+    cluster.succeeded(&run);
+    published_once(&cluster, &run);
+    let (after, tasks_after) = told(&cluster);
+    let until_absorbed = logs.split_inclusive("absorb: done").next().unwrap();
+    assert!(
+        after.starts_with(until_absorbed),
+        "{until_absorbed}\nis not in\n{after}"
+    );
+    assert!(after.trim_end().ends_with("succeeded"), "{after}");
+    assert_eq!(tasks_after[0], tasks[0], "who ran it is still known");
+    // The same is told when nobody who saw it is left.
+    cluster.coordinator.kill();
+    cluster.restart();
+    assert_eq!(told(&cluster), (after, tasks_after));
 }
 
 #[test]

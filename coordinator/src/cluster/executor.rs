@@ -140,5 +140,7 @@ impl Progress for OnWorkers {
             named = step.step;
         });
         self.say(named, format!("{named}: done"));
+        let (cluster, run, number) = (self.cluster.clone(), self.run.clone(), self.try_number);
+        tokio::spawn(async move { cluster.keep_story(&run, number, false).await });
     }
 }

@@ -1,6 +1,6 @@
 //! What is known of runs beyond the ledger: steps, tasks and what happened. It is kept in memory
-//! while a coordinator serves, and told to whoever watches; [`super::story`] keeps it in the store
-//! when a run ends.
+//! while a coordinator serves, and told to whoever watches; [`super::story`] keeps it in the store,
+//! chapter by chapter.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -22,7 +22,7 @@ const EVENTS_KEPT: usize = 10_000;
 #[derive(Default)]
 pub(crate) struct LiveRuns {
     runs: Mutex<BTreeMap<String, LiveRun>>,
-    /// Stories from the store, each up to a try.
+    /// Stories from the store, each before a try.
     told: Mutex<BTreeMap<String, (u32, Arc<Story>)>>,
 }
 
@@ -37,6 +37,24 @@ pub(crate) struct LiveRun {
     first_try: Option<u32>,
     /// The try that is served.
     try_number: u32,
+    /// What the store has been told.
+    kept: Kept,
+}
+
+/// How much of what is known of a run is in the store.
+#[derive(Debug, Clone, Copy, Default)]
+struct Kept {
+    steps: usize,
+    events: usize,
+    chapters: u32,
+}
+
+/// What is known of a run since the chapter before.
+#[derive(Debug, Default)]
+pub(crate) struct Chapter {
+    pub number: u32,
+    pub steps: Vec<LiveStep>,
+    pub events: Vec<Event>,
 }
 
 /// A step of a run.
@@ -152,22 +170,42 @@ impl LiveRuns {
         });
     }
 
+    /// What is known of a run since this was asked before; nothing when there is nothing new. A step
+    /// belongs to it once it has ended, or all of the try is over.
+    pub fn chapter(&self, run: &str, over: bool) -> Option<Chapter> {
+        let mut chapter = Chapter::default();
+        self.change(run, |live| {
+            let steps = live.steps.iter().skip(live.kept.steps);
+            let ended = steps.take_while(|step| over || step.ended_ms.is_some());
+            chapter.steps = ended.cloned().collect();
+            let known = live.kept.events.saturating_sub(live.forgotten);
+            chapter.events = live.events.iter().skip(known).cloned().collect();
+            if !chapter.steps.is_empty() || !chapter.events.is_empty() {
+                live.kept.steps += chapter.steps.len();
+                live.kept.events = live.forgotten + live.events.len();
+                live.kept.chapters += 1;
+                chapter.number = live.kept.chapters;
+            }
+        });
+        (chapter.number > 0).then_some(chapter)
+    }
+
     /// The first try of a run that this coordinator served.
     pub fn first_try(&self, run: &str) -> Option<u32> {
         lock(&self.runs).get(run)?.first_try
     }
 
-    /// The story of a run up to a try, when it was read before.
-    pub fn told(&self, run: &str, up_to: u32) -> Option<Arc<Story>> {
+    /// The story of a run before a try, when it was read before.
+    pub fn told(&self, run: &str, before: u32) -> Option<Arc<Story>> {
         let told = lock(&self.told);
         let (known, story) = told.get(run)?;
-        (*known == up_to).then(|| story.clone())
+        (*known == before).then(|| story.clone())
     }
 
-    /// Keeps the story of a run up to a try at hand.
-    pub fn tell(&self, run: &str, up_to: u32, story: Arc<Story>) {
+    /// Keeps the story of a run before a try at hand.
+    pub fn tell(&self, run: &str, before: u32, story: Arc<Story>) {
         let mut told = lock(&self.told);
-        told.insert(run.to_owned(), (up_to, story));
+        told.insert(run.to_owned(), (before, story));
         while told.len() > STORIES_KEPT {
             told.pop_first();
         }

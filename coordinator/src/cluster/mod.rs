@@ -55,6 +55,8 @@ pub struct Cluster {
     ledger: watch::Sender<Arc<Ledger>>,
     pub(crate) desk: Desk,
     pub(crate) live: LiveRuns,
+    /// Held while a part of the story of a run is written.
+    pub(crate) stories: AsyncMutex<()>,
     pub(crate) found: schedules::Found,
     pub(crate) counters: Arc<Counters>,
     /// Grows with each change that somebody may watch.
@@ -96,6 +98,7 @@ impl Cluster {
             book: AsyncMutex::new(book),
             ledger: watch::Sender::new(ledger),
             live: LiveRuns::default(),
+            stories: AsyncMutex::default(),
             found: schedules::Found::default(),
             changes: watch::Sender::new(0),
             deposed: watch::Sender::new(false),

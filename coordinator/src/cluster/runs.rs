@@ -146,7 +146,7 @@ async fn end(cluster: &Arc<Cluster>, run: &Run, ending: Ending) -> Result<(), No
         }
     }
     // Before it is known to be over, so that whoever sees the end can ask for the story.
-    cluster.keep_story(run).await;
+    cluster.keep_story(&run.run, run.tries, true).await;
     let id = run.run.clone();
     let added = cluster
         .add_if(|ledger| {
