@@ -1,8 +1,10 @@
 //! What operators type, and what they get: identities, conflicts, exit codes, clean output.
 
+use std::process::{Command, Stdio};
+
 use serde_json::Value;
 
-use crate::processes::Cluster;
+use crate::processes::{Cluster, Process};
 use crate::support::{Answer, Project, SHOP, binary, csv, sales};
 
 const AS_OF: &str = "2024-06-01";
@@ -178,6 +180,41 @@ fn the_doctor_says_what_is_well_and_what_is_not() {
     assert_eq!(bad.len(), 1, "{bad:?}");
     assert_eq!(bad[0]["check"], "coordinator");
     assert!(bad[0]["remedy"].as_str().unwrap().contains("TENFOLD_ADDR"));
+}
+
+#[test]
+fn top_leaves_the_terminal_as_it_was_when_a_signal_ends_it() {
+    let there = |program: &str| Command::new(program).arg("--version").output().is_ok();
+    if !there("script") || !there("stty") {
+        eprintln!("skipped: there is no script or stty");
+        return;
+    }
+    let cluster = Cluster::new(shop());
+    let folder = cluster.project.path("").display().to_string();
+    // `script` gives it a terminal of its own.
+    let within = "stty rows 24 cols 100; stty -g > before; \"$TENFOLD\" top < /dev/tty & echo $! > pid; wait; stty -g > after";
+    let mut command = Command::new("script");
+    command
+        .args(["-q", "-e", "-c", within, "/dev/null"])
+        .current_dir(&folder)
+        .env("SHELL", "/bin/sh")
+        .env("TERM", "xterm")
+        .env("TENFOLD", env!("CARGO_BIN_EXE_tenfold"))
+        .env("TENFOLD_CONFIG", "")
+        .env("TENFOLD_ADDR", &cluster.address)
+        .stdin(Stdio::null());
+    let mut top = Process::start(command);
+    // It is drawn again: keys are read meanwhile.
+    top.says("0 runs queued");
+    top.says("0 runs queued");
+    let read = |name: &str| std::fs::read_to_string(cluster.project.path(name)).unwrap();
+    let killed = Command::new("kill")
+        .args(["-TERM", read("pid").trim()])
+        .status();
+    assert!(killed.unwrap().success());
+    top.ends();
+    assert_ne!(read("before"), "");
+    assert_eq!(read("after"), read("before"));
 }
 
 #[test]

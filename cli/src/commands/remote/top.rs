@@ -19,6 +19,7 @@ use crate::commands::Stopped;
 use crate::machine::Machine;
 use crate::output::{Format, TextTable, text_to_stdout};
 use crate::service::client::Remote;
+use crate::service::signals::{stop_requested, stopped};
 
 /// How often it is drawn.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -54,6 +55,8 @@ pub fn top(once: bool, remote: &Remote, global: &Global, machine: &Machine) -> R
 }
 
 async fn redraw(asking: &Asking, first: String, format: Format) -> Result<(), Failure> {
+    let stop = stop_requested()?;
+    let _modes = Modes::kept();
     let screen = Screen::open()?;
     let mut text = first;
     let mut ended = quit_pressed();
@@ -61,7 +64,7 @@ async fn redraw(asking: &Asking, first: String, format: Format) -> Result<(), Fa
         screen.draw(&text)?;
         tokio::select! {
             _ = &mut ended => return Ok(()),
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+            () = stopped(stop.clone()) => return Ok(()),
             () = tokio::time::sleep(AGAIN) => {}
         }
         text = match frame(asking).await {
@@ -72,8 +75,8 @@ async fn redraw(asking: &Asking, first: String, format: Format) -> Result<(), Fa
     }
 }
 
-/// Tells when q is pressed. The thread that reads keys has the terminal back as it was with each
-/// key.
+/// Tells when q is pressed. The thread that reads keys has the terminal in raw mode while it waits
+/// for one, also when a signal ends the process meanwhile.
 fn quit_pressed() -> oneshot::Receiver<()> {
     let (tell, pressed) = oneshot::channel();
     std::thread::spawn(move || {
@@ -86,6 +89,43 @@ fn quit_pressed() -> oneshot::Receiver<()> {
         let _ = tell.send(());
     });
     pressed
+}
+
+/// The modes that the terminal had, and has again in the end.
+#[cfg(unix)]
+struct Modes(Option<(std::fs::File, rustix::termios::Termios)>);
+
+#[cfg(unix)]
+impl Modes {
+    fn kept() -> Self {
+        let terminal = std::fs::File::open("/dev/tty").ok();
+        Self(terminal.and_then(|terminal| {
+            let modes = rustix::termios::tcgetattr(&terminal).ok()?;
+            Some((terminal, modes))
+        }))
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Modes {
+    fn drop(&mut self) {
+        use rustix::termios::{OptionalActions, tcsetattr};
+        if let Some((terminal, modes)) = &self.0 {
+            // A terminal that is gone needs nothing back.
+            let _ = tcsetattr(terminal, OptionalActions::Now, modes);
+        }
+    }
+}
+
+/// Nothing is kept where only keys end the process.
+#[cfg(not(unix))]
+struct Modes;
+
+#[cfg(not(unix))]
+impl Modes {
+    fn kept() -> Self {
+        Self
+    }
 }
 
 /// The terminal's second screen; the first one comes back with the end.
