@@ -155,6 +155,7 @@ impl Stage {
             ("\\b[0-9]+(\\.[0-9]+)?( ?s| ?ms)\\b", "[TOOK]"),
             ("[0-9.]+ (B|KiB|MiB|GiB)\\b", "[SIZE]"),
             ("[0-9]+ entries", "[COUNT] entries"),
+            ("\\+code[0-9]+", "+[CODE]"),
             // How much room there is depends on the machine.
             ("^(disk|memory) +(ok|warning) .*", "$1  [ROOM]"),
             ("coordinator  \\S+", "coordinator  [NAME]"),
