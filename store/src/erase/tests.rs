@@ -1,3 +1,5 @@
+//! Files without somebody are what would have been written without them.
+
 #![allow(clippy::unwrap_used, reason = "a test may fail there")]
 
 use std::sync::Arc;
