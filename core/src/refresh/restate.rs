@@ -141,7 +141,8 @@ impl Restated {
         );
         match self.again.len() {
             0 => words,
-            again => words + &format!(", for which {} more are read again", counted(again)),
+            1 => words + ", for which 1 more file is read again",
+            again => words + &format!(", for which {again} more files are read again"),
         }
     }
 }
@@ -223,7 +224,7 @@ mod tests {
         assert_eq!(
             restated.in_words("sales"),
             "source sales: 4 files changed (a, b, c, …), 1 file gone (e): the rows of 1970-01-01, \
-             1970-01-11 to 1970-01-13 are taken out and counted anew, for which 2 files more are read \
+             1970-01-11 to 1970-01-13 are taken out and counted anew, for which 2 more files are read \
              again"
         );
     }
