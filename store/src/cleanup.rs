@@ -171,7 +171,12 @@ pub async fn clean_up_erased(
         results_from_ms: erasure.written_ms.saturating_add(1),
         kept: &BTreeSet::new(),
     };
-    let deleted = delete_unused(store, &marks, &scope, began).await;
+    let mut deleted = delete_unused(store, &marks, &scope, began).await;
+    for root in ERASED_ROOTS {
+        if let Err(failure) = store.remove_leftovers(root, scope.before_ms).await {
+            deleted = Err(failure);
+        }
+    }
     mark(store, writer, |_| Some(ended(writer))).await?;
     let (cleaned, all) = deleted?;
     let snapshots = match event {

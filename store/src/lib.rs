@@ -4,6 +4,8 @@
 pub mod cleanup;
 pub mod delta;
 pub mod doctor;
+#[cfg(test)]
+mod dying;
 pub mod erase;
 mod local;
 pub mod locations;

@@ -6,12 +6,14 @@
 //! directories that lead to the name before the writer hears of it. Reading is as it was.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -279,6 +281,31 @@ impl Drop for Staged {
     }
 }
 
+/// Removes what killed writers left on its way, below a directory, as far as it was written before a
+/// time. No listing shows it.
+pub fn remove_staged(below: &FsPath, before: SystemTime) -> io::Result<u64> {
+    let mut removed = 0;
+    let entries = match fs::read_dir(below) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            removed += remove_staged(&entry.path(), before)?;
+        } else if is_staged(&entry.file_name()) && entry.metadata()?.modified()? < before {
+            fs::remove_file(entry.path())?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+fn is_staged(name: &OsStr) -> bool {
+    let end = name.to_str().and_then(|name| name.rsplit_once('#'));
+    end.is_some_and(|(_, number)| number.parse::<u64>().is_ok())
+}
+
 /// An object that is written in parts.
 #[derive(Debug)]
 struct Upload {
@@ -375,6 +402,24 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let (directory, _) = Directory::open(&folder.path().join("store")).unwrap();
         (folder, Arc::new(directory))
+    }
+
+    #[test]
+    fn what_killed_writers_left_is_found_and_nothing_else() {
+        let folder = TempDir::new().unwrap();
+        fs::create_dir(folder.path().join("a")).unwrap();
+        for name in ["a/x.json#1", "a/x.json", "y#12", "z#one"] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        let long_ago = SystemTime::UNIX_EPOCH;
+        assert_eq!(remove_staged(folder.path(), long_ago).unwrap(), 0);
+        let later = SystemTime::now() + std::time::Duration::from_secs(60);
+        assert_eq!(remove_staged(folder.path(), later).unwrap(), 2);
+        assert!(folder.path().join("a/x.json").exists() && folder.path().join("z#one").exists());
+        assert_eq!(
+            remove_staged(&folder.path().join("absent"), later).unwrap(),
+            0
+        );
     }
 
     async fn create(directory: &Directory, path: &Path, bytes: Vec<u8>) -> Result<PutResult> {

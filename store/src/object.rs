@@ -1,11 +1,12 @@
 //! Access to one prefix of an object store: a local directory, S3, Google Cloud Storage or Azure.
 //!
-//! Only two ways of writing exist: [`Store::put`], for files named by their content, and
-//! [`Store::create`], which succeeds for exactly one writer. Nothing is ever renamed, and a listing
+//! Only two ways of writing exist: [`Store::put`], for files named by their content (and logs of
+//! Delta tables, when people are erased), and [`Store::create`], which succeeds for exactly one writer. Nothing is ever renamed, and a listing
 //! is a hint, never the truth.
 
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -18,7 +19,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
 use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use url::Url;
 
-use crate::local::Directory;
+use crate::local::{Directory, remove_staged};
 use crate::metered::{Metered, Requests};
 
 /// Whether a create-if-absent write was the first.
@@ -319,6 +320,30 @@ impl Store {
             Some(parts) => parts.collect::<Path>().to_string(),
             None => location.to_string(),
         }
+    }
+
+    /// Removes what killed writers left in a directory, written before a time (milliseconds since
+    /// 1970). Other stores show nothing of writes that were not finished.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub async fn remove_leftovers(&self, prefix: &str, before_ms: i64) -> Result<u64, Failure> {
+        let Some(directory) = &self.directory else {
+            return Ok(0);
+        };
+        let below = directory.join(prefix);
+        let since = Duration::from_millis(u64::try_from(before_ms).unwrap_or(0));
+        let remove = move || remove_staged(&below, SystemTime::UNIX_EPOCH + since);
+        let removed = tokio::task::spawn_blocking(remove).await;
+        let removed = removed.map_err(|error| Failure::bug(error.to_string()))?;
+        removed.map_err(|error| {
+            let place = self.locate(prefix);
+            Failure::new(
+                FailureClass::Infra,
+                format!("cannot clean up {place}: {error}"),
+            )
+            .remedy("check the permissions and the health of that disk")
+        })
     }
 
     /// Removes an object that nothing names any more. One that is gone already is no error.

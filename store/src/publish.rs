@@ -58,14 +58,21 @@ pub enum Publication {
 /// # Errors
 /// When the store does not answer or the manifest cannot be understood.
 pub async fn read_manifest(store: &Store, number: u64) -> Result<Option<Manifest>, Failure> {
-    let mut found = None;
+    Ok(revisions(store, number).await?.pop())
+}
+
+/// The manifests of a number: as it was published, and after each erasure that concerned it.
+///
+/// # Errors
+/// As [`read_manifest`].
+pub async fn revisions(store: &Store, number: u64) -> Result<Vec<Manifest>, Failure> {
+    let mut found = Vec::new();
     let mut path = Manifest::path(number);
-    // Each erasure that concerns it leaves one more, and the last one counts.
     for revision in 1.. {
         let Some(bytes) = store.get_if_present(&path).await? else {
             break;
         };
-        found = Some(decode(store, &path, &bytes, Manifest::FORMAT)?);
+        found.push(decode(store, &path, &bytes, Manifest::FORMAT)?);
         path = Manifest::revised_path(number, revision);
     }
     Ok(found)

@@ -6,14 +6,25 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use bytes::Bytes;
+use futures::TryStreamExt;
+use futures::future::join_all;
+use object_store::memory::InMemory;
+use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::{Value, json};
+use tenfold_coordinator::erasure::{Errand, begin, carry_out, finish, known};
 use tenfold_core::snapshot::{Announcement, Event, Marks, ObjectRef};
+use tenfold_store::delta::read_files_at;
 use tenfold_store::marks::{Writer, mark};
 use tenfold_store::object::Store;
+use tenfold_store::publish::read_manifest;
+use tenfold_store::scrub::scrub;
 
+use crate::dying::Dying;
 use crate::killed::files_below;
 use crate::support::{Answer, Project, SHOP, Sale, csv, sales, without_ids};
 
@@ -509,4 +520,146 @@ fn refused_rows_of_a_run_that_failed_go_too() {
     erase(&project, keys, &["--yes", "--now"]).json();
     assert_eq!(project.quarantine().len(), 1);
     assert_eq!(files_with(&project, keys), Vec::<String>::new());
+}
+
+/// The store of a project.
+fn files_of(project: &Project) -> Vec<(String, Bytes)> {
+    let folder = project.path("store");
+    let read = |file: &Path| {
+        let path = file.strip_prefix(&folder).unwrap().display().to_string();
+        (path, fs::read(file).unwrap().into())
+    };
+    files_below(&folder).iter().map(|file| read(file)).collect()
+}
+
+async fn in_memory(files: &[(String, Bytes)]) -> Arc<InMemory> {
+    let memory = InMemory::new();
+    for (path, bytes) in files {
+        let path = path.as_str().into();
+        memory.put(&path, bytes.clone().into()).await.unwrap();
+    }
+    Arc::new(memory)
+}
+
+/// Begins, carries out and finishes an erasure at once.
+async fn at_once(store: &Store, name: &str) -> Result<(), String> {
+    let errand = Errand {
+        store,
+        name,
+        now: &|| (String::new(), 1_700_000_000_000),
+    };
+    let failed = |why: tenfold_store::marks::NotMarked| why.failure().to_string();
+    let keys = [TEXT.to_owned()].into();
+    begin(&errand, &keys, "salt").await.map_err(failed)?;
+    let carried = carry_out(&errand, &|_| {}).await;
+    carried.map_err(|failure| failure.to_string())?;
+    finish(&errand, 0).await.map_err(failed)
+}
+
+/// The hashes of all snapshots, of which every object is whole, and which other programs read at
+/// every pinned version of every table.
+async fn whole(store: &Store) -> Vec<String> {
+    let mut manifests = Vec::new();
+    for number in 1..=3 {
+        manifests.push(read_manifest(store, number).await.unwrap().unwrap());
+    }
+    assert_eq!(scrub(store, &manifests).await.unwrap().damaged, []);
+    for table in manifests
+        .iter()
+        .flat_map(|manifest| manifest.tables.values())
+    {
+        let root = store.path(&table.root);
+        let version = Some(table.delta_version);
+        let listed = read_files_at(store.objects().clone(), &root, version)
+            .await
+            .unwrap();
+        for file in listed.files {
+            let there = store.size(&format!("{}/{}", table.root, file.path)).await;
+            assert_eq!(there.unwrap(), Some(file.size));
+        }
+    }
+    manifests
+        .into_iter()
+        .map(|manifest| manifest.snapshot_hash)
+        .collect()
+}
+
+async fn is_anywhere(memory: &InMemory) -> bool {
+    let all: Vec<_> = memory.list(None).try_collect().await.unwrap();
+    for meta in all {
+        let bytes = memory
+            .get(&meta.location)
+            .await
+            .unwrap()
+            .bytes()
+            .await
+            .unwrap();
+        let parquet = bytes.starts_with(b"PAR1") && in_parquet(bytes.to_vec(), Keys::Text);
+        if parquet || in_bytes(&bytes, Keys::Text) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Stops after so many operations, and goes on; tells whether there were no more.
+async fn stopped_after(
+    files: Arc<Vec<(String, Bytes)>>,
+    operations: i64,
+    expected: Arc<Vec<String>>,
+) -> bool {
+    let memory = in_memory(&files).await;
+    let dying = Store::over(Arc::new(Dying {
+        inner: memory.clone(),
+        left: Arc::new(AtomicI64::new(operations)),
+        half_way: operations % 2 == 0,
+    }));
+    let ended = at_once(&dying, "dying").await;
+    let alive = Store::over(memory.clone());
+    whole(&alive).await;
+    if ended.is_ok() {
+        return true;
+    }
+    // Whoever cleans up and dies counts as given up after ten minutes.
+    let errand = Errand {
+        store: &alive,
+        name: "next",
+        now: &|| (String::new(), 1_700_000_000_000 + 11 * 60 * 1000),
+    };
+    begin(&errand, &[TEXT.to_owned()].into(), "salt")
+        .await
+        .unwrap();
+    carry_out(&errand, &|_| {}).await.unwrap();
+    finish(&errand, 0).await.unwrap();
+    assert_eq!(
+        whole(&alive).await,
+        *expected,
+        "after {operations} operations"
+    );
+    assert!(!is_anywhere(&memory).await, "after {operations} operations");
+    let known = known(&alive).await.unwrap();
+    assert!(known.iter().all(|erasure| erasure.state == "finished"));
+    false
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_after_any_operation_it_is_gone_on_with() {
+    let project = nights(SHOP, Keys::Text, 3, true);
+    let files = Arc::new(files_of(&project));
+    let memory = in_memory(&files).await;
+    let undisturbed = Store::over(memory.clone());
+    let before = whole(&undisturbed).await;
+    at_once(&undisturbed, "undisturbed").await.unwrap();
+    let expected = Arc::new(whole(&undisturbed).await);
+    assert_ne!(before, *expected);
+    assert!(!is_anywhere(&memory).await);
+    let mut operations = 0;
+    let mut over = false;
+    while !over {
+        let batch = (operations..operations + 40)
+            .map(|next| tokio::spawn(stopped_after(files.clone(), next, expected.clone())));
+        over = join_all(batch).await.into_iter().all(|end| end.unwrap());
+        operations += 40;
+    }
+    assert!(operations > 100, "{operations}");
 }

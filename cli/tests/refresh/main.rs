@@ -16,6 +16,8 @@ mod changes;
 mod cluster;
 mod conservation;
 mod determinism;
+#[path = "../../../store/src/dying.rs"]
+mod dying;
 mod erasure;
 mod examples;
 mod hostile;

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::erasure::{Erasing, Suppression, erased_since, erasures};
+use super::erasure::{Erasing, Suppression, erased_since, erasures, unfinished};
 use super::{ObjectRef, check_tag};
 use crate::failure::{ErrorCode, Failure};
 
@@ -271,6 +271,10 @@ impl Marks {
             }
             Event::CleaningBegan(cleaning) => {
                 next.refuse_while_cleaning(cleaning.at_ms)?;
+                // What is being written anew may have lain there, unused, for long.
+                if let Some(erasure) = next.unfinished_erasure() {
+                    return Err(Refused::Conflict(unfinished(erasure)));
+                }
                 next.begin_cleaning(cleaning);
             }
             Event::CleaningEnded { by } => {
@@ -280,6 +284,7 @@ impl Marks {
                 suppression,
                 erasing,
             } => {
+                next.refuse_while_cleaning(erasing.at_ms)?;
                 next.refuse_erased(suppression.erasures.saturating_sub(1))?;
                 next.erasing.insert(suppression.erasures, erasing.clone());
                 next.suppression = Some(suppression.clone());
@@ -572,6 +577,28 @@ mod tests {
             at_ms,
         };
         assert_eq!(after(&marks, honest).announced.len(), 1);
+    }
+
+    #[test]
+    fn nobody_cleans_up_while_snapshots_are_written_anew() {
+        let marks = after(&Marks::default(), cleaning(0, &[]));
+        assert_eq!(
+            marks.after(&erasure(1)),
+            Err(Refused::Busy { until_ms: 100 })
+        );
+        let ended = Event::CleaningEnded {
+            by: "at 0".to_owned(),
+        };
+        let marks = after(&after(&marks, ended), erasure(1));
+        assert!(matches!(
+            marks.after(&cleaning(5, &[])),
+            Err(Refused::Conflict(_))
+        ));
+        let rewritten = Event::ErasureRewritten {
+            erasure: 1,
+            at_ms: 6,
+        };
+        assert!(after(&marks, rewritten).after(&cleaning(7, &[])).is_ok());
     }
 
     #[test]

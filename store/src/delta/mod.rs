@@ -1,12 +1,14 @@
 //! Delta tables: the log of each published table, so that other tools can read it.
 //!
-//! Only two things are done with a Delta log here: a table's head is brought to an exact list of
-//! files ([`commit_exact`]), and the files of one version are listed ([`read_files_at`]). Reading
+//! Three things are done with a Delta log here: a table's head is brought to an exact list of
+//! files ([`commit_exact`]), the files of one version are listed ([`read_files_at`]), and an erasure
+//! replaces files in all versions ([`replace_files`]). Reading
 //! and writing Parquet is somebody else's work, and what makes several tables move together is
 //! the snapshot manifest, which pins the versions that these functions return.
 
 mod commit;
 mod read;
+mod replace;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,7 @@ use url::Url;
 
 pub use commit::commit_exact;
 pub use read::read_files_at;
+pub use replace::{Replacement, Replacements, replace_files};
 
 /// One data file of a table, as its Delta log names it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,11 +21,11 @@ use tenfold_core::snapshot::{
     snapshot_hash,
 };
 
-use crate::delta::CommitStamp;
+use crate::delta::{CommitStamp, Replacement, Replacements};
 use crate::marks::decode;
 use crate::object::Store;
 use crate::part::{STATE, get_part, named};
-use crate::publish::{commit_table, get_object, put_object};
+use crate::publish::{commit_table, get_object, put_object, revisions};
 use crate::settle::Settled;
 
 use self::parquet::File;
@@ -206,9 +206,46 @@ impl<'a> Eraser<'a> {
     }
 }
 
+/// What replaces files of tables since a snapshot was published, by the root of the table: from all
+/// manifests that it had.
+///
+/// # Errors
+/// When a manifest cannot be read.
+pub async fn replaced(
+    store: &Store,
+    number: u64,
+    into: &mut BTreeMap<String, Replacements>,
+) -> Result<(), Failure> {
+    let mut earlier = revisions(store, number).await?;
+    let Some(latest) = earlier.pop() else {
+        return Ok(());
+    };
+    for (name, table) in &latest.tables {
+        let files = earlier
+            .iter()
+            .filter_map(|manifest| manifest.tables.get(name));
+        for old in files.flat_map(|table| &table.files) {
+            let new = table.files.iter().find(|file| file.shard == old.shard);
+            if let Some(new) = new.filter(|new| new.path != old.path) {
+                let replacement = Replacement {
+                    name: file_name(&new.path).to_owned(),
+                    bytes: new.bytes,
+                    rows: new.rows,
+                };
+                let replaced = into.entry(table.root.clone()).or_default();
+                replaced.insert(file_name(&old.path).to_owned(), replacement);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
 /// Lets a rewritten manifest stand for the old one. `newest` says that its tables are at the head
-/// of their logs: these get a version with the new files then. Who reads by an older version finds
-/// the files that nobody was taken out of.
+/// of their logs: these get a version with the new files then.
 ///
 /// # Errors
 /// When the store refuses, or somebody else rewrote the snapshot otherwise.

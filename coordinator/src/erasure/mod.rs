@@ -9,102 +9,47 @@
 //!    record may still take its number: it is rewritten too; or, if it has not come by then, its
 //!    number is taken with the content of the newest snapshot, and it finds that out.
 //! 3. A record says that no snapshot shows them any more. Refreshes go on.
-//! 4. When queries that had begun before have ended, everything goes that was written by then and is
-//!    not in use any more: old parts, the work of runs, refused rows of runs that failed.
+//! 4. When queries that had begun before have ended, the logs of Delta tables name new files instead of
+//!    old ones in all versions, and everything goes that was written by then and is not in use any
+//!    more: old parts, the work of runs, refused rows of runs that failed.
 //! 5. A receipt, and a record that it is done.
 //!
 //! Each step can be done again: content decides names, and a snapshot that honours the erasure is
 //! left alone. A crash anywhere leaves every snapshot readable.
+
+mod receipt;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
 use object_store::ObjectStoreExt;
-use serde::{Deserialize, Serialize};
 use tenfold_core::failure::Failure;
 use tenfold_core::format;
 use tenfold_core::refresh::state::STATE_FORMAT;
 use tenfold_core::snapshot::{
-    Erased, Erasing, Event, Gone, Manifest, Marks, Suppression, SuppressionList, erasures,
+    Erasing, Event, Gone, Manifest, Marks, Suppression, SuppressionList, erasures,
 };
 use tenfold_store::cleanup::{self, Cleaned, clean_up_erased};
-use tenfold_store::erase::{Eraser, supersede};
+use tenfold_store::delta::replace_files;
+use tenfold_store::erase::{Eraser, replaced, supersede};
 use tenfold_store::marks::{NotMarked, Writer, mark, marks};
 use tenfold_store::object::{Store, failure};
 use tenfold_store::part::{get_part, put_part};
-use tenfold_store::publish::{newest, read_manifest};
+use tenfold_store::publish::{highest, newest, read_manifest};
+
+pub(crate) use receipt::shown;
+pub use receipt::{Finished, Known, Receipt, RewrittenSnapshot, known};
 
 use crate::rollback::again;
 use crate::store::bytes_of::json;
 use crate::{Stopped, store};
-
-/// Where receipts lie.
-const RECEIPTS: &str = "_erasures";
 
 /// After no snapshot shows people any more, old parts stay for so long: queries end meanwhile.
 pub const READERS_MS: i64 = 60 * 60 * 1000;
 
 /// For so long a publication that was announced before is waited for.
 const ANNOUNCED_FOR: Duration = Duration::from_secs(3);
-
-/// What an erasure did, without anything that tells whom it was about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Receipt {
-    /// Version of this record's form.
-    pub format: u32,
-    /// Number of the erasure.
-    pub erasure: u64,
-    /// People.
-    pub people: u64,
-    /// When it began, RFC 3339 in UTC.
-    pub began_at: String,
-    /// When no snapshot showed them any more.
-    pub rewritten_at: String,
-    /// Snapshots that were written anew.
-    pub snapshots: Vec<RewrittenSnapshot>,
-}
-
-/// A snapshot that an erasure wrote anew.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RewrittenSnapshot {
-    /// Its number.
-    pub number: u64,
-    /// Its hash since.
-    pub snapshot_hash: String,
-    /// What was taken out.
-    pub erased: Erased,
-}
-
-/// That nothing is left of people who were erased.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finished {
-    /// Version of this record's form.
-    pub format: u32,
-    /// Number of the erasure.
-    pub erasure: u64,
-    /// When, RFC 3339 in UTC.
-    pub finished_at: String,
-    /// Objects that were deleted.
-    pub objects: u64,
-    /// Their length.
-    pub bytes: u64,
-}
-
-impl Receipt {
-    /// Version of both records' form that this program writes.
-    pub const FORMAT: u32 = 1;
-
-    fn path(erasure: u64) -> String {
-        format!("{RECEIPTS}/{erasure:020}.rewritten.json")
-    }
-}
-
-impl Finished {
-    fn path(erasure: u64) -> String {
-        format!("{RECEIPTS}/{erasure:020}.finished.json")
-    }
-}
 
 /// Who carries out an erasure.
 pub struct Errand<'a> {
@@ -136,6 +81,7 @@ pub async fn begin(
     salt: &str,
 ) -> Result<Option<u64>, NotMarked> {
     let kept = errand.store;
+    readable(kept).await?;
     loop {
         let known = marks(kept).await?.suppression;
         let list = match &known {
@@ -172,6 +118,19 @@ pub async fn begin(
             return Ok(Some(honoured + 1));
         }
     }
+}
+
+/// Refuses what could not be carried out, before it is promised.
+async fn readable(kept: &Store) -> Result<(), Failure> {
+    let marks = marks(kept).await?;
+    for number in 1..=highest(kept).await? {
+        if !marks.is_expired(number)
+            && let Some(manifest) = read_manifest(kept, number).await?
+        {
+            understood(kept, &manifest).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn list_of(kept: &Store, known: &Suppression) -> Result<SuppressionList, Failure> {
@@ -222,11 +181,6 @@ pub async fn carry_out(
     marked.map(|_| ()).map_err(NotMarked::failure)
 }
 
-/// A time as it is shown.
-pub(crate) fn shown(at_ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(at_ms).map_or_else(|_| String::new(), |at| format!("{at:.3}"))
-}
-
 /// Every snapshot, one after the other.
 struct Rewriting<'a> {
     errand: &'a Errand<'a>,
@@ -243,7 +197,7 @@ impl<'a> Rewriting<'a> {
         let mut next = 1;
         let began = tokio::time::Instant::now();
         loop {
-            let last = tenfold_store::publish::highest(kept).await?;
+            let last = highest(kept).await?;
             for number in next..=last {
                 self.one(number).await?;
                 rewritten(number);
@@ -294,7 +248,7 @@ impl<'a> Rewriting<'a> {
         match self.rewrite(number).await {
             // It expired meanwhile, and its objects went.
             Err(_) if marks(kept).await?.is_deleted(number) => Ok(()),
-            done => done,
+            done => done.map_err(|failure| failure.within(format!("snapshot {number}"))),
         }
     }
 
@@ -366,7 +320,7 @@ pub async fn preview(
     let mut eraser = Eraser::new(kept, Gone::since(&list, 0), false);
     let marks = marks(kept).await?;
     let mut found = Vec::new();
-    for number in 1..=tenfold_store::publish::highest(kept).await? {
+    for number in 1..=highest(kept).await? {
         if marks.is_expired(number) {
             continue;
         }
@@ -407,10 +361,26 @@ pub async fn finish(errand: &Errand<'_>, readers_ms: i64) -> Result<(), NotMarke
             expired_ms: rewritten_ms,
             written_ms: meta.last_modified.timestamp_millis(),
         };
+        mend_logs(kept).await?;
         let (cleaned, all) = clean_up_erased(kept, errand.writer(), old).await?;
         if all {
             end(errand, erasure, &cleaned).await?;
         }
+    }
+    Ok(())
+}
+
+/// Lets all versions of the tables' logs name the files that there will be.
+async fn mend_logs(kept: &Store) -> Result<(), Failure> {
+    let marks = marks(kept).await?;
+    let mut by_root = BTreeMap::new();
+    for number in 1..=highest(kept).await? {
+        if !marks.is_expired(number) {
+            replaced(kept, number, &mut by_root).await?;
+        }
+    }
+    for (root, files) in &by_root {
+        replace_files(kept, root, files).await?;
     }
     Ok(())
 }
@@ -428,77 +398,4 @@ async fn end(errand: &Errand<'_>, erasure: u64, cleaned: &Cleaned) -> Result<(),
     let event = Event::ErasureEnded { erasure };
     mark(errand.store, errand.writer(), |_| Some(event.clone())).await?;
     Ok(())
-}
-
-/// How far an erasure is.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Known {
-    /// Number of the erasure.
-    pub erasure: u64,
-    /// `begun`, `rewritten` or `finished`.
-    pub state: &'static str,
-    /// People.
-    pub people: u64,
-    /// When it began, RFC 3339 in UTC.
-    pub began_at: String,
-    /// Since when no snapshot shows them.
-    pub rewritten_at: Option<String>,
-    /// Since when nothing of them is left.
-    pub finished_at: Option<String>,
-    /// Snapshots that were written anew.
-    pub snapshots: Vec<RewrittenSnapshot>,
-    /// Objects that were deleted.
-    pub deleted_objects: u64,
-    /// Their length.
-    pub deleted_bytes: u64,
-}
-
-/// All erasures, from the first one.
-///
-/// # Errors
-/// When the store does not answer or a receipt cannot be understood.
-pub async fn known(kept: &Store) -> Result<Vec<Known>, Failure> {
-    let marks = marks(kept).await?;
-    let mut all = Vec::new();
-    for erasure in 1..=erasures(marks.suppression.as_ref()) {
-        let receipt: Option<Receipt> = record(kept, &Receipt::path(erasure)).await?;
-        let finished: Option<Finished> = record(kept, &Finished::path(erasure)).await?;
-        let erasing = marks.erasing.get(&erasure);
-        all.push(Known {
-            erasure,
-            state: match (&receipt, &finished) {
-                (_, Some(_)) => "finished",
-                (Some(_), None) => "rewritten",
-                (None, None) => "begun",
-            },
-            people: receipt
-                .as_ref()
-                .map(|receipt| receipt.people)
-                .or(erasing.map(|erasing| erasing.people))
-                .unwrap_or_default(),
-            began_at: receipt
-                .as_ref()
-                .map(|receipt| receipt.began_at.clone())
-                .or(erasing.map(|erasing| shown(erasing.at_ms)))
-                .unwrap_or_default(),
-            rewritten_at: receipt.as_ref().map(|receipt| receipt.rewritten_at.clone()),
-            finished_at: finished
-                .as_ref()
-                .map(|finished| finished.finished_at.clone()),
-            snapshots: receipt.map(|receipt| receipt.snapshots).unwrap_or_default(),
-            deleted_objects: finished.as_ref().map_or(0, |finished| finished.objects),
-            deleted_bytes: finished.as_ref().map_or(0, |finished| finished.bytes),
-        });
-    }
-    Ok(all)
-}
-
-async fn record<T: serde::de::DeserializeOwned>(
-    kept: &Store,
-    path: &str,
-) -> Result<Option<T>, Failure> {
-    match kept.get_if_present(path).await? {
-        Some(bytes) => format::read(&bytes, Receipt::FORMAT, path).map(Some),
-        None => Ok(None),
-    }
 }
