@@ -195,7 +195,9 @@ pub async fn get_parquet(store: &Store, part: &PartRef) -> Result<RecordBatch, F
 /// When it is absent or its footer cannot be read.
 pub async fn parquet_schema(store: &Store, path: &str, size: u64) -> Result<SchemaRef, Failure> {
     let mut reader = ParquetFile::new(store.objects().clone(), store.path(path), size);
-    let metadata = ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new());
+    // By Parquet's own types: the copy of the Arrow schema beside them panics when it is damaged.
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let metadata = ArrowReaderMetadata::load_async(&mut reader, options);
     let metadata = metadata.await.map_err(|error| {
         Failure::dependency(format!(
             "cannot read the footer of {}: {error}",

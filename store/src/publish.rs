@@ -415,13 +415,23 @@ fn delta_file(file: &TableFile) -> delta::TableFile {
     }
 }
 
-/// The columns of a table: those of its first file, and the shard.
+/// The columns of a table: those of its files, and the shard. A footer has no checksum of its own,
+/// so two have to agree, or one has to be the same twice.
 async fn schema(store: &Store, table: &TableEntry, sharded: bool) -> Result<Schema, Failure> {
-    let Some(file) = table.files.first() else {
+    let (Some(first), Some(last)) = (table.files.first(), table.files.last()) else {
         return Err(Failure::bug("a table without files has no columns"));
     };
-    let path = format!("{}/{}", table.root, file.path);
-    let schema = crate::part::parquet_schema(store, &path, file.bytes).await?;
+    let columns = |file: &TableFile| {
+        let (path, bytes) = (format!("{}/{}", table.root, file.path), file.bytes);
+        async move { crate::part::parquet_schema(store, &path, bytes).await }
+    };
+    let schema = columns(first).await?;
+    if columns(last).await? != schema {
+        let files = format!("{} and {} below {}", first.path, last.path, table.root);
+        return Err(
+            Failure::dependency(format!("{files} have different columns")).code(ErrorCode::Damaged),
+        );
+    }
     let mut fields: Vec<Field> = schema
         .fields()
         .iter()

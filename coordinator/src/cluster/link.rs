@@ -127,6 +127,7 @@ impl Desk {
                 return Ok(self.answer(mail));
             }
             tokio::select! {
+                biased;
                 () = changed => {}
                 () = tokio::time::sleep_until(until) => {}
             }

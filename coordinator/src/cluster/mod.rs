@@ -220,6 +220,7 @@ impl Cluster {
     /// Serves runs and schedules and looks after leases until another coordinator is in office.
     pub async fn run(self: Arc<Self>) {
         tokio::select! {
+            biased;
             () = runs::serve(self.clone()) => {}
             () = backfills::serve(self.clone()) => {}
             () = schedules::serve(self.clone()) => {}

@@ -183,6 +183,7 @@ async fn attempt(cluster: &Arc<Cluster>, run: &Run) -> Result<Option<Ending>, No
     let stop_at = (run.request.timeout_seconds > 0)
         .then(|| Instant::now() + Duration::from_secs(run.request.timeout_seconds));
     let outcome = tokio::select! {
+        biased;
         outcome = refresh(cluster, run) => outcome,
         () = cancel_requested(cluster, &run.run) => return Ok(Some(cancelled_now(cluster, run))),
         () = cluster.until_deposed() => return Ok(None),

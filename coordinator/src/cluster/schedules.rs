@@ -89,6 +89,7 @@ pub(super) async fn serve(cluster: Arc<Cluster>) {
             .map(|name| cluster.serve_schedule(name));
         let wake_at = join_all(served).await.into_iter().flatten().min();
         tokio::select! {
+            biased;
             // The sender lives in `cluster`, so an error cannot come.
             _ = ledger.changed() => {}
             () = cluster.until_clock_shows(wake_at) => {}

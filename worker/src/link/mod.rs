@@ -130,6 +130,7 @@ impl Worker {
             let api = self.api.clone();
             let call = api.work(report);
             tokio::select! {
+                biased;
                 answer = call => match answer {
                     Ok(answer) => {
                         pause = PAUSE;
@@ -157,6 +158,7 @@ impl Worker {
         let until = Instant::now() + pause;
         loop {
             tokio::select! {
+                biased;
                 () = tokio::time::sleep_until(until) => return,
                 Some(joined) = self.tasks.join_next() => self.over(joined),
             }
