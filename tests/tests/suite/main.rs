@@ -1,7 +1,11 @@
 //! Tests of the workspace as a whole, in one binary: the edges between its crates, the model of
 //! the protocol of publication, and the simulation of coordinators and workers.
 
-#![allow(clippy::expect_used, reason = "a test stops where its own tools fail")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test stops where its own tools fail"
+)]
 
 mod edges;
 mod model;

@@ -49,7 +49,7 @@ const BUDGET: u64 = 300;
 fn wishes(seed: u64) -> Wishes {
     Wishes {
         days: &["2026-01-01", "2026-01-01", "2026-01-02"],
-        schedule: seed % 3 == 0,
+        schedule: seed.is_multiple_of(3),
     }
 }
 
