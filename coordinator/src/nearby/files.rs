@@ -8,6 +8,8 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 
@@ -19,6 +21,11 @@ const FOLDER: &str = "ledger";
 const DAMAGED: &str = "damaged";
 /// The file that says whose the directory is.
 const LOCK: &str = "lock";
+/// The file of sled that holds the entries, and that it locks.
+const FILE: &str = "db";
+/// Threads of sled that close a database are done well before.
+const RELEASED_AFTER: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// sled collects its garbage as often as it flushes by itself.
 const FLUSH_EVERY_MS: u64 = 500;
 
@@ -66,7 +73,9 @@ impl Database {
     pub fn open(directory: &Path) -> Result<Self, Failure> {
         let folder = directory.join(FOLDER);
         let aside = directory.join(DAMAGED);
-        let opened = remove_generating(&folder).and_then(|()| open(&folder));
+        let opened = wait_for(&folder.join(FILE))
+            .and_then(|()| remove_generating(&folder))
+            .and_then(|()| open(&folder));
         let opened = opened.or_else(|error| {
             tracing::warn!(%error, "the copies of the ledger are opened without their snapshots");
             begin_anew(&aside)?;
@@ -145,7 +154,7 @@ impl Database {
     /// Waits until everything that was written is on the disk.
     fn sync(&self) -> io::Result<()> {
         self.copies.flush()?;
-        File::open(self.folder.join("db"))?.sync_data()?;
+        File::open(self.folder.join(FILE))?.sync_data()?;
         let blobs = self.folder.join("blobs");
         for blob in files_in(&blobs)? {
             File::open(blob)?.sync_data()?;
@@ -188,6 +197,23 @@ fn unusable(folder: &Path, error: &io::Error) -> Failure {
     let message = format!("the copies of the ledger in {}: {error}", folder.display());
     Failure::new(FailureClass::Infra, message)
         .remedy("look at the disk; the directory may be deleted, the store has everything")
+}
+
+/// Waits until nobody has sled's file locked. The directory is ours; but a database of this process
+/// that was closed a moment ago is released by threads of sled, and what is locked is not damaged.
+fn wait_for(file: &Path) -> io::Result<()> {
+    let file = match File::open(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file?,
+    };
+    let began = Instant::now();
+    while let Err(TryLockError::WouldBlock) = file.try_lock() {
+        if began.elapsed() > RELEASED_AFTER {
+            return Err(io::Error::other("another process has the database open"));
+        }
+        thread::sleep(LOOK_AGAIN);
+    }
+    Ok(())
 }
 
 /// Removes what a kill during an earlier opening left half written.
