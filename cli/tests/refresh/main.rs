@@ -20,6 +20,7 @@ mod determinism;
 mod dying;
 mod erasure;
 mod examples;
+mod formats;
 mod hostile;
 mod killed;
 mod moves;
