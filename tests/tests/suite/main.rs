@@ -1,5 +1,6 @@
 //! Tests of the workspace as a whole, in one binary: the edges between its crates, the model of
-//! the protocol of publication, and the simulation of coordinators and workers.
+//! the protocol of publication, the simulation of coordinators and workers, and readers while
+//! snapshots come and go.
 
 #![allow(
     clippy::expect_used,
@@ -9,4 +10,5 @@
 
 mod edges;
 mod model;
+mod readers;
 mod simulation;
