@@ -6,6 +6,14 @@
 
 mod datum;
 mod render;
+/// A count with its noun.
+pub fn many(count: u64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests;
 

@@ -3024,6 +3024,9 @@ pub struct WorkRequest {
     /// How long the answer may wait for work, in milliseconds.
     #[prost(uint32, tag = "8")]
     pub wait_ms: u32,
+    /// Grows from report to report: one that was overtaken counts for nothing.
+    #[prost(uint64, tag = "9")]
+    pub sequence: u64,
 }
 /// A task that the worker is running.
 #[derive(serde::Serialize, serde::Deserialize)]

@@ -20,8 +20,9 @@ use super::marks::not_marked;
 use super::{Stopped, print};
 use crate::args::{Erase, EraseVerb, Global};
 use crate::machine::{Machine, now, shown_bytes};
-use crate::output::TextTable;
+use crate::output::{TextTable, many};
 use crate::project;
+use crate::terminal::say;
 
 #[derive(Serialize)]
 struct Shown {
@@ -46,7 +47,7 @@ fn people(erase: &Erase, kept: &Store, global: &Global, machine: &Machine) -> Re
     let keys = keys(erase, key_type(kept, global, machine)?)?;
     if erase.dry_run {
         let snapshots = machine.runtime.block_on(erasure::preview(kept, &keys))?;
-        eprintln!(
+        say!(
             "{} would be written anew; nothing was changed",
             many(snapshots.len() as u64, "snapshot")
         );
@@ -76,7 +77,7 @@ fn people(erase: &Erase, kept: &Store, global: &Global, machine: &Machine) -> Re
     let begun = begin(&errand, &keys, &salt);
     let begun = machine.runtime.block_on(begun).map_err(not_marked)?;
     if let Some(erasure) = begun {
-        eprintln!(
+        say!(
             "erasure {erasure} has begun: from here on it can be gone on with by `tenfold erase resume`"
         );
     }
@@ -86,7 +87,7 @@ fn people(erase: &Erase, kept: &Store, global: &Global, machine: &Machine) -> Re
         machine.runtime.block_on(finished).map_err(not_marked)?;
     }
     let Some(erasure) = begun else {
-        eprintln!("all of them were erased before");
+        say!("all of them were erased before");
         let none = Shown {
             dry_run: false,
             erasure: None,
@@ -112,7 +113,7 @@ fn people(erase: &Erase, kept: &Store, global: &Global, machine: &Machine) -> Re
 }
 
 fn carried_out(errand: &Errand<'_>, machine: &Machine) -> Result<(), Failure> {
-    let rewritten = |number: u64| eprintln!("  snapshot {number}");
+    let rewritten = |number: u64| say!("  snapshot {number}");
     machine.runtime.block_on(carry_out(errand, &rewritten))
 }
 
@@ -156,6 +157,7 @@ fn confirm(people: u64, kept: &Store) -> Result<(), Stopped> {
     let stdin = std::io::stdin();
     let mut answer = String::new();
     if stdin.is_terminal() {
+        // A question is asked however quiet it is to be.
         eprintln!(
             "This takes {} out of every snapshot in {}, for good. Type yes to go on:",
             many(people, "customer"),
@@ -191,7 +193,7 @@ fn resume(at_once: bool, kept: &Store, global: &Global, machine: &Machine) -> Re
 fn ls(kept: &Store, global: &Global, machine: &Machine) -> Result<(), Stopped> {
     let known = machine.runtime.block_on(erasure::known(kept))?;
     if known.is_empty() {
-        eprintln!("nobody was erased");
+        say!("nobody was erased");
     }
     let row = |known: &Known| {
         vec![
@@ -237,37 +239,30 @@ fn get(erasure: u64, kept: &Store, global: &Global, machine: &Machine) -> Result
 fn describe(known: &Known) {
     let (erasure, snapshots) = (known.erasure, known.snapshots.len() as u64);
     match known.state {
-        "begun" => eprintln!(
+        "begun" => say!(
             "erasure {erasure} of {} has begun: `tenfold erase resume` goes on with it",
             many(known.people, "customer")
         ),
-        _ => eprintln!(
+        _ => say!(
             "erasure {erasure}: {} gone from {}",
             many(known.people, "customer"),
             many(snapshots, "snapshot")
         ),
     }
     match known.state {
-        "rewritten" => eprintln!(
+        "rewritten" => say!(
             "old files are deleted an hour later: by the first refresh then, or `tenfold erase resume`"
         ),
-        "finished" => eprintln!(
+        "finished" => say!(
             "{} ({}) deleted",
             many(known.deleted_objects, "old file"),
             shown_bytes(known.deleted_bytes)
         ),
         _ => {}
     }
-    eprintln!(
+    say!(
         "source files are not touched: what they still say of them is left out and counted as erased"
     );
-}
-
-fn many(count: u64, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        _ => format!("{count} {what}s"),
-    }
 }
 
 fn show(global: &Global, shown: Shown) -> Result<(), Stopped> {

@@ -31,7 +31,7 @@ pub fn ls(global: &Global, machine: &Machine) -> Result<(), Stopped> {
                 // An erasure leaves nothing of runs that failed.
                 match kept.size(&part.path).await? {
                     Some(_) => batches.extend(quarantine::read(&kept, &[part]).await?),
-                    None => eprintln!("an erasure has removed them since"),
+                    None => say!("an erasure has removed them since"),
                 }
             }
         }

@@ -63,7 +63,7 @@ fn recorded(
     global: &Global,
     machine: &Machine,
 ) -> Result<(), Stopped> {
-    eprintln!(
+    say!(
         "people were erased from snapshot {} after it was computed: its files are compared with \
          their recorded hashes",
         manifest.number

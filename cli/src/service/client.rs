@@ -92,11 +92,19 @@ impl Remote {
     }
 
     fn endpoint(&self, address: &str) -> Result<Endpoint, Failure> {
+        let wrong = |why: &str| {
+            Failure::config(format!("{address} is no address of a coordinator: {why}"))
+                .code(ErrorCode::WrongLocation)
+                .remedy("write it like http://127.0.0.1:7400, or https://host:7400 with TLS")
+        };
+        if !["http://", "https://"]
+            .iter()
+            .any(|scheme| address.starts_with(scheme))
+        {
+            return Err(wrong("it begins with neither http:// nor https://"));
+        }
         let endpoint = Endpoint::from_shared(address.to_owned())
-            .map_err(|error| {
-                Failure::config(format!("{address} is no address: {error}"))
-                    .code(ErrorCode::WrongLocation)
-            })?
+            .map_err(|error| wrong(&error.to_string()))?
             .connect_timeout(CONNECT)
             .http2_keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(10))

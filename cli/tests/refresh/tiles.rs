@@ -277,6 +277,38 @@ fn the_inactive_can_be_ranked_as_zero() {
 }
 
 #[test]
+fn totals_of_zero_have_no_shares_and_an_empty_look_back_is_told() {
+    let mut entries = entries(11, "int64", 40, 90);
+    for entry in &mut entries {
+        (entry.1, entry.2) = (2, Some(0));
+    }
+    let project = refreshed("int64", &["lookbacks: [1, lifetime]"], &entries);
+    let shown = project.tenfold(&["decile", "show", "--lookback", "lifetime", "-o", "json"]);
+    let rows = shown.json();
+    let shares: Vec<_> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| &row["share"])
+        .collect();
+    assert_eq!(shares.len(), 10);
+    assert!(shares.iter().all(|share| share.is_null()), "{shares:?}");
+
+    let project = Project::new(&declarations("int64", &["lookbacks: [1, lifetime]"]));
+    project.write("entries.csv", entries_csv(&entries));
+    project.published("2024-06-10");
+    let nobody = project.tenfold(&["decile", "show", "--lookback", "1m"]);
+    assert_eq!(nobody.code, Some(3));
+    assert!(
+        nobody
+            .stderr
+            .contains("nobody is ranked by points within 1m"),
+        "{}",
+        nobody.stderr
+    );
+}
+
+#[test]
 fn ties_together_stay_in_the_better_tile() {
     for seed in [12, 13] {
         let entries = entries(seed, "int64", 900, 400);

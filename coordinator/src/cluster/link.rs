@@ -43,7 +43,6 @@ struct Inner {
     /// The newest call of each worker. Earlier ones have nobody who listens, and what they reported
     /// is not so any more.
     newest: BTreeMap<String, u64>,
-    calls: u64,
     counters: Arc<Counters>,
 }
 
@@ -89,7 +88,6 @@ impl Desk {
                 next_batch: 1,
                 mail: BTreeMap::new(),
                 newest: BTreeMap::new(),
-                calls: 0,
             }),
             changed: Notify::new(),
             begun,
@@ -111,7 +109,7 @@ impl Desk {
     pub async fn work(&self, request: WorkRequest) -> Result<WorkResponse, Failure> {
         let wait = Duration::from_millis(request.wait_ms.into()).min(WAIT_MAX);
         let until = Instant::now() + wait;
-        let call = self.begin(&request.worker);
+        let call = self.begin(&request.worker, request.sequence);
         let report = self.take_in(request)?;
         loop {
             // Made before looking, so that nothing that happens in between is missed.
@@ -144,12 +142,11 @@ impl Desk {
         }
     }
 
-    /// A worker calls: its earlier calls count for nothing from here on.
-    fn begin(&self, worker: &str) -> Call<'_> {
+    /// A worker calls: its earlier calls, whenever they arrive, count for nothing from here on.
+    fn begin(&self, worker: &str, number: u64) -> Call<'_> {
         let mut inner = lock(&self.inner);
-        inner.calls += 1;
-        let number = inner.calls;
-        inner.newest.insert(worker.to_owned(), number);
+        let newest = inner.newest.entry(worker.to_owned()).or_default();
+        *newest = number.max(*newest);
         Call {
             desk: self,
             worker: worker.to_owned(),
@@ -193,6 +190,7 @@ impl Desk {
         Ok(Report {
             worker: request.worker,
             version: request.version,
+            sequence: request.sequence,
             slots: request.slots,
             memory: request.memory_bytes,
             held,

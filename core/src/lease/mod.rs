@@ -124,6 +124,8 @@ pub struct Report {
     pub worker: String,
     /// Version of its program.
     pub version: String,
+    /// Grows from report to report.
+    pub sequence: u64,
     /// Tasks that it runs at a time.
     pub slots: u32,
     /// Memory for all of them, in bytes.

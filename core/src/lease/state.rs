@@ -70,6 +70,7 @@ pub struct State {
 #[derive(Debug, Clone)]
 pub(super) struct Worker {
     pub version: String,
+    pub sequence: u64,
     pub slots: u32,
     pub memory: u64,
     pub used: u64,

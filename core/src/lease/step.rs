@@ -100,6 +100,11 @@ impl State {
                 reason,
             }];
         }
+        // One that was overtaken by a later one: what it says of leases is not so any more.
+        let known = self.workers.get(&report.worker);
+        if known.is_some_and(|known| report.sequence < known.sequence) {
+            return Vec::new();
+        }
         let name = report.worker.clone();
         let mut effects = self.wake(now);
         self.introduce(&report, now);
@@ -114,6 +119,7 @@ impl State {
             .entry(report.worker.clone())
             .or_insert_with(|| Worker {
                 version: report.version.clone(),
+                sequence: report.sequence,
                 slots: report.slots,
                 memory: report.memory,
                 used: 0,
@@ -121,6 +127,7 @@ impl State {
                 draining: report.draining,
                 last_report: now,
             });
+        worker.sequence = report.sequence;
         worker.slots = report.slots;
         worker.memory = report.memory;
         worker.draining = report.draining;

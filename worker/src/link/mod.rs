@@ -86,6 +86,8 @@ pub struct Worker {
     unwanted: u32,
     finished: BTreeMap<String, Finished>,
     tasks: JoinSet<(String, Result<TaskOutput, Failure>)>,
+    /// Reports that were made.
+    reports: u64,
 }
 
 impl Worker {
@@ -104,6 +106,7 @@ impl Worker {
             unwanted: 0,
             finished: BTreeMap::new(),
             tasks: JoinSet::new(),
+            reports: 0,
         }
     }
 
@@ -123,7 +126,8 @@ impl Worker {
             let draining = *drain.borrow_and_update();
             if draining && self.running.is_empty() && self.finished.is_empty() {
                 // Said once more, so that the coordinator need not wait for a lease to end.
-                let _ = self.api.work(self.report(true, 0)).await;
+                let last = self.report(true, 0);
+                let _ = self.api.work(last).await;
                 return Ok(());
             }
             let report = self.report(draining, heartbeat_ms);
@@ -165,11 +169,12 @@ impl Worker {
         }
     }
 
-    fn report(&self, draining: bool, heartbeat_ms: u32) -> WorkRequest {
+    fn report(&mut self, draining: bool, heartbeat_ms: u32) -> WorkRequest {
         let held = self.running.iter().map(|(token, progress)| Held {
             token: token.clone(),
             progress: progress.load(Ordering::Relaxed),
         });
+        self.reports += 1;
         WorkRequest {
             worker: self.settings.worker.clone(),
             version: self.settings.version.clone(),
@@ -179,6 +184,7 @@ impl Worker {
             finished: self.finished.values().cloned().collect(),
             draining,
             wait_ms: heartbeat_ms,
+            sequence: self.reports,
         }
     }
 

@@ -121,6 +121,7 @@ pub(super) fn report(worker: &str) -> Report {
     Report {
         worker: worker.to_owned(),
         version: VERSION.to_owned(),
+        sequence: 0,
         slots: 1,
         memory: 100,
         held: Vec::new(),

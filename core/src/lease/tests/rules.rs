@@ -118,6 +118,23 @@ fn a_task_that_its_worker_no_longer_names_is_lost() {
 }
 
 #[test]
+fn a_report_that_was_overtaken_by_a_later_one_counts_for_nothing() {
+    let mut desk = Desk::of_tasks(1);
+    let numbered = |sequence: u64, held: Vec<Held>| Report {
+        sequence,
+        held,
+        ..report("a")
+    };
+    let token = desk.reports_as(numbered(1, Vec::new()))[0];
+    let progress = 0;
+    desk.reports_as(numbered(3, vec![Held { token, progress }]));
+    desk.reports_as(numbered(2, Vec::new()));
+    assert_eq!(desk.task(0).attempts[0].state, AttemptState::Running);
+    desk.reports_as(numbered(4, Vec::new()));
+    assert_eq!(desk.task(0).attempts[0].state, AttemptState::Lost);
+}
+
+#[test]
 fn an_attempt_that_does_not_get_on_is_given_up() {
     let mut desk = Desk::of_tasks(1);
     let token = desk.reports("a", &[])[0];
