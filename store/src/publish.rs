@@ -225,18 +225,23 @@ pub async fn publish(
     }
     announce(store, manifest, at_ms).await?;
     look_up(store, manifest, current.head.as_ref()).await?;
+    let stamp = stamp(manifest, at_ms);
     for (name, table) in &mut manifest.tables {
-        let stamp = CommitStamp {
-            app_id: manifest.declarations.project.clone(),
-            snapshot: i64::try_from(manifest.number).unwrap_or(i64::MAX),
-            plan_hash: manifest.plan_hash.clone(),
-            run: manifest.run.clone(),
-            committed_at_ms: at_ms,
-        };
         table.delta_version = commit_table(store, name, table, &stamp).await?;
     }
     let bytes = serde_json::to_vec_pretty(manifest).map_err(|e| Failure::bug(e.to_string()))?;
     create_manifest(store, manifest, Bytes::from(bytes)).await
+}
+
+/// What the logs of tables say of the commits of a snapshot.
+pub(crate) fn stamp(manifest: &Manifest, at_ms: i64) -> CommitStamp {
+    CommitStamp {
+        app_id: manifest.declarations.project.clone(),
+        snapshot: i64::try_from(manifest.number).unwrap_or(i64::MAX),
+        plan_hash: manifest.plan_hash.clone(),
+        run: manifest.run.clone(),
+        committed_at_ms: at_ms,
+    }
 }
 
 /// Where the manifests lie that are announced.

@@ -66,11 +66,7 @@ fn people(erase: &Erase, kept: &Store, global: &Global, machine: &Machine) -> Re
         confirm(keys.len() as u64, kept)?;
     }
     let name = Ulid::new().to_string();
-    let errand = Errand {
-        store: kept,
-        name: &name,
-        now: &now,
-    };
+    let errand = errand(kept, &name);
     // What was begun before is done first: its receipt is its own.
     carried_out(&errand, machine)?;
     let salt = random()?;
@@ -110,6 +106,11 @@ fn people(erase: &Erase, kept: &Store, global: &Global, machine: &Machine) -> Re
             snapshots,
         },
     )
+}
+
+fn errand<'a>(store: &'a Store, name: &'a str) -> Errand<'a> {
+    let now = &now;
+    Errand { store, name, now }
 }
 
 fn carried_out(errand: &Errand<'_>, machine: &Machine) -> Result<(), Failure> {
@@ -178,11 +179,7 @@ fn confirm(people: u64, kept: &Store) -> Result<(), Stopped> {
 
 fn resume(at_once: bool, kept: &Store, global: &Global, machine: &Machine) -> Result<(), Stopped> {
     let name = Ulid::new().to_string();
-    let errand = Errand {
-        store: kept,
-        name: &name,
-        now: &now,
-    };
+    let errand = errand(kept, &name);
     carried_out(&errand, machine)?;
     let readers = if at_once { 0 } else { READERS_MS };
     let finished = finish(&errand, readers);

@@ -114,7 +114,9 @@ fn read(file: &str, size: u64, format: Format, machine: &Machine) -> Result<Vec<
         size.min(TEXT_BYTES)
     };
     if end == 0 {
-        return Err(Failure::data(format!("{file} is empty")));
+        return Err(
+            Failure::data(format!("{file} is empty")).remedy("name a file that has some rows")
+        );
     }
     let bytes = machine
         .runtime
@@ -133,6 +135,7 @@ fn read(file: &str, size: u64, format: Format, machine: &Machine) -> Result<Vec<
 
 fn bad(error: impl std::fmt::Display) -> Failure {
     Failure::data(format!("cannot be read: {error}"))
+        .remedy("it may be cut short or damaged: deliver it again, or name a file that is whole")
 }
 
 fn first_rows(

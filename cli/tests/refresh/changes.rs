@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Project, SHOP, csv, sales};
+use crate::support::{Project, SHOP, csv, points_project, sales};
 
 /// Three nights; the second has new customers, the third takes none in but looks from a later day.
 fn three_nights() -> Project {
@@ -224,23 +224,9 @@ fn a_start_that_has_expired_is_refused_unless_a_fallback_is_asked_for() {
     assert_eq!(found, expected(&BTreeMap::new(), &second));
 }
 
-const POINTS: &str = "
-project: points
-customer: {type: int64}
-sources:
-  entries:
-    path: entries/
-    format: csv
-    types: {customer: int64, day: date, points: int64}
-    customer: customer
-    time: day
-    measures: {points: {column: points}}
-deciles: [{measure: points, lookbacks: [lifetime]}]
-";
-
 #[test]
 fn files_that_both_snapshots_have_are_not_read() {
-    let project = Project::new(POINTS);
+    let project = Project::new(&points_project("lifetime"));
     let entries: String = (0..40)
         .map(|n| format!("{n},2024-01-02,{}\n", 1000 - n))
         .collect();
@@ -291,7 +277,7 @@ fn files_that_both_snapshots_have_are_not_read() {
 
 #[test]
 fn a_customer_who_is_no_more_is_a_deletion() {
-    let project = Project::new(POINTS);
+    let project = Project::new(&points_project("lifetime"));
     project.write(
         "entries/1.csv",
         "customer,day,points\n1,2024-01-02,7\n2,2024-01-05,9\n",
@@ -299,7 +285,7 @@ fn a_customer_who_is_no_more_is_a_deletion() {
     project.published("2024-02-01");
     project.write(
         "tenfold.yaml",
-        POINTS.replace(
+        points_project("lifetime").replace(
             "    time: day\n",
             "    time: day\n    filter: customer < 2\n",
         ),

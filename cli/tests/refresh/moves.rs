@@ -8,7 +8,7 @@ use serde_json::Value;
 use tenfold_core::clv::{Scorer, SpendKey, TransactionFit, TransactionKey};
 use tenfold_core::snapshot::Manifest;
 
-use crate::support::{Draw, Project, SHOP, Sale, csv, sales};
+use crate::support::{Draw, Project, SHOP, Sale, csv, points_project, sales};
 
 /// Two nights over the same sales, the second one a month later and with more of them.
 fn two_nights(declarations: &str) -> Project {
@@ -386,24 +386,10 @@ fn points(customers: u64, day: &str, factor: u64) -> String {
     text
 }
 
-const POINTS: &str = "
-project: points
-customer: {type: int64}
-sources:
-  entries:
-    path: entries/
-    format: csv
-    types: {customer: int64, day: date, points: int64}
-    customer: customer
-    time: day
-    measures: {points: {column: points}}
-deciles: [{measure: points, lookbacks: [1]}]
-";
-
 #[test]
 fn a_run_warns_of_drift_beyond_the_threshold() {
     for (threshold, warned) in [("", true), ("drift: {psi: 9.0}\n", false)] {
-        let project = Project::new(&format!("{POINTS}{threshold}"));
+        let project = Project::new(&format!("{}{threshold}", points_project("1")));
         project.write("entries/1.csv", points(150, "2024-01-10", 1));
         project.published("2024-02-01");
         project.write("entries/2.csv", points(150, "2024-02-10", 50));
@@ -420,7 +406,7 @@ fn a_run_warns_of_drift_beyond_the_threshold() {
         assert!(row["psi"].as_f64().unwrap() > 0.2);
     }
     // Of few customers nothing is said.
-    let project = Project::new(POINTS);
+    let project = Project::new(&points_project("1"));
     project.write("entries/1.csv", points(30, "2024-01-10", 1));
     project.published("2024-02-01");
     project.write("entries/2.csv", points(30, "2024-02-10", 50));

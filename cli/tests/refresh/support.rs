@@ -346,3 +346,21 @@ pub fn as_parquet(declarations: &str) -> String {
             "",
         )
 }
+
+/// A project with one measure of points, ranked over a look-back.
+pub fn points_project(lookback: &str) -> String {
+    let text = "
+project: points
+customer: {type: int64}
+sources:
+  entries:
+    path: entries/
+    format: csv
+    types: {customer: int64, day: date, points: int64}
+    customer: customer
+    time: day
+    measures: {points: {column: points}}
+deciles: [{measure: points, lookbacks: [LOOKBACK]}]
+";
+    text.replace("LOOKBACK", lookback)
+}

@@ -17,8 +17,8 @@ use tenfold_proto as proto;
 use tenfold_store::publish;
 
 use super::Cluster;
-use super::operator::Submission;
 use super::render::{number, time};
+use super::submissions::Submission;
 use crate::book::NotAdded;
 
 /// Days of one backfill.

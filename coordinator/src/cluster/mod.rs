@@ -12,12 +12,14 @@ pub mod link;
 mod live;
 mod operator;
 mod ready;
+mod refusals;
 mod render;
 pub mod runs;
 mod schedule_calls;
 mod schedules;
 pub mod settings;
 mod story;
+mod submissions;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -4,16 +4,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt, TryStreamExt};
-use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
-use tenfold_core::hash::sha256_json;
-use tenfold_core::ledger::{Ledger, Origin, Record, Refusal, Run, RunRequest, RunState};
+use tenfold_core::failure::{ErrorCode, Failure};
+use tenfold_core::ledger::{Ledger, Origin, Record, Refusal, Run, RunState};
 use tenfold_proto as proto;
 use tenfold_proto::operator_server::Operator;
 use tenfold_store::publish;
 use tonic::{Code, Request, Response, Status};
 
 use super::backfills::impossible;
+use super::refusals::{invalid, missing, moved, not_added, one_of, refused, run_refused};
 use super::render::{number, snapshot, time};
+use super::submissions::Submission;
 use super::{Cluster, limits};
 use crate::book::NotAdded;
 
@@ -528,128 +529,6 @@ impl OperatorService {
     }
 }
 
-/// A run that is asked for.
-pub(crate) struct Submission {
-    pub key: String,
-    pub payload: String,
-    pub request: RunRequest,
-    pub origin: Origin,
-}
-
-impl Submission {
-    async fn new(
-        cluster: &Cluster,
-        request: proto::SubmitRunRequest,
-        origin: Origin,
-    ) -> Result<Self, Status> {
-        limits::submission(&request).map_err(invalid)?;
-        let key = match request.idempotency_key.as_str() {
-            "" => cluster.ids.nonce(),
-            key => key.to_owned(),
-        };
-        let asked = (
-            &request.as_of,
-            &request.plan_hash,
-            request.retry_quarantine,
-            request.timeout_seconds,
-            &request.labels,
-        );
-        let payload = sha256_json(&asked).map_err(|error| refused(bug(error)))?;
-        let now_ms = cluster.clock.now_ms();
-        let opened = cluster.projects.open().await.map_err(refused)?;
-        let request = RunRequest {
-            as_of: opened.as_of(&request.as_of, now_ms).map_err(refused)?,
-            plan_hash: request.plan_hash,
-            retry_quarantine: request.retry_quarantine,
-            timeout_seconds: request.timeout_seconds,
-            labels: request.labels,
-            incomplete: None,
-        };
-        Ok(Self {
-            key,
-            payload,
-            request,
-            origin,
-        })
-    }
-}
-
-impl Cluster {
-    /// Makes a run, or finds the one that its key made before; a failed one is tried again in
-    /// place. Gives the run and whether it was there.
-    pub(crate) async fn submit(&self, wanted: Submission) -> Result<(String, bool), NotAdded> {
-        let run = self.ids.run(self.clock.now_ms());
-        let mut there = None;
-        let by = match &wanted.origin {
-            Origin::Operator { name } => name.clone(),
-            _ => String::new(),
-        };
-        let key = wanted.key.clone();
-        let added = self
-            .add_if(|ledger| {
-                let Some(known) = ledger
-                    .keys
-                    .get(&wanted.key)
-                    .and_then(|id| ledger.runs.get(id))
-                else {
-                    return Ok(Record::Submitted {
-                        run: run.clone(),
-                        key: wanted.key,
-                        payload: wanted.payload,
-                        request: wanted.request,
-                        origin: wanted.origin,
-                    });
-                };
-                there = Some(known.run.clone());
-                if known.payload != wanted.payload {
-                    return Err(NotAdded::Failed(other_payload(&key, &known.run)));
-                }
-                match known.state {
-                    RunState::Cancelled => Err(NotAdded::Failed(cancelled_key(&key, &known.run))),
-                    RunState::Failed | RunState::TimedOut => Ok(Record::Retried {
-                        run: known.run.clone(),
-                        by,
-                    }),
-                    // Nothing to add: the run that is there is the answer.
-                    _ => Err(NotAdded::Refused(Refusal::Live(known.state))),
-                }
-            })
-            .await;
-        match (added, there) {
-            (Ok(()), None) => Ok((run, false)),
-            (Ok(()) | Err(NotAdded::Refused(Refusal::Live(_))), Some(there)) => Ok((there, true)),
-            (Err(error), _) => Err(error),
-        }
-    }
-
-    async fn plan(&self, request: &proto::PlanRequest) -> Result<proto::PlanResponse, Failure> {
-        let opened = self.projects.open().await?;
-        let as_of = opened.as_of(&request.as_of, self.clock.now_ms())?;
-        let prepared = self
-            .prepare(&opened, as_of, request.retry_quarantine)
-            .await?;
-        let plan = &prepared.planned.plan;
-        let reads = prepared.planned.reads.iter();
-        Ok(proto::PlanResponse {
-            plan_hash: prepared.plan_hash.clone(),
-            as_of: plan.as_of.to_string(),
-            parent: plan.parent.as_ref().map_or(0, |parent| parent.number),
-            nothing_new: prepared.planned.nothing_new,
-            from_scratch: plan.from_scratch,
-            reads: reads
-                .map(|(source, (files, bytes))| proto::PlanReads {
-                    source: source.clone(),
-                    files: *files,
-                    bytes: *bytes,
-                })
-                .collect(),
-            reused_files: prepared.planned.reused_files,
-            shards: plan.shards,
-            notes: prepared.planned.notes.clone(),
-        })
-    }
-}
-
 fn caller<T>(request: &Request<T>) -> String {
     let caller = request.extensions().get::<Caller>();
     caller.map_or_else(|| "local".to_owned(), |caller| caller.name.clone())
@@ -675,132 +554,4 @@ fn find<'a>(ledger: &'a Ledger, named: &str) -> Result<&'a Run, Status> {
         .runs
         .get(id)
         .ok_or_else(|| missing("run", id, "tenfold run ls"))
-}
-
-/// The one name that begins with a text.
-pub(super) fn one_of<'a>(
-    names: impl Iterator<Item = &'a str>,
-    wanted: &str,
-    kind: &str,
-    list: &str,
-) -> Result<&'a str, Status> {
-    limits::name(&format!("the name of a {kind}"), wanted).map_err(invalid)?;
-    let mut found: Vec<&str> = Vec::new();
-    for name in names {
-        if name == wanted {
-            return Ok(name);
-        }
-        if !wanted.is_empty() && name.starts_with(wanted) {
-            found.push(name);
-        }
-    }
-    match found[..] {
-        [one] => Ok(one),
-        [] => Err(missing(kind, wanted, list)),
-        _ => {
-            let failure = Failure::config(format!("{} {kind}s begin with {wanted}", found.len()))
-                .code(ErrorCode::Ambiguous)
-                .remedy(format!("give more of the name; list them with `{list}`"));
-            Err(proto::status(Code::InvalidArgument, &failure))
-        }
-    }
-}
-
-pub(super) fn missing(kind: &str, named: &str, list: &str) -> Status {
-    let mut failure = Failure::config(format!("there is no {kind} {named}"))
-        .remedy(format!("list them with `{list}`"));
-    failure.code = match kind {
-        "run" => Some(ErrorCode::UnknownRun),
-        "worker" => Some(ErrorCode::UnknownWorker),
-        "schedule" => Some(ErrorCode::UnknownSchedule),
-        "backfill" => Some(ErrorCode::UnknownBackfill),
-        _ => None,
-    };
-    proto::status(Code::NotFound, &failure)
-}
-
-fn other_payload(key: &str, run: &str) -> Failure {
-    Failure::config(format!(
-        "idempotency key {key:?} made run {run}, which asks for something else"
-    ))
-    .code(ErrorCode::KeyTaken)
-    .remedy("use another key for another request")
-}
-
-fn cancelled_key(key: &str, run: &str) -> Failure {
-    Failure::config(format!(
-        "idempotency key {key:?} made run {run}, which was cancelled"
-    ))
-    .code(ErrorCode::KeyTaken)
-    .remedy("use another key to run it after all")
-}
-
-pub(super) fn invalid(failure: Failure) -> Status {
-    proto::status(Code::InvalidArgument, &failure)
-}
-
-fn moved(plan_hash: &str) -> Failure {
-    Failure::config(format!(
-        "the plan has hash {plan_hash} now: days, declarations or the newest snapshot changed"
-    ))
-    .code(ErrorCode::PlanMoved)
-    .remedy("look at it again with `tenfold backfill plan`, and create that one")
-}
-
-fn bug(error: impl std::fmt::Display) -> Failure {
-    Failure::bug(error.to_string())
-}
-
-/// A failure as a refused call.
-pub(crate) fn refused(failure: Failure) -> Status {
-    let code = match failure.class {
-        FailureClass::UserData | FailureClass::UserConfig => Code::FailedPrecondition,
-        FailureClass::Dependency | FailureClass::Infra => Code::Unavailable,
-        FailureClass::RateLimit => Code::ResourceExhausted,
-        FailureClass::Bug => Code::Internal,
-    };
-    proto::status(code, &failure)
-}
-
-/// A record that was not added, as a refused call.
-pub(super) fn not_added(error: NotAdded) -> Status {
-    match error {
-        NotAdded::Failed(failure) if failure.class == FailureClass::UserConfig => {
-            proto::status(Code::AlreadyExists, &failure)
-        }
-        NotAdded::Failed(failure) => refused(failure),
-        NotAdded::Refused(refusal) => refused(bug(format!("the ledger refused it: {refusal:?}"))),
-        NotAdded::Deposed { by, address } => {
-            let failure = Failure::new(
-                FailureClass::Infra,
-                format!("this coordinator is not in office: {by} at {address} is"),
-            )
-            .code(ErrorCode::Deposed)
-            .remedy("ask that one; nothing was changed");
-            proto::status(Code::Unavailable, &failure)
-        }
-    }
-}
-
-/// A change to a run that was not made.
-fn run_refused(run: &str, error: NotAdded) -> Status {
-    let NotAdded::Refused(refusal) = error else {
-        return not_added(error);
-    };
-    let failure = match refusal {
-        Refusal::Over(state) => Failure::config(format!("run {run} is over: {state}"))
-            .code(ErrorCode::RunOver)
-            .remedy("only runs that failed or timed out can be tried again; submit a new one"),
-        Refusal::TooLate => Failure::config(format!("run {run} is being published"))
-            .code(ErrorCode::TooLate)
-            .remedy("wait for it: `tenfold run wait`; a publication cannot be taken back"),
-        Refusal::Stopping => {
-            Failure::config(format!("run {run} is being cancelled")).code(ErrorCode::TooLate)
-        }
-        Refusal::Live(state) => Failure::config(format!("run {run} has not ended: {state}"))
-            .code(ErrorCode::RunLive)
-            .remedy("wait for it: `tenfold run wait`"),
-        Refusal::Nonsense => Failure::bug(format!("run {run} cannot do that now")),
-    };
-    proto::status(Code::Aborted, &failure)
 }

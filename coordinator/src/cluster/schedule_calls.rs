@@ -8,7 +8,7 @@ use tenfold_core::schedule::{Firing, Timetable};
 use tenfold_proto::{self as proto, Problem};
 use tonic::Status;
 
-use super::operator::{invalid, missing, not_added, one_of, refused};
+use super::refusals::{invalid, missing, not_added, one_of, refused};
 use super::render::time;
 use super::schedules::live;
 use super::{Cluster, limits};

@@ -21,11 +21,11 @@ use tenfold_core::snapshot::{
     snapshot_hash,
 };
 
-use crate::delta::{CommitStamp, Replacement, Replacements};
+use crate::delta::{Replacement, Replacements};
 use crate::marks::decode;
 use crate::object::Store;
 use crate::part::{STATE, get_part, named};
-use crate::publish::{commit_table, get_object, put_object, revisions};
+use crate::publish::{commit_table, get_object, put_object, revisions, stamp};
 use crate::settle::Settled;
 
 use self::parquet::File;
@@ -264,13 +264,7 @@ pub async fn supersede(
         suppression: Some(suppression.clone()),
         ..rewritten.manifest
     };
-    let stamp = CommitStamp {
-        app_id: manifest.declarations.project.clone(),
-        snapshot: i64::try_from(manifest.number).unwrap_or(i64::MAX),
-        plan_hash: manifest.plan_hash.clone(),
-        run: manifest.run.clone(),
-        committed_at_ms: at_ms,
-    };
+    let stamp = stamp(&manifest, at_ms);
     for (name, table) in &mut manifest.tables {
         if newest && rewritten.tables.contains(name) {
             table.delta_version = commit_table(store, name, table, &stamp).await?;

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_store::doctor::Check;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
 
 use crate::args::Examined;
 use crate::service::client::read;
@@ -97,58 +97,14 @@ fn day(seconds: i64) -> String {
     at.strftime("%F").to_string()
 }
 
-/// Reads when a certificate counts. RFC 5280, section 4.1: the version, which may be absent, the
-/// serial number, the algorithm and the issuer come before it.
+/// When a certificate counts; none when these bytes are no certificate.
 fn validity(certificate: &[u8]) -> Option<Validity> {
-    const VERSION: u8 = 0xa0;
-    let (_, certificate, _) = element(certificate)?;
-    let (_, mut fields, _) = element(certificate)?;
-    let before = 3 + usize::from(fields.first() == Some(&VERSION));
-    for _ in 0..before {
-        (_, _, fields) = element(fields)?;
-    }
-    let (_, validity, _) = element(fields)?;
-    let (form, from, rest) = element(validity)?;
-    let from = time(form, from)?;
-    let (form, until, _) = element(rest)?;
-    let until = time(form, until)?;
-    Some(Validity { from, until })
-}
-
-/// The first element of DER: its tag, what it holds, and what follows it. X.690, section 8.1.
-fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (tag, rest) = bytes.split_first()?;
-    let (first, rest) = rest.split_first()?;
-    let (length, rest) = match first {
-        0..=0x7f => (usize::from(*first), rest),
-        0x81..=0x84 => {
-            let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-            let length = digits.iter().fold(0, |so_far: usize, digit| {
-                (so_far << 8) | usize::from(*digit)
-            });
-            (length, rest)
-        }
-        _ => return None,
-    };
-    let (held, after) = rest.split_at_checked(length)?;
-    Some((*tag, held, after))
-}
-
-/// Seconds since 1970 of a time as RFC 5280, section 4.1.2.5, wants it.
-fn time(form: u8, text: &[u8]) -> Option<i64> {
-    const UTC_TIME: u8 = 0x17;
-    const GENERALIZED_TIME: u8 = 0x18;
-    let text = std::str::from_utf8(text).ok()?;
-    let text = match form {
-        // Two digits of the year.
-        UTC_TIME if text.get(..2)? >= "50" => format!("19{text}"),
-        UTC_TIME => format!("20{text}"),
-        GENERALIZED_TIME => text.to_owned(),
-        _ => return None,
-    };
-    let time = DateTime::strptime("%Y%m%d%H%M%SZ", text).ok()?;
-    let time = time.to_zoned(TimeZone::UTC).ok()?;
-    Some(time.timestamp().as_second())
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let validity = certificate.validity();
+    Some(Validity {
+        from: validity.not_before.timestamp(),
+        until: validity.not_after.timestamp(),
+    })
 }
 
 #[cfg(test)]
