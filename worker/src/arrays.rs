@@ -35,7 +35,12 @@ pub fn text<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray, F
 
 /// Days since 1970-01-01: pieces carry them as numbers, the state as dates.
 pub fn days(batch: &RecordBatch) -> Result<&[i32], Failure> {
-    let days = column(batch, "day")?;
+    days_in(batch, "day")
+}
+
+/// The days of a column, as [`days`].
+pub fn days_in<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a [i32], Failure> {
+    let days = column(batch, name)?;
     match days.data_type() {
         DataType::Date32 => Ok(days.as_primitive::<Date32Type>().values()),
         DataType::Int32 => Ok(days.as_primitive::<Int32Type>().values()),

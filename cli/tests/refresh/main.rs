@@ -21,6 +21,7 @@ mod dying;
 mod erasure;
 mod examples;
 mod formats;
+mod horizon;
 mod hostile;
 mod killed;
 mod moves;

@@ -27,6 +27,9 @@ pub struct Source {
     pub time: TimeColumn,
     /// Column that identifies an event, so that a second delivery is not counted again.
     pub event_id: Option<String>,
+    /// Days that may lie between an event and a copy of it; any number without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id_horizon: Option<u32>,
     /// SQL predicate over source columns; rows for which it is not true are left out.
     pub filter: Option<String>,
     /// Measures by name.

@@ -151,6 +151,11 @@ fn resolve_source(source: written::Source, at: &str, report: &mut Report) -> Sou
         let at = format!("{at}.measures.{name}");
         measures.insert(name, resolve_measure(measure, &at, report));
     }
+    let (event_id, event_id_horizon) = match source.event_id {
+        None => (None, None),
+        Some(written::EventId::Column(column)) => (Some(column), None),
+        Some(written::EventId::Detailed(id)) => (Some(id.column), id.horizon_days),
+    };
     Source {
         path: source.path,
         format,
@@ -159,7 +164,8 @@ fn resolve_source(source: written::Source, at: &str, report: &mut Report) -> Sou
         types,
         customer: source.customer,
         time: resolve_time(source.time, at, report),
-        event_id: source.event_id,
+        event_id,
+        event_id_horizon,
         filter: source.filter,
         measures,
         dimensions: source.dimensions,

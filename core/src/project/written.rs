@@ -86,7 +86,7 @@ pub(super) struct Source {
     /// Column that says when the event happened.
     pub time: Time,
     /// Column that identifies an event, so that a second delivery is not counted again.
-    pub event_id: Option<String>,
+    pub event_id: Option<EventId>,
     /// SQL predicate over source columns; other rows are left out.
     pub filter: Option<String>,
     /// Numbers of an event that are summed per customer, by name. Names are unique over all sources.
@@ -101,6 +101,25 @@ pub(super) struct Source {
     /// What becomes of files that are gone after they were taken in: the refresh is refused, their rows are taken out, or they go on counting.
     #[serde(default)]
     pub vanished: Vanished,
+}
+
+/// A column of event ids, or how far apart copies of one event may lie.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum EventId {
+    Column(String),
+    Detailed(EventIdDetails),
+}
+
+/// A column of event ids, and how far apart copies of one event may lie.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventIdDetails {
+    /// Name of the column.
+    pub column: String,
+    /// Days that may lie between an event and a copy of it, by their times: an id that comes later than that counts again. Any number of days when left out.
+    #[schemars(range(min = 1, max = 36500))]
+    pub horizon_days: Option<u32>,
 }
 
 /// A column of dates or timestamps, or how to read it.

@@ -5,6 +5,7 @@
 //! so a task may run anywhere, any number of times.
 
 pub mod before;
+pub mod copies;
 pub mod counts;
 pub mod part;
 pub mod plan;

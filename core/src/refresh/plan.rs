@@ -209,6 +209,7 @@ pub fn plan(
     let mut reused_files = 0;
     for mapping in mappings(project) {
         let source = &mapping.source;
+        notes.extend(changes::horizon(&mapping, plan.from_scratch));
         let chosen = choose(&Files {
             source,
             declared: &project.sources[source],
@@ -378,6 +379,7 @@ fn mapping(project: &Project, name: &str, source: &Source) -> SourceMapping {
         time: source.time.clone(),
         time_zone: project.time_zone.clone(),
         event_id: source.event_id.clone(),
+        event_id_horizon: source.event_id_horizon,
         filter: source.filter.clone(),
         ignore_negative: ignored.and_then(|clv| {
             source

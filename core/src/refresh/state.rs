@@ -58,6 +58,18 @@ pub struct StateRun {
     /// The months of shortened hashes of its event ids, for `events`: tells in which months a new
     /// event may have been seen.
     pub ids: Option<PartRef>,
+    /// Where the months of `ids` lie, for sources whose copies of events have a horizon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids_by_month: Option<Slices>,
+}
+
+/// Where the months of a part lie.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slices {
+    /// Where its footer lies.
+    pub footer: ByteRange,
+    /// Its months, ascending.
+    pub months: Vec<MonthSlice>,
 }
 
 /// Place of the first of the runs, oldest first, that are merged with so many new rows: all from
@@ -278,6 +290,7 @@ mod tests {
                 },
                 months: Vec::new(),
                 ids: None,
+                ids_by_month: None,
             });
         }
         (runs.iter().map(|run| run.part.rows).collect(), written)

@@ -69,6 +69,7 @@ fn merge_sources(project: &Project) -> Vec<MergeSource> {
         measures: source.measures.keys().cloned().collect(),
         dimensions: source.dimensions.keys().cloned().collect(),
         event_ids: source.event_id.is_some(),
+        horizon: source.event_id_horizon,
     };
     project.sources.iter().map(source).collect()
 }

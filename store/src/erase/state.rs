@@ -7,9 +7,11 @@ use arrow::datatypes::{Date32Type, Int32Type, Int64Type};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::hash::short_hash;
+use tenfold_core::refresh::copies::chains;
 use tenfold_core::refresh::counts::Counts;
 use tenfold_core::refresh::part::PartRef;
-use tenfold_core::refresh::state::{ShardState, StateIndex, StateRun};
+use tenfold_core::refresh::restate::Span;
+use tenfold_core::refresh::state::{ShardState, Slices, StateIndex, StateRun};
 use tenfold_core::snapshot::{ERASED, Manifest};
 
 use super::Eraser;
@@ -37,6 +39,8 @@ struct Their {
     id: Option<String>,
     time: i64,
     day: i32,
+    /// The last day of its copies.
+    until: i32,
     rows: i64,
     refunds: i64,
 }
@@ -125,7 +129,9 @@ impl Eraser<'_> {
                 runs.extend(checked.run);
             }
             if !theirs.is_empty() {
-                let counts = counted(&theirs, manifest.as_of);
+                let declared = manifest.declarations.sources.get(source);
+                let horizon = declared.and_then(|source| source.event_id_horizon);
+                let counts = counted(&theirs, manifest.as_of, horizon);
                 if let Some(standing) = state.standing.get_mut(source) {
                     standing.counted -= counts.counted;
                     standing.pending -= counts.pending;
@@ -208,44 +214,92 @@ impl Eraser<'_> {
         let (bytes, footer, slices) = file.with_layout(encode)?;
         let rows = slices.iter().map(|slice| slice.rows).sum();
         let part = self.put(&run.part.path, "parquet", rows, bytes).await?;
-        let ids = match &run.ids {
-            Some(ids) => Some(self.ids(ids, removed).await?),
-            None => None,
+        let (ids, ids_by_month) = match (&run.ids, &run.ids_by_month) {
+            (None, _) => (None, None),
+            (Some(ids), None) => (Some(self.ids(ids, removed).await?), None),
+            (Some(ids), Some(slices)) => {
+                let (ids, slices) = self.ids_by_month(ids, slices, removed).await?;
+                (Some(ids), Some(slices))
+            }
         };
         Ok(Some(StateRun {
             part,
             footer,
             months: slices,
             ids,
+            ids_by_month,
         }))
     }
 
     /// Takes the short hashes of removed events out of those of a run.
     async fn ids(&mut self, part: &PartRef, removed: &[Their]) -> Result<PartRef, Failure> {
-        let mut gone: BTreeMap<(i32, i64), usize> = BTreeMap::new();
-        for row in removed {
-            if let Some(id) = &row.id {
-                let key = (Day(row.day).month_index(), short_hash(id));
-                *gone.entry(key).or_default() += 1;
-            }
-        }
         let file = self.read(part).await?;
-        let months = numbers::<Int32Type>(&file.batch, "month")?;
-        let hashes = numbers::<Int64Type>(&file.batch, "hash")?;
-        let mut theirs = Vec::with_capacity(months.len());
-        for key in months.iter().copied().zip(hashes.iter().copied()) {
-            let left = gone.get_mut(&key).filter(|left| **left > 0);
-            theirs.push(left.is_some());
-            left.into_iter().for_each(|left| *left -= 1);
+        let theirs = hashes_of(removed.iter(), &file.batch)?;
+        self.put_rows(&part.path, &file, &theirs).await
+    }
+
+    /// The same where each month has a place of its own, and an event may be in several.
+    async fn ids_by_month(
+        &mut self,
+        part: &PartRef,
+        slices: &Slices,
+        removed: &[Their],
+    ) -> Result<(PartRef, Slices), Failure> {
+        let file = self.read(part).await?;
+        let mut months = Vec::new();
+        let mut start = 0;
+        for slice in &slices.months {
+            let rows = slice.rows as usize;
+            let of_month = file.batch.slice(start, rows);
+            let reaches = |their: &&Their| {
+                let span = month(their.day)..=month(their.until);
+                span.contains(&slice.month)
+            };
+            let theirs = hashes_of(removed.iter().filter(reaches), &of_month)?;
+            let left = without(&of_month, &theirs)?;
+            if left.num_rows() > 0 {
+                months.push((slice.month, left));
+            }
+            start += rows;
         }
-        self.put_rows(&part.path, &file, &theirs.into()).await
+        let encode = |layout: Layout<'_>| encode_run(&file.batch.schema(), &months, layout);
+        let (bytes, footer, months) = file.with_layout(encode)?;
+        let rows = months.iter().map(|slice| slice.rows).sum();
+        let part = self.put(&part.path, "parquet", rows, bytes).await?;
+        Ok((part, Slices { footer, months }))
     }
 }
 
-/// What rows count for. Of an event with an id the earliest counts, as everywhere.
-fn counted(theirs: &[Their], as_of: Day) -> Counts {
+/// Which short hashes of a part are those of removed events: one for each of them.
+fn hashes_of<'a>(
+    removed: impl Iterator<Item = &'a Their>,
+    batch: &RecordBatch,
+) -> Result<BooleanArray, Failure> {
+    let mut gone: BTreeMap<(i32, i64), usize> = BTreeMap::new();
+    for row in removed {
+        if let Some(id) = &row.id {
+            *gone.entry((month(row.day), short_hash(id))).or_default() += 1;
+        }
+    }
+    let months = numbers::<Int32Type>(batch, "month")?;
+    let hashes = numbers::<Int64Type>(batch, "hash")?;
+    let mut theirs = Vec::with_capacity(months.len());
+    for key in months.iter().copied().zip(hashes.iter().copied()) {
+        let left = gone.get_mut(&key).filter(|left| **left > 0);
+        theirs.push(left.is_some());
+        left.into_iter().for_each(|left| *left -= 1);
+    }
+    Ok(theirs.into())
+}
+
+fn month(day: i32) -> i32 {
+    Day(day).month_index()
+}
+
+/// What rows count for. Of the copies of an event the earliest counts, as everywhere.
+fn counted(theirs: &[Their], as_of: Day, horizon: Option<u32>) -> Counts {
     let mut counts = Counts::default();
-    let mut by_id: BTreeMap<&str, &Their> = BTreeMap::new();
+    let mut by_id: BTreeMap<&str, Vec<&Their>> = BTreeMap::new();
     let mut add = |row: &Their| {
         match row.day < as_of.0 {
             true => counts.counted += row.rows,
@@ -256,15 +310,19 @@ fn counted(theirs: &[Their], as_of: Day) -> Counts {
     for row in theirs {
         match &row.id {
             None => add(row),
-            Some(id) => {
-                let known = by_id.entry(id).or_insert(row);
-                if row.time < known.time {
-                    *known = row;
-                }
-            }
+            Some(id) => by_id.entry(id).or_default().push(row),
         }
     }
-    by_id.into_values().for_each(add);
+    for mut rows in by_id.into_values() {
+        rows.sort_by_key(|row| row.time);
+        let span = |row: &&Their| Span {
+            first: Day(row.day),
+            last: Day(row.until),
+        };
+        let spans: Vec<Span> = rows.iter().map(span).collect();
+        let chains = chains(&spans, horizon).into_iter();
+        chains.for_each(|chain| add(rows[chain.start]));
+    }
     counts
 }
 
@@ -285,6 +343,7 @@ fn rows_of(
             id: None,
             time: 0,
             day: days[row],
+            until: days[row],
             rows: rows[row],
             refunds: refunds[row],
         };
@@ -294,6 +353,10 @@ fn rows_of(
     let ids = ids.and_then(|ids| ids.as_string_opt::<i32>());
     let ids = ids.ok_or_else(|| Failure::bug("ids of events are no text"))?;
     let times = numbers::<Int64Type>(batch, "time")?;
+    let until = match batch.column_by_name("until") {
+        Some(_) => numbers::<Date32Type>(batch, "until")?,
+        None => days,
+    };
     let values = value.and_then(|name| batch.column_by_name(name));
     let values = values.and_then(|values| values.as_primitive_opt::<Int64Type>());
     let is_refund =
@@ -302,6 +365,7 @@ fn rows_of(
         id: Some(ids.value(row).to_owned()),
         time: times[row],
         day: days[row],
+        until: until[row],
         rows: 1,
         refunds: i64::from(is_refund(row)),
     };

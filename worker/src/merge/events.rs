@@ -2,19 +2,26 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Date32Array, Int32Array, Int64Array, RecordBatch, UInt32Array,
+};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Date32Type, Field, Int32Type, Int64Type, Schema};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::hash::hash_text;
 use tenfold_core::project::CustomerType;
+use tenfold_core::refresh::copies::chains;
 use tenfold_core::refresh::restate::{Span, Spans};
 use tenfold_core::refresh::task::MergeSource;
 
-use crate::arrays::{arrow_bug, column, int64, text};
+use crate::arrays::{arrow_bug, days, days_in, int64, text};
+
+/// Column of the last day of an event's copies, for sources whose copies have a horizon.
+pub const UNTIL: &str = "until";
 
 /// What became of new events.
 pub struct Arrived {
@@ -30,8 +37,8 @@ pub struct Arrived {
     pub links: Spans,
 }
 
-/// The events that remain when each id counts once. Of several events with one id the smallest by
-/// (time, content) remains.
+/// The events that remain when each id counts once, within the horizon of its source. Of several
+/// copies of an event the smallest by (time, content) remains.
 ///
 /// Those of several batches are sorted by the hash of their id, which cuts do not change.
 pub fn remaining(
@@ -41,11 +48,11 @@ pub fn remaining(
 ) -> Result<RecordBatch, Failure> {
     let events = all(source, batches, customer_type)?;
     if batches.len() == 1 {
-        // In what was written or picked at one time each id is once.
+        // In what was written or picked at one time each event is once.
         return Ok(events);
     }
-    let found = by_id(&events)?;
-    pick(&events, found.values().map(|found| found.best))
+    let found = by_id(&events, 0, source.horizon)?;
+    pick(&events, found.iter())
 }
 
 /// Takes in new events beside old ones, each of which has an id of its own.
@@ -59,63 +66,163 @@ pub fn take_in(
     let batches: Vec<RecordBatch> = std::iter::once(old).chain(pieces.iter().cloned()).collect();
     let events = all(source, &batches, customer_type)?;
     drop(batches);
-    let found = by_id(&events)?;
-    let days = column(&events, "day")?.as_primitive::<Int32Type>();
-    let month = |row: usize| Day(days.value(row)).month_index();
-    let new = || found.values().filter(|found| found.best >= olds);
-    let all = pick(&events, found.values().map(|found| found.best))?;
+    let found = by_id(&events, olds, source.horizon)?;
+    let until = until(&events)?;
+    let goes_on = |found: &Found| until.is_some_and(|until| found.days.last.0 > until[found.best]);
+    let new = || {
+        let new = |found: &&Found| found.best >= olds || goes_on(found);
+        found.iter().filter(new)
+    };
+    let all = pick(&events, found.iter())?;
     Ok(Arrived {
         new: match olds {
             0 => all.clone(),
-            _ => pick(&events, new().map(|found| found.best))?,
+            _ => pick(&events, new())?,
         },
         all,
         duplicates: events.num_rows() - found.len(),
         links: Spans::of(
             found
-                .values()
+                .iter()
                 .map(|found| found.days)
                 .filter(|days| days.first < days.last),
         ),
-        moved: new().any(|new| new.first < olds && month(new.first) != month(new.best)),
+        moved: new().any(|new| {
+            let month = new.days.first.month_index();
+            new.olds.is_some_and(|months| months != (month, month))
+        }),
     })
 }
 
-/// The rows of an id: the first one, the smallest by (time, content), and the days of all.
+/// An event and its copies.
 struct Found {
-    first: usize,
+    /// The smallest by (time, content).
     best: usize,
+    /// The days of all; the first is that of the smallest.
     days: Span,
+    /// The first and the last month of those that are old.
+    olds: Option<(i32, i32)>,
 }
 
-fn by_id(events: &RecordBatch) -> Result<HashMap<&str, Found>, Failure> {
+/// The events by their ids; as many rows as said are old.
+fn by_id(events: &RecordBatch, olds: usize, horizon: Option<u32>) -> Result<Vec<Found>, Failure> {
     let ids = text(events, "event_id")?;
-    let mut found: HashMap<&str, Found> = HashMap::with_capacity(events.num_rows());
-    let days = column(events, "day")?.as_primitive::<Int32Type>();
+    let mut firsts: HashMap<&str, usize> = HashMap::with_capacity(events.num_rows());
+    let mut more: Vec<(usize, usize)> = Vec::new();
     for row in 0..events.num_rows() {
-        let day = Span::of(Day(days.value(row)));
-        let known = found.entry(ids.value(row)).or_insert(Found {
-            first: row,
-            best: row,
-            days: day,
-        });
-        known.days = known.days.across(day);
-        if known.best != row && compare(events, row, known.best)? == Ordering::Less {
-            known.best = row;
+        match firsts.entry(ids.value(row)) {
+            Entry::Vacant(place) => drop(place.insert(row)),
+            Entry::Occupied(place) => more.push((*place.get(), row)),
         }
     }
+    more.sort_unstable();
+    let rows = Rows::new(events, olds)?;
+    let mut found = Vec::with_capacity(firsts.len());
+    for more in more.chunk_by(|one, other| one.0 == other.0) {
+        let first = more[0].0;
+        firsts.remove(ids.value(first));
+        let same = std::iter::once(first).chain(more.iter().map(|(_, row)| *row));
+        found.extend(rows.events(same.collect(), horizon));
+    }
+    found.extend(firsts.into_values().map(|row| rows.found(&[row])));
     Ok(found)
 }
 
-/// Some rows, in the order of the hashes of their ids.
-fn pick(events: &RecordBatch, rows: impl Iterator<Item = usize>) -> Result<RecordBatch, Failure> {
+/// The rows of events, with what orders them.
+struct Rows<'a> {
+    days: &'a [i32],
+    until: Option<&'a [i32]>,
+    times: &'a Int64Array,
+    content: Vec<&'a ArrayRef>,
+    olds: usize,
+}
+
+impl<'a> Rows<'a> {
+    fn new(events: &'a RecordBatch, olds: usize) -> Result<Self, Failure> {
+        let schema = events.schema();
+        let columns = schema.fields().iter().zip(events.columns());
+        let content = columns.filter(|(field, _)| field.name() != "event_id");
+        Ok(Self {
+            days: days(events)?,
+            until: until(events)?,
+            times: int64(events, "time")?,
+            content: content.map(|(_, column)| column).collect(),
+            olds,
+        })
+    }
+
+    /// The events of rows that have one id.
+    fn events(&self, mut rows: Vec<usize>, horizon: Option<u32>) -> Vec<Found> {
+        rows.sort_by(|a, b| self.compare(*a, *b));
+        let spans: Vec<Span> = rows.iter().map(|row| self.span(*row)).collect();
+        let chains = chains(&spans, horizon).into_iter();
+        chains.map(|chain| self.found(&rows[chain])).collect()
+    }
+
+    /// An event that has these rows, the smallest first.
+    fn found(&self, rows: &[usize]) -> Found {
+        let best = rows[0];
+        let across = |days: Span, row: &usize| days.across(self.span(*row));
+        let olds = rows.iter().filter(|row| **row < self.olds);
+        let months = olds.map(|row| Day(self.days[*row]).month_index());
+        let bounds = |(first, last): (i32, i32), month: i32| (first.min(month), last.max(month));
+        Found {
+            best,
+            days: rows.iter().fold(self.span(best), across),
+            olds: months.fold(None, |olds, month| {
+                Some(bounds(olds.unwrap_or((month, month)), month))
+            }),
+        }
+    }
+
+    /// The days that a row stands for.
+    fn span(&self, row: usize) -> Span {
+        let first = self.days[row];
+        Span {
+            first: Day(first),
+            last: Day(self.until.map_or(first, |until| until[row])),
+        }
+    }
+
+    /// Order of two events by (time, content). Equal ones are the same event delivered twice.
+    fn compare(&self, a: usize, b: usize) -> Ordering {
+        let order = self.times.value(a).cmp(&self.times.value(b));
+        let orders = self.content.iter();
+        let mut orders = orders.map(|values| compare_values(values, a, b));
+        order.then_with(|| orders.find(|order| order.is_ne()).unwrap_or(order))
+    }
+}
+
+/// The last days of the copies of events, where the source has a horizon.
+fn until(events: &RecordBatch) -> Result<Option<&[i32]>, Failure> {
+    match events.column_by_name(UNTIL) {
+        Some(_) => Ok(Some(days_in(events, UNTIL)?)),
+        None => Ok(None),
+    }
+}
+
+/// Some events, in the order of the hashes of their ids.
+fn pick<'a>(
+    events: &RecordBatch,
+    found: impl Iterator<Item = &'a Found>,
+) -> Result<RecordBatch, Failure> {
     let ids = text(events, "event_id")?;
-    let mut order: Vec<(u64, &str, usize)> = rows
-        .map(|row| (hash_text(ids.value(row)), ids.value(row), row))
-        .collect();
+    let key = |found: &Found| {
+        let id = ids.value(found.best);
+        (hash_text(id), id, found.days, found.best)
+    };
+    let mut order: Vec<(u64, &str, Span, usize)> = found.map(key).collect();
     order.sort_unstable();
-    let rows: UInt32Array = order.iter().map(|(_, _, row)| Some(*row as u32)).collect();
-    take_record_batch(events, &rows).map_err(arrow_bug)
+    let rows: UInt32Array = order.iter().map(|(.., row)| Some(*row as u32)).collect();
+    let picked = take_record_batch(events, &rows).map_err(arrow_bug)?;
+    let schema = picked.schema();
+    let Ok(place) = schema.index_of(UNTIL) else {
+        return Ok(picked);
+    };
+    let until = order.iter().map(|(_, _, days, _)| days.last.0);
+    let mut columns = picked.columns().to_vec();
+    columns[place] = Arc::new(Int32Array::from_iter_values(until));
+    crate::arrays::batch(schema, columns)
 }
 
 fn all(
@@ -123,7 +230,10 @@ fn all(
     batches: &[RecordBatch],
     customer_type: CustomerType,
 ) -> Result<RecordBatch, Failure> {
-    let batches: Result<Vec<RecordBatch>, Failure> = batches.iter().map(in_common).collect();
+    let batches: Result<Vec<RecordBatch>, Failure> = batches
+        .iter()
+        .map(|batch| in_common(source, batch))
+        .collect();
     let batches = batches?;
     match batches.first().map(RecordBatch::schema) {
         Some(schema) => concat_batches(&schema, &batches).map_err(arrow_bug),
@@ -131,8 +241,9 @@ fn all(
     }
 }
 
-/// Pieces carry days as numbers and the state carries them as dates: numbers serve here.
-fn in_common(batch: &RecordBatch) -> Result<RecordBatch, Failure> {
+/// Pieces carry days as numbers and the state carries them as dates: numbers serve here. Of an event
+/// that is new no copies are known.
+fn in_common(source: &MergeSource, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
     let schema = batch.schema();
     let mut fields: Vec<Field> = schema
         .fields()
@@ -140,11 +251,17 @@ fn in_common(batch: &RecordBatch) -> Result<RecordBatch, Failure> {
         .map(|field| field.as_ref().clone().with_nullable(true))
         .collect();
     let mut columns = batch.columns().to_vec();
-    let place = schema.index_of("day").map_err(arrow_bug)?;
-    if fields[place].data_type() == &DataType::Date32 {
-        let days = columns[place].as_primitive::<Date32Type>().values().clone();
-        columns[place] = Arc::new(Int32Array::new(days, None));
-        fields[place] = Field::new("day", DataType::Int32, true);
+    for (field, column) in fields.iter_mut().zip(&mut columns) {
+        if field.data_type() == &DataType::Date32 {
+            let days = column.as_primitive::<Date32Type>().values().clone();
+            *column = Arc::new(Int32Array::new(days, None));
+            *field = Field::new(field.name(), DataType::Int32, true);
+        }
+    }
+    if source.horizon.is_some() && batch.column_by_name(UNTIL).is_none() {
+        let place = schema.index_of("day").map_err(arrow_bug)?;
+        fields.push(Field::new(UNTIL, DataType::Int32, true));
+        columns.push(columns[place].clone());
     }
     crate::arrays::batch(Arc::new(Schema::new(fields)), columns)
 }
@@ -164,20 +281,10 @@ fn schema(source: &MergeSource, customer_type: CustomerType) -> Arc<Schema> {
     let dimension = |name: &String| Field::new(format!("d.{name}"), DataType::Utf8, true);
     fields.extend(source.measures.iter().map(measure));
     fields.extend(source.dimensions.iter().map(dimension));
-    Arc::new(Schema::new(fields))
-}
-
-/// Order of two events by (time, content). Equal ones are the same event delivered twice.
-fn compare(events: &RecordBatch, a: usize, b: usize) -> Result<Ordering, Failure> {
-    let times = int64(events, "time")?;
-    let mut order = times.value(a).cmp(&times.value(b));
-    for (field, values) in events.schema().fields().iter().zip(events.columns()) {
-        if order != Ordering::Equal || field.name() == "event_id" {
-            continue;
-        }
-        order = compare_values(values, a, b);
+    if source.horizon.is_some() {
+        fields.push(Field::new(UNTIL, DataType::Int32, true));
     }
-    Ok(order)
+    Arc::new(Schema::new(fields))
 }
 
 fn compare_values(values: &ArrayRef, a: usize, b: usize) -> Ordering {
@@ -196,15 +303,18 @@ fn compare_values(values: &ArrayRef, a: usize, b: usize) -> Ordering {
 /// The days of events, as the state keeps them.
 pub fn with_dates(events: &RecordBatch) -> Result<RecordBatch, Failure> {
     let schema = events.schema();
-    let place = schema.index_of("day").map_err(arrow_bug)?;
-    let days = column(events, "day")?.as_primitive::<Int32Type>();
-    let mut columns = events.columns().to_vec();
-    columns[place] = Arc::new(arrow::array::Date32Array::new(days.values().clone(), None));
     let mut fields: Vec<Field> = schema
         .fields()
         .iter()
         .map(|field| field.as_ref().clone())
         .collect();
-    fields[place] = Field::new("day", DataType::Date32, true);
+    let mut columns = events.columns().to_vec();
+    for (field, column) in fields.iter_mut().zip(&mut columns) {
+        if field.data_type() == &DataType::Int32 {
+            let days = column.as_primitive::<Int32Type>().values().clone();
+            *column = Arc::new(Date32Array::new(days, None));
+            *field = Field::new(field.name(), DataType::Date32, true);
+        }
+    }
     crate::arrays::batch(Arc::new(Schema::new(fields)), columns)
 }

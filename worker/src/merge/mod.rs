@@ -8,6 +8,7 @@ mod accounts;
 mod codes;
 mod days;
 mod events;
+mod ids;
 mod runs;
 
 use std::collections::BTreeMap;
@@ -92,7 +93,14 @@ fn months(
     for source in task.sources.iter().filter(|source| source.event_ids) {
         if let Some(months) = by_source.get_mut(&source.source) {
             let seen = task.previous.runs(&source.source);
-            runs::add_seen(seen, &pieces[&source.source], months, context, reach)?;
+            ids::add_seen(
+                seen,
+                source.horizon,
+                &pieces[&source.source],
+                months,
+                context,
+                reach,
+            )?;
         }
     }
     Ok(Some(by_source).filter(|by_source| pays(task, by_source)))

@@ -6,27 +6,27 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, Date32Array, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array,
+    ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch, StringArray, UInt32Array,
 };
 use arrow::buffer::NullBuffer;
 use arrow::compute::take_record_batch;
-use arrow::datatypes::{DataType, Date32Type, Field, Int32Type, Schema};
+use arrow::datatypes::{Date32Type, Field, Int32Type, Schema};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
-use tenfold_core::hash::short_hash;
-use tenfold_core::refresh::part::PartRef;
+use tenfold_core::refresh::part::{ByteRange, PartRef};
 use tenfold_core::refresh::reach::Months;
 use tenfold_core::refresh::restate::Spans;
 use tenfold_core::refresh::state::{Merging, MonthSlice, StateRun, first_merged};
 use tenfold_core::refresh::task::{MergeReach, MergeSource, MergeTask};
-use tenfold_store::part::{Layout, STATE, get_parquet, put_parquet, put_part};
+use tenfold_store::part::{Layout, STATE, get_parquet, put_part};
 use tenfold_store::sliced::{Slice, encode_run, get_slices};
 
 use super::codes::CustomerCodes;
 use super::days::{self, Days, Sums};
 use super::events::{remaining, with_dates};
+use super::ids;
 use crate::TaskContext;
-use crate::arrays::{arrow_bug, column, int64, text, without_days};
+use crate::arrays::{arrow_bug, column, without_days};
 
 /// Reads the rows of some months; all of them without any named.
 pub fn read(
@@ -37,19 +37,34 @@ pub fn read(
 ) -> Result<Vec<RecordBatch>, Failure> {
     let mut batches = Vec::new();
     for run in runs {
-        let wanted = |slice: &&MonthSlice| months.is_none_or(|months| months.contains(slice.month));
-        let slices: Vec<Slice> = run.months.iter().filter(wanted).map(slice).collect();
-        if slices.len() == run.months.len() {
-            reach.bytes_read += run.part.bytes;
-            batches.push(context.wait(get_parquet(&context.store, &run.part))?);
-        } else if !slices.is_empty() {
-            let bytes: u64 = slices.iter().map(|slice| slice.range.bytes).sum();
-            reach.bytes_read += bytes + run.footer.bytes;
-            let rows = get_slices(&context.store, &run.part, run.footer, &slices);
-            batches.push(context.wait(rows)?);
-        }
+        let slices = (run.footer, run.months.as_slice());
+        batches.extend(read_months(&run.part, slices, months, context, reach)?);
     }
     Ok(batches)
+}
+
+/// Reads the rows of some months of a part, of which it is told where its footer and its months lie;
+/// none when it has none of them.
+pub fn read_months(
+    part: &PartRef,
+    (footer, all): (ByteRange, &[MonthSlice]),
+    months: Option<&Months>,
+    context: &TaskContext,
+    reach: &mut MergeReach,
+) -> Result<Option<RecordBatch>, Failure> {
+    let wanted = |slice: &&MonthSlice| months.is_none_or(|months| months.contains(slice.month));
+    let slices: Vec<Slice> = all.iter().filter(wanted).map(slice).collect();
+    if slices.len() == all.len() {
+        reach.bytes_read += part.bytes;
+        return context.wait(get_parquet(&context.store, part)).map(Some);
+    }
+    if slices.is_empty() {
+        return Ok(None);
+    }
+    let bytes: u64 = slices.iter().map(|slice| slice.range.bytes).sum();
+    reach.bytes_read += bytes + footer.bytes;
+    let rows = get_slices(&context.store, part, footer, &slices);
+    context.wait(rows).map(Some)
 }
 
 /// Rows without those of days that are taken out.
@@ -69,34 +84,6 @@ fn slice(month: &MonthSlice) -> Slice {
         row_groups: month.row_groups as usize,
         range: month.range,
     }
-}
-
-/// Adds the months in which new events may have been seen before, by the short hashes of their ids.
-pub fn add_seen(
-    runs: &[StateRun],
-    pieces: &[RecordBatch],
-    months: &mut Months,
-    context: &TaskContext,
-    reach: &mut MergeReach,
-) -> Result<(), Failure> {
-    let mut new = Vec::new();
-    for batch in pieces {
-        let ids = text(batch, "event_id")?;
-        new.extend((0..batch.num_rows()).map(|row| short_hash(ids.value(row))));
-    }
-    new.sort_unstable();
-    for part in runs.iter().filter_map(|run| run.ids.as_ref()) {
-        reach.bytes_read += part.bytes;
-        let seen = context.wait(get_parquet(&context.store, part))?;
-        let month = column(&seen, "month")?.as_primitive::<Int32Type>();
-        let hashes = int64(&seen, "hash")?;
-        for row in 0..seen.num_rows() {
-            if new.binary_search(&hashes.value(row)).is_ok() {
-                months.add(month.value(row));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Adds the months of new events.
@@ -168,49 +155,23 @@ pub fn append_events(
     let mut batches = without(read(&merging.merged, None, context, reach)?, withdrawn)?;
     batches.push(new);
     let events = remaining(source, &batches, task.customer_type)?;
-    let ids = write_ids(&events, context, reach)?;
     let run = write_run(source, &with_dates(&events)?, "events", context, reach)?;
-    let run = run.map(|run| StateRun {
-        ids: Some(ids),
-        ..run
-    });
-    Ok(merging.with(run))
-}
-
-/// Writes the month and the short hash of the id of each event.
-fn write_ids(
-    events: &RecordBatch,
-    context: &TaskContext,
-    reach: &mut MergeReach,
-) -> Result<PartRef, Failure> {
-    let days = column(events, "day")?.as_primitive::<Int32Type>();
-    let ids = text(events, "event_id")?;
-    let mut seen: Vec<(i32, i64)> = (0..events.num_rows())
-        .map(|row| {
-            (
-                Day(days.value(row)).month_index(),
-                short_hash(ids.value(row)),
-            )
-        })
-        .collect();
-    seen.sort_unstable();
-    let months = Int32Array::from_iter_values(seen.iter().map(|(month, _)| *month));
-    let hashes = Int64Array::from_iter_values(seen.iter().map(|(_, hash)| *hash));
-    let fields = vec![
-        Field::new("month", DataType::Int32, false),
-        Field::new("hash", DataType::Int64, false),
-    ];
-    let columns: Vec<ArrayRef> = vec![Arc::new(months), Arc::new(hashes)];
-    let batch = crate::arrays::batch(Arc::new(Schema::new(fields)), columns)?;
-    let layout = Layout {
-        sorted: &["hash"],
-        repeated: &["month"],
-        identity: &["hash"],
+    let run = match (run, source.horizon) {
+        (None, _) => None,
+        (Some(run), None) => Some(StateRun {
+            ids: Some(ids::write(&events, context, reach)?),
+            ..run
+        }),
+        (Some(run), Some(_)) => {
+            let (ids, by_month) = ids::write_by_month(&events, context, reach)?;
+            Some(StateRun {
+                ids: Some(ids),
+                ids_by_month: Some(by_month),
+                ..run
+            })
+        }
     };
-    let directory = format!("{STATE}/ids");
-    let part = context.wait(put_parquet(&context.store, &directory, &batch, layout))?;
-    reach.bytes_written += part.bytes;
-    Ok(part)
+    Ok(merging.with(run))
 }
 
 /// Writes days as one run; none when there are no days.
@@ -307,6 +268,7 @@ fn write_run(
         footer,
         months,
         ids: None,
+        ids_by_month: None,
     }))
 }
 

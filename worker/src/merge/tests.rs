@@ -57,6 +57,8 @@ struct Shard {
     context: TaskContext,
     customers: CustomerType,
     purchases: &'static str,
+    /// Days that may lie between copies of a sale.
+    horizon: Option<u32>,
 }
 
 impl Shard {
@@ -74,15 +76,17 @@ impl Shard {
             context,
             customers,
             purchases,
+            horizon: None,
         }
     }
 
-    fn sources() -> Vec<MergeSource> {
+    fn sources(&self) -> Vec<MergeSource> {
         let source = |name: &str, event_ids| MergeSource {
             source: name.to_owned(),
             measures: vec!["amount".to_owned()],
             dimensions: vec!["region".to_owned()],
             event_ids,
+            horizon: self.horizon.filter(|_| event_ids),
         };
         vec![source("sales", true), source("visits", false)]
     }
@@ -217,7 +221,7 @@ impl Shard {
         let task = MergeTask {
             shard: 0,
             customer_type: self.customers,
-            sources: Self::sources(),
+            sources: self.sources(),
             spec: self.spec(as_of),
             pieces: self.pieces(new),
             previous: last.map(|last| last.1.clone()).unwrap_or_default(),
@@ -310,9 +314,37 @@ fn new_events(draw: &mut Draw, known: &[Event], count: u64, around: i32) -> Vec<
     new
 }
 
+/// How many sales count: those before which no smaller one with the same id lies within the horizon.
+fn counting(events: &[Event], horizon: Option<u32>) -> i64 {
+    let key = |event: &Event| {
+        (
+            event.day,
+            event.hour,
+            event.customer,
+            event.amount,
+            event.region,
+        )
+    };
+    let mut sales: Vec<&Event> = events.iter().filter(|e| e.source == "sales").collect();
+    sales.sort_by_key(|sale| (&sale.id, key(sale)));
+    let copies = sales.windows(2).filter(|pair| {
+        let days = (pair[1].day - pair[0].day) as u32;
+        pair[0].id == pair[1].id && horizon.is_none_or(|horizon| days <= horizon)
+    });
+    (sales.len() - copies.count()) as i64
+}
+
 /// Runs nights of one kind; tells how many shards were brought forward, and how many were not.
-fn nights(seed: u64, customers: CustomerType, purchases: &'static str) -> (usize, usize) {
-    let shard = Shard::new(customers, purchases);
+fn nights(
+    seed: u64,
+    customers: CustomerType,
+    purchases: &'static str,
+    horizon: Option<u32>,
+) -> (usize, usize) {
+    let shard = Shard {
+        horizon,
+        ..Shard::new(customers, purchases)
+    };
     let mut draw = Draw(seed);
     let mut as_of = Day::from_ymd(2023, 1, 30).unwrap();
     let mut known: Vec<Event> = Vec::new();
@@ -340,6 +372,8 @@ fn nights(seed: u64, customers: CustomerType, purchases: &'static str) -> (usize
         );
         duplicates += next.change["sales"].duplicate;
         assert_eq!(duplicates, whole.change["sales"].duplicate);
+        let stands = &next.standing["sales"];
+        assert_eq!(stands.counted + stands.pending, counting(&known, horizon));
         for (source, change) in &next.change {
             let read = new.iter().filter(|event| event.source == source).count();
             assert_eq!(
@@ -360,10 +394,11 @@ fn nights(seed: u64, customers: CustomerType, purchases: &'static str) -> (usize
 #[test]
 fn nights_of_any_kind_end_where_one_merge_of_everything_does() {
     let (mut forward, mut anew) = (0, 0);
-    for seed in 0..24 {
+    for seed in 0..36 {
         let customers = [CustomerType::Int64, CustomerType::String][seed as usize % 2];
         let purchases = ["sales", "visits"][seed as usize / 2 % 2];
-        let seen = nights(seed, customers, purchases);
+        let horizon = [None, None, None, None, Some(20), Some(45)][seed as usize % 6];
+        let seen = nights(seed, customers, purchases, horizon);
         forward += seen.0;
         anew += seen.1;
     }
@@ -374,7 +409,10 @@ fn nights_of_any_kind_end_where_one_merge_of_everything_does() {
 /// Nights on which events of some days are corrected, or gone, or delivered late; tells how many
 /// shards were brought forward.
 fn corrected_nights(seed: u64, customers: CustomerType) -> usize {
-    let shard = Shard::new(customers, "sales");
+    let shard = Shard {
+        horizon: [None, None, Some(20)][seed as usize % 3],
+        ..Shard::new(customers, "sales")
+    };
     let mut draw = Draw(seed);
     let mut as_of = Day::from_ymd(2024, 1, 30).unwrap();
     let mut known: Vec<Event> = Vec::new();
@@ -575,6 +613,64 @@ fn a_duplicate_is_found_in_the_month_where_it_was_seen() {
     let rows = shard.rows(&output.state.events["sales"][0].part);
     let before = shard.rows(&last.state.events["sales"][0].part);
     assert_eq!(rows.num_rows(), before.num_rows());
+}
+
+#[test]
+fn a_horizon_spares_the_ids_of_other_months() {
+    let as_of = Day::from_ymd(2024, 6, 10).unwrap();
+    let days = as_of.0 - 730..as_of.0;
+    let of_day = |day| (0..30).map(move |customer| sale(Day(day), customer, 7));
+    let known: Vec<Event> = days.flat_map(of_day).collect();
+    let read = |horizon, new: &Event| {
+        let shard = Shard {
+            horizon,
+            ..Shard::new(CustomerType::Int64, "sales")
+        };
+        let last = shard.merge(as_of, &known, None);
+        let output = shard.merge(as_of, std::slice::from_ref(new), Some((as_of, &last.state)));
+        (output.reach.bytes_read, output.change["sales"].duplicate)
+    };
+    let new = sale(Day(as_of.0 - 1), 4, 25);
+    let (exact, within) = (read(None, &new), read(Some(30), &new));
+    assert_eq!((exact.1, within.1), (0, 0));
+    assert!(2 * within.0 < exact.0, "{within:?} against {exact:?}");
+
+    // An id of long ago counts again, unless it comes with the time that it had.
+    let old = &known[0];
+    let later = Event {
+        day: as_of.0 - 1,
+        ..old.clone()
+    };
+    assert_eq!((read(None, &later).1, read(Some(30), &later).1), (1, 0));
+    assert_eq!((read(None, old).1, read(Some(30), old).1), (1, 1));
+}
+
+#[test]
+fn a_copy_between_two_events_makes_one_of_them() {
+    let as_of = Day::from_ymd(2024, 6, 10).unwrap();
+    let shard = Shard {
+        horizon: Some(30),
+        ..Shard::new(CustomerType::Int64, "sales")
+    };
+    let first = sale(Day(as_of.0 - 100), 4, 25);
+    let after = |days: i32| Event {
+        day: first.day + days,
+        ..first.clone()
+    };
+    let mut known = two_years(as_of);
+    known.extend([first.clone(), after(60)]);
+    let apart = shard.merge(as_of, &known, None);
+    let output = shard.merge(as_of, &[after(30)], Some((as_of, &apart.state)));
+    assert_eq!(output.change["sales"].duplicate, 2);
+    assert_eq!(output.change["sales"].counted, -1);
+    known.push(after(30));
+    let whole = shard.merge(as_of, &known, None);
+    assert_eq!(essence(&output), essence(&whole));
+    // The chain goes on from the copy that was left out.
+    let state = Some((as_of, &output.state));
+    let next = shard.merge(as_of, &[after(90), after(125)], state);
+    let change = &next.change["sales"];
+    assert_eq!((change.duplicate, change.counted + change.pending), (1, 1));
 }
 
 #[test]

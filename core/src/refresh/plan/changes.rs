@@ -7,6 +7,7 @@ use crate::refresh::reach::moved;
 use crate::refresh::restate::{counted, some_of};
 use crate::refresh::state::STATE_FORMAT;
 use crate::refresh::steps::accounts_spec;
+use crate::refresh::task::SourceMapping;
 use crate::snapshot::declaration_changes;
 
 /// What a person should know of a plan whose declarations, or whose version of Tenfold, are not those
@@ -38,6 +39,20 @@ pub(super) fn notes(plan: &Plan, head: &Head, listing: &Listing) -> Vec<String> 
     std::iter::once(told)
         .chain(lost(plan, head, listing))
         .collect()
+}
+
+/// What a horizon of event ids gives up: said when the events are read with it for the first time.
+pub(super) fn horizon(mapping: &SourceMapping, from_scratch: bool) -> Option<String> {
+    let days = mapping.event_id_horizon.filter(|_| from_scratch)?;
+    let days = match days {
+        1 => "1 day".to_owned(),
+        days => format!("{days} days"),
+    };
+    Some(format!(
+        "source {}: an event id counts again when its time is more than {days} after the last event \
+         with that id",
+        mapping.source
+    ))
 }
 
 /// Whether the accounts that the head left were made for other sums.

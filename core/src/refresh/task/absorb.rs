@@ -49,6 +49,10 @@ pub struct SourceMapping {
     pub time_zone: String,
     /// Column of the event id.
     pub event_id: Option<String>,
+    /// Days that may lie between copies of one event. Absorbing does not need it: it is here since
+    /// another one needs the events again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id_horizon: Option<u32>,
     /// SQL predicate that a row must satisfy to be an event.
     pub filter: Option<String>,
     /// Measures in the order of their names.

@@ -22,6 +22,9 @@ pub struct MergeSource {
     pub dimensions: Vec<String>,
     /// Whether its events have ids.
     pub event_ids: bool,
+    /// Days that may lie between copies of one event; any number without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub horizon: Option<u32>,
 }
 
 /// Which days are purchases.
