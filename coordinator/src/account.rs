@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::counts::{CountsBySource, add_by_source};
 use tenfold_core::refresh::plan::{Head, Plan};
-use tenfold_core::refresh::state::{QuarantinePart, STATE_FORMAT, StateIndex, TakenInput};
+use tenfold_core::refresh::state::{
+    QuarantinePart, STATE_FORMAT, StateIndex, TakenInput, Unsettled,
+};
 use tenfold_core::refresh::steps::accounts_spec;
 use tenfold_core::refresh::task::{AbsorbOutput, Fits, MergeOutput};
 use tenfold_core::snapshot::ERASED;
@@ -97,6 +99,7 @@ pub fn next_state(
         state: merged.iter().map(|output| output.state.clone()).collect(),
         totals,
         quarantine: quarantine(plan, head, absorbed),
+        unsettled: Unsettled::None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The refresh: plan, then step after step, then publication.
 
+mod shared;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use tenfold_core::calendar::Day;
@@ -455,6 +457,7 @@ impl<'a> Work<'a> {
             .into_iter()
             .map(merge_output)
             .collect::<Result<_, _>>()?;
+        let outputs = self.settle_shared(plan, previous, outputs).await?;
         outputs
             .iter()
             .for_each(|output| self.summary.merge.add(&output.reach));

@@ -6,7 +6,7 @@ use tenfold_core::calendar::Day;
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::format;
 use tenfold_core::refresh::plan::Head;
-use tenfold_core::refresh::state::{STATE_FORMAT, StateIndex};
+use tenfold_core::refresh::state::{OLDEST_STATE, STATE_FORMAT, StateIndex};
 use tenfold_core::snapshot::{Manifest, ObjectRef, Suppression, unfinished_erasure};
 use tenfold_store::marks::marks;
 use tenfold_store::object::Store;
@@ -121,10 +121,14 @@ pub async fn state(store: &Store, manifest: &Manifest) -> Result<StateIndex, Fai
 async fn index(store: &Store, at: &ObjectRef, as_of: Day) -> Result<StateIndex, Failure> {
     let bytes = publish::get_object(store, at).await?;
     let Form { format } = format::read(&bytes, STATE_FORMAT, &at.path)?;
-    match format < STATE_FORMAT {
-        true => Ok(StateIndex::outdated(format, as_of)),
-        false => format::read(&bytes, STATE_FORMAT, &at.path),
+    if format < OLDEST_STATE {
+        return Ok(StateIndex::outdated(format, as_of));
     }
+    let index = format::read(&bytes, STATE_FORMAT, &at.path)?;
+    Ok(StateIndex {
+        format: STATE_FORMAT,
+        ..index
+    })
 }
 
 /// The form of a state index: the first ones did not say it.

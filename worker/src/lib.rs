@@ -69,6 +69,8 @@ fn answer(task: &Task, context: &TaskContext) -> Result<TaskOutput, Failure> {
     Ok(match task {
         Task::Absorb(task) => TaskOutput::Absorb(absorb::run(task, context)?),
         Task::Merge(task) => TaskOutput::Merge(merge::run(task, context)?),
+        Task::Suspects(task) => TaskOutput::Suspects(merge::suspects(task, context)?),
+        Task::Contenders(task) => TaskOutput::Contenders(merge::contenders(task, context)?),
         Task::Fit(task) => TaskOutput::Fit(Box::new(fit::run(task, context)?)),
         Task::Score(task) => TaskOutput::Score(score::run(task, context)?),
         Task::Boundaries(task) => TaskOutput::Boundaries(cut::boundaries(task, context)?),

@@ -35,6 +35,7 @@ mod quarantine;
 mod restated;
 mod schedules;
 mod security;
+mod shared_ids;
 mod snapshots;
 mod state;
 mod support;

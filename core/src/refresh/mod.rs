@@ -11,10 +11,11 @@ pub mod part;
 pub mod plan;
 pub mod reach;
 pub mod restate;
+pub mod shared;
 pub mod state;
 pub mod steps;
 pub mod task;
 
 /// Version of what the tasks compute. It is part of every task's identity: raising it makes later
 /// runs ignore what earlier versions left behind.
-pub const CODE_VERSION: u32 = 3;
+pub const CODE_VERSION: u32 = 4;

@@ -6,6 +6,8 @@
 //!   (event id, customer, day, time, measures, dimensions). Their days follow from them.
 //! - `days`, for the other sources: (customer, day, dimensions) -> rows, refund rows, latest time,
 //!   one sum per measure.
+//! - `lost`, beside `events`: those that do not count since another customer has an event with their
+//!   id, which is the smaller one.
 //! - `accounts`: one row per customer that has an event before `as_of`; beside it `basis`, what the
 //!   next night needs to know of each account that the account does not show, and `groups`, the sums
 //!   of deciles that a dimension partitions.
@@ -26,7 +28,10 @@ use super::task::AccountsSpec;
 use crate::calendar::Day;
 
 /// Version of the state's form. State of an earlier form is left aside: the events are read again.
-pub const STATE_FORMAT: u32 = 3;
+pub const STATE_FORMAT: u32 = 4;
+
+/// The oldest form of which state is gone on from: what it lacks has defaults.
+pub const OLDEST_STATE: u32 = 3;
 
 /// Runs that a list has at most.
 const MOST_RUNS: usize = 8;
@@ -150,6 +155,9 @@ pub struct ShardState {
     /// Days between copies of one event, by source: they can only be taken out together.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub links: BTreeMap<String, Spans>,
+    /// Events that do not count since an event of another customer has their id, by source.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lost: BTreeMap<String, PartRef>,
     /// First day with an event before `as_of`.
     pub first_day: Option<Day>,
     /// `counted`, `pending` and `refunds`, by source.
@@ -161,7 +169,7 @@ impl ShardState {
     pub fn parts(&self) -> impl Iterator<Item = &PartRef> {
         let runs = self.days.values().chain(self.events.values()).flatten();
         let runs = runs.flat_map(|run| [&run.part].into_iter().chain(&run.ids));
-        self.accounts_parts().chain(runs)
+        self.accounts_parts().chain(runs).chain(self.lost.values())
     }
 
     /// The parts of the accounts.
@@ -222,6 +230,20 @@ pub struct QuarantinePart {
     pub files: BTreeSet<String>,
 }
 
+/// Which ids the next night looks at, apart from those that it writes: they may be those of events of
+/// several customers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unsettled {
+    /// All: earlier versions looked at no id in more than one shard.
+    #[default]
+    Every,
+    /// Those of events that do not count: who counts for them may be gone.
+    Lost,
+    /// None.
+    None,
+}
+
 /// Everything that the next night starts from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateIndex {
@@ -241,6 +263,9 @@ pub struct StateIndex {
     pub totals: CountsBySource,
     /// The rows in quarantine.
     pub quarantine: Vec<QuarantinePart>,
+    /// Which ids are to be looked at again.
+    #[serde(default)]
+    pub unsettled: Unsettled,
 }
 
 impl StateIndex {
@@ -259,6 +284,7 @@ impl StateIndex {
             state: Vec::new(),
             totals: CountsBySource::new(),
             quarantine: Vec::new(),
+            unsettled: Unsettled::Every,
         }
     }
 }

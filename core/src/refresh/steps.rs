@@ -45,6 +45,7 @@ pub fn merge_tasks(
             previous: state(shard).cloned().unwrap_or_default(),
             previous_spec: previous.map(|index| index.accounts.clone()),
             withdrawn: withdrawn.clone(),
+            contests: BTreeMap::new(),
         })
     };
     (0..plan.shards).map(task).collect()
@@ -63,7 +64,8 @@ pub fn accounts_spec(plan: &Plan) -> AccountsSpec {
     }
 }
 
-fn merge_sources(project: &Project) -> Vec<MergeSource> {
+/// The sources as the merge sees them.
+pub(super) fn merge_sources(project: &Project) -> Vec<MergeSource> {
     let source = |(name, source): (&String, &project::Source)| MergeSource {
         source: name.clone(),
         measures: source.measures.keys().cloned().collect(),

@@ -6,6 +6,7 @@
 
 mod absorb;
 mod fit;
+mod ids;
 mod merge;
 mod rank;
 mod tables;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::absorb::*;
 pub use self::fit::*;
+pub use self::ids::*;
 pub use self::merge::*;
 pub use self::rank::*;
 pub use self::tables::*;
@@ -36,6 +38,8 @@ use crate::hash::sha256_json;
 pub enum Task {
     Absorb(AbsorbTask),
     Merge(MergeTask),
+    Suspects(SuspectsTask),
+    Contenders(ContendersTask),
     Fit(FitTask),
     Score(ScoreTask),
     Boundaries(BoundariesTask),
@@ -59,6 +63,8 @@ pub enum Task {
 pub enum TaskOutput {
     Absorb(AbsorbOutput),
     Merge(MergeOutput),
+    Suspects(SuspectsOutput),
+    Contenders(ContendersOutput),
     Fit(Box<Fits>),
     Score(ScoreOutput),
     Boundaries(BoundariesOutput),
@@ -74,6 +80,7 @@ impl Task {
         match self {
             Task::Absorb(_) => "absorb",
             Task::Merge(_) => "merge",
+            Task::Suspects(_) | Task::Contenders(_) => "ids",
             Task::Fit(_) => "fit",
             Task::Score(_) => "score",
             Task::Boundaries(_) | Task::Gather(_) | Task::Cuts(_) => "cut",
@@ -96,6 +103,22 @@ impl Task {
                 LEAST + input.saturating_mul(12).min(160 << 20)
             }
             Task::Merge(task) => rows(&mut [reach::rows_held(task)].into_iter(), 250),
+            // Hashes of the part of the space, and one part of ids on its way.
+            Task::Suspects(task) => {
+                let ids = |ids: &ShardIds| -> u64 { ids.new.iter().map(|ids| ids.part.rows).sum() };
+                let new: u64 = task.shards.iter().map(ids).sum();
+                let all = task
+                    .shards
+                    .iter()
+                    .flat_map(|ids| ids.new.iter().chain(&ids.old));
+                let largest = all.map(|ids| ids.part.rows).max().unwrap_or(0);
+                let held = new / u64::from(task.parts);
+                rows(&mut [held, largest].into_iter(), 16)
+            }
+            Task::Contenders(task) => {
+                let mut runs = task.runs.iter().map(|run| run.part.rows);
+                rows(&mut runs, 150)
+            }
             Task::Fit(task) => {
                 // One table of keys at a time.
                 let tables = [&task.transaction_keys, &task.spend_keys, &task.holdout_keys];
@@ -150,6 +173,8 @@ impl TaskOutput {
                     .chain(output.totals.values())
                     .collect()
             }
+            TaskOutput::Suspects(output) => output.suspects.iter().collect(),
+            TaskOutput::Contenders(output) => vec![&output.contenders],
             TaskOutput::Fit(_) => Vec::new(),
             TaskOutput::Score(output) => output.scores.iter().chain([&output.histograms]).collect(),
             TaskOutput::Boundaries(output) => vec![&output.boundaries],

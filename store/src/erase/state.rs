@@ -11,7 +11,7 @@ use tenfold_core::refresh::copies::chains;
 use tenfold_core::refresh::counts::Counts;
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::restate::Span;
-use tenfold_core::refresh::state::{ShardState, Slices, StateIndex, StateRun};
+use tenfold_core::refresh::state::{ShardState, Slices, StateIndex, StateRun, Unsettled};
 use tenfold_core::snapshot::{ERASED, Manifest};
 
 use super::Eraser;
@@ -33,10 +33,14 @@ pub struct CheckedRun {
     bytes: u64,
 }
 
+/// An event: its id, its customer and its time.
+type Event = (String, String, i64);
+
 /// A row of theirs: a day, or an event with an id.
 #[derive(Clone)]
 struct Their {
     id: Option<String>,
+    customer: String,
     time: i64,
     day: i32,
     /// The last day of its copies.
@@ -58,7 +62,12 @@ impl Eraser<'_> {
                 continue;
             };
             self.accounts(state).await?;
-            let removed = self.all_runs(manifest, state).await?;
+            let lost = self.lost(state).await?;
+            let removed = self.all_runs(manifest, state, &lost).await?;
+            // Whoever lost against them may count now.
+            if index.unsettled == Unsettled::None && !removed.is_empty() {
+                index.unsettled = Unsettled::Lost;
+            }
             for (source, counts) in removed {
                 let totals = index.totals.entry(source).or_default();
                 totals.counted -= counts.counted;
@@ -106,11 +115,37 @@ impl Eraser<'_> {
         Ok(())
     }
 
-    /// Takes them out of the runs of a shard; gives what their rows counted for, by source.
+    /// Takes them out of the events that do not count; gives theirs, by source.
+    async fn lost(
+        &mut self,
+        state: &mut ShardState,
+    ) -> Result<BTreeMap<String, BTreeSet<Event>>, Failure> {
+        let mut lost = BTreeMap::new();
+        for (source, part) in std::mem::take(&mut state.lost) {
+            let file = self.read(&part).await?;
+            let left = match file.theirs(&self.gone)? {
+                None => Some(part),
+                Some(theirs) => {
+                    self.taken.state_rows += theirs.true_count() as u64;
+                    let events = rows_of(&file.batch, &theirs, None)?.into_iter();
+                    let events = events.filter_map(|their| their.event());
+                    lost.insert(source.clone(), events.collect());
+                    let left = self.put_rows(&part.path, &file, &theirs).await?;
+                    Some(left).filter(|left| left.rows > 0)
+                }
+            };
+            state.lost.extend(left.map(|part| (source, part)));
+        }
+        Ok(lost)
+    }
+
+    /// Takes them out of the runs of a shard; gives what their rows counted for, by source. Those of
+    /// their events that are lost had not counted.
     async fn all_runs(
         &mut self,
         manifest: &Manifest,
         state: &mut ShardState,
+        lost: &BTreeMap<String, BTreeSet<Event>>,
     ) -> Result<BTreeMap<String, Counts>, Failure> {
         let mut removed = BTreeMap::new();
         let mut first_day: Option<i32> = None;
@@ -131,7 +166,7 @@ impl Eraser<'_> {
             if !theirs.is_empty() {
                 let declared = manifest.declarations.sources.get(source);
                 let horizon = declared.and_then(|source| source.event_id_horizon);
-                let counts = counted(&theirs, manifest.as_of, horizon);
+                let counts = counted(&theirs, lost.get(source), manifest.as_of, horizon);
                 if let Some(standing) = state.standing.get_mut(source) {
                     standing.counted -= counts.counted;
                     standing.pending -= counts.pending;
@@ -296,10 +331,25 @@ fn month(day: i32) -> i32 {
     Day(day).month_index()
 }
 
-/// What rows count for. Of the copies of an event the earliest counts, as everywhere.
-fn counted(theirs: &[Their], as_of: Day, horizon: Option<u32>) -> Counts {
+impl Their {
+    fn event(&self) -> Option<Event> {
+        Some((self.id.clone()?, self.customer.clone(), self.time))
+    }
+}
+
+/// What rows count for. Of the copies of an event the earliest counts, as everywhere, unless it is lost.
+fn counted(
+    theirs: &[Their],
+    lost: Option<&BTreeSet<Event>>,
+    as_of: Day,
+    horizon: Option<u32>,
+) -> Counts {
     let mut counts = Counts::default();
-    let mut by_id: BTreeMap<&str, Vec<&Their>> = BTreeMap::new();
+    let mut by_id: BTreeMap<(&str, &str), Vec<&Their>> = BTreeMap::new();
+    let is_lost = |row: &Their| {
+        let event = row.event();
+        event.is_some_and(|event| lost.is_some_and(|lost| lost.contains(&event)))
+    };
     let mut add = |row: &Their| {
         match row.day < as_of.0 {
             true => counts.counted += row.rows,
@@ -310,7 +360,7 @@ fn counted(theirs: &[Their], as_of: Day, horizon: Option<u32>) -> Counts {
     for row in theirs {
         match &row.id {
             None => add(row),
-            Some(id) => by_id.entry(id).or_default().push(row),
+            Some(id) => by_id.entry((id, &row.customer)).or_default().push(row),
         }
     }
     for mut rows in by_id.into_values() {
@@ -321,7 +371,8 @@ fn counted(theirs: &[Their], as_of: Day, horizon: Option<u32>) -> Counts {
         };
         let spans: Vec<Span> = rows.iter().map(span).collect();
         let chains = chains(&spans, horizon).into_iter();
-        chains.for_each(|chain| add(rows[chain.start]));
+        let firsts = chains.map(|chain| rows[chain.start]);
+        firsts.filter(|row| !is_lost(row)).for_each(&mut add);
     }
     counts
 }
@@ -341,6 +392,7 @@ fn rows_of(
         );
         let their = |row: usize| Their {
             id: None,
+            customer: customer(batch, row),
             time: 0,
             day: days[row],
             until: days[row],
@@ -363,6 +415,7 @@ fn rows_of(
         |row: usize| values.is_some_and(|values| values.is_valid(row) && values.value(row) < 0);
     let their = |row: usize| Their {
         id: Some(ids.value(row).to_owned()),
+        customer: customer(batch, row),
         time: times[row],
         day: days[row],
         until: until[row],
@@ -370,6 +423,18 @@ fn rows_of(
         refunds: i64::from(is_refund(row)),
     };
     Ok(places.into_iter().map(their).collect())
+}
+
+/// The customer of a row, as text.
+fn customer(batch: &RecordBatch, row: usize) -> String {
+    let column = batch.column_by_name("customer");
+    let numbers = column.and_then(|column| column.as_primitive_opt::<Int64Type>());
+    let texts = column.and_then(|column| column.as_string_opt::<i32>());
+    match (numbers, texts) {
+        (Some(numbers), _) => numbers.value(row).to_string(),
+        (None, Some(texts)) => texts.value(row).to_owned(),
+        (None, None) => String::new(),
+    }
 }
 
 /// The earliest day of the rows that are left.

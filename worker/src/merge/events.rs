@@ -1,4 +1,5 @@
-//! Events with ids: each id counts once, whatever the order of arrival.
+//! Events with ids: each id counts once for a customer, whatever the order of arrival. Which of several
+//! customers it counts for is decided over all shards (see `lost`).
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -18,7 +19,7 @@ use tenfold_core::refresh::copies::chains;
 use tenfold_core::refresh::restate::{Span, Spans};
 use tenfold_core::refresh::task::MergeSource;
 
-use crate::arrays::{arrow_bug, days, days_in, int64, text};
+use crate::arrays::{arrow_bug, column, days, days_in, int64, text};
 
 /// Column of the last day of an event's copies, for sources whose copies have a horizon.
 pub const UNTIL: &str = "until";
@@ -37,8 +38,8 @@ pub struct Arrived {
     pub links: Spans,
 }
 
-/// The events that remain when each id counts once, within the horizon of its source. Of several
-/// copies of an event the smallest by (time, content) remains.
+/// The events that remain when each id counts once for a customer, within the horizon of its source.
+/// Of several copies of an event the smallest by (time, content) remains.
 ///
 /// Those of several batches are sorted by the hash of their id, which cuts do not change.
 pub fn remaining(
@@ -55,7 +56,7 @@ pub fn remaining(
     pick(&events, found.iter())
 }
 
-/// Takes in new events beside old ones, each of which has an id of its own.
+/// Takes in new events beside old ones, of which none is a copy of another.
 pub fn take_in(
     source: &MergeSource,
     old: RecordBatch,
@@ -130,6 +131,7 @@ fn by_id(events: &RecordBatch, olds: usize, horizon: Option<u32>) -> Result<Vec<
 
 /// The rows of events, with what orders them.
 struct Rows<'a> {
+    customers: &'a ArrayRef,
     days: &'a [i32],
     until: Option<&'a [i32]>,
     times: &'a Int64Array,
@@ -143,6 +145,7 @@ impl<'a> Rows<'a> {
         let columns = schema.fields().iter().zip(events.columns());
         let content = columns.filter(|(field, _)| field.name() != "event_id");
         Ok(Self {
+            customers: column(events, "customer")?,
             days: days(events)?,
             until: until(events)?,
             times: int64(events, "time")?,
@@ -151,12 +154,17 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// The events of rows that have one id.
+    /// The events of rows that have one id: those of each customer by themselves.
     fn events(&self, mut rows: Vec<usize>, horizon: Option<u32>) -> Vec<Found> {
-        rows.sort_by(|a, b| self.compare(*a, *b));
-        let spans: Vec<Span> = rows.iter().map(|row| self.span(*row)).collect();
-        let chains = chains(&spans, horizon).into_iter();
-        chains.map(|chain| self.found(&rows[chain])).collect()
+        let customers = |a: &usize, b: &usize| compare_values(self.customers, *a, *b);
+        rows.sort_by(|a, b| customers(a, b).then_with(|| self.compare(*a, *b)));
+        let mut found = Vec::new();
+        for rows in rows.chunk_by(|a, b| customers(a, b).is_eq()) {
+            let spans: Vec<Span> = rows.iter().map(|row| self.span(*row)).collect();
+            let chains = chains(&spans, horizon).into_iter();
+            found.extend(chains.map(|chain| self.found(&rows[chain])));
+        }
+        found
     }
 
     /// An event that has these rows, the smallest first.

@@ -47,7 +47,9 @@ pub fn add_seen(
     new.sort_unstable();
     let around = horizon.map(|days| around(pieces, days)).transpose()?;
     for run in runs {
-        let Some(seen) = read(run, around.as_ref(), context, reach)? else {
+        let Some(part) = &run.ids else { continue };
+        let by_month = run.ids_by_month.as_ref();
+        let Some(seen) = read(part, by_month, around.as_ref(), context, reach)? else {
             continue;
         };
         let month = column(&seen, "month")?.as_primitive::<Int32Type>();
@@ -61,20 +63,20 @@ pub fn add_seen(
     Ok(())
 }
 
-/// The hashes of a run, in some months where these can be read alone.
-fn read(
-    run: &StateRun,
+/// The hashes of a part, of some months where these can be read alone; none when there are none.
+pub fn read(
+    part: &PartRef,
+    by_month: Option<&Slices>,
     months: Option<&Months>,
     context: &TaskContext,
     reach: &mut MergeReach,
 ) -> Result<Option<RecordBatch>, Failure> {
-    match (&run.ids, &run.ids_by_month) {
-        (None, _) => Ok(None),
-        (Some(part), Some(slices)) => {
-            let slices = (slices.footer, slices.months.as_slice());
-            read_months(part, slices, months, context, reach)
-        }
-        (Some(part), None) => {
+    match by_month {
+        Some(Slices {
+            footer,
+            months: all,
+        }) => read_months(part, (*footer, all), months, context, reach),
+        None => {
             reach.bytes_read += part.bytes;
             context.wait(get_parquet(&context.store, part)).map(Some)
         }

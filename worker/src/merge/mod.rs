@@ -9,7 +9,9 @@ mod codes;
 mod days;
 mod events;
 mod ids;
+mod lost;
 mod runs;
+mod suspects;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +19,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::counts::Counts;
+use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::reach::{Months, is_worth, moved};
 use tenfold_core::refresh::restate::Spans;
 use tenfold_core::refresh::task::{AccountsSpec, MergeOutput, MergeReach, MergeSource, MergeTask};
@@ -28,6 +31,12 @@ use accounts::Accounts;
 use codes::CustomerCodes;
 use days::Days;
 use events::Arrived;
+use lost::{Losses, Lost};
+
+pub use suspects::{contenders, run as suspects};
+
+/// Events that do not count for another customer's, by source.
+type AllLosses = BTreeMap<String, Losses>;
 
 /// New events, by source.
 type Pieces = BTreeMap<String, Vec<RecordBatch>>;
@@ -45,13 +54,26 @@ pub fn run(task: &MergeTask, context: &TaskContext) -> Result<MergeOutput, Failu
         bytes: task.previous.parts().map(|part| part.bytes).sum(),
         ..MergeReach::default()
     };
+    let with_ids = task.sources.iter().filter(|source| source.event_ids);
+    let losses = with_ids.map(|source| {
+        let losses = Losses::of(task, source, context, &mut reach)?;
+        Ok((source.source.clone(), losses))
+    });
+    let losses: AllLosses = losses.collect::<Result<_, Failure>>()?;
+    let news = News { pieces, losses };
     if let Some(old) = &task.previous_spec
-        && let Some(months) = months(task, old, &pieces, context, &mut reach)?
-        && let Some(output) = forward(task, old, &pieces, &months, context, &mut reach)?
+        && let Some(months) = months(task, old, &news, context, &mut reach)?
+        && let Some(output) = forward(task, old, &news, &months, context, &mut reach)?
     {
         return Ok(output);
     }
-    anew(task, &pieces, context, &mut reach)
+    anew(task, &news, context, &mut reach)
+}
+
+/// What is new to a shard.
+struct News {
+    pieces: Pieces,
+    losses: AllLosses,
 }
 
 fn load(task: &MergeTask, context: &TaskContext) -> Result<Pieces, Failure> {
@@ -72,7 +94,7 @@ fn load(task: &MergeTask, context: &TaskContext) -> Result<Pieces, Failure> {
 fn months(
     task: &MergeTask,
     old: &AccountsSpec,
-    pieces: &Pieces,
+    news: &News,
     context: &TaskContext,
     reach: &mut MergeReach,
 ) -> Result<Option<BTreeMap<String, Months>>, Failure> {
@@ -81,10 +103,15 @@ fn months(
         let Some(mut months) = moved(old, &task.spec, &source.source) else {
             return Ok(None);
         };
-        runs::add_months(&pieces[&source.source], &mut months)?;
+        runs::add_months(&news.pieces[&source.source], &mut months)?;
         if let Some(days) = task.withdrawn.get(&source.source) {
             months.add_days(days);
         }
+        let changed = news.losses.get(&source.source).map(Losses::days);
+        changed
+            .into_iter()
+            .flatten()
+            .for_each(|day| months.add(day.month_index()));
         by_source.insert(source.source.clone(), months);
     }
     if !pays(task, &by_source) {
@@ -96,7 +123,7 @@ fn months(
             ids::add_seen(
                 seen,
                 source.horizon,
-                &pieces[&source.source],
+                &news.pieces[&source.source],
                 months,
                 context,
                 reach,
@@ -118,7 +145,7 @@ fn pays(task: &MergeTask, by_source: &BTreeMap<String, Months>) -> bool {
 fn forward(
     task: &MergeTask,
     old: &AccountsSpec,
-    pieces: &Pieces,
+    news: &News,
     months: &BTreeMap<String, Months>,
     context: &TaskContext,
     reach: &mut MergeReach,
@@ -127,8 +154,8 @@ fn forward(
     let parts = task.previous.accounts_parts().map(|part| part.bytes);
     reach.bytes_read += parts.sum::<u64>();
     let kept = read(task, Some(months), context, reach)?;
-    let codes = codes(task, pieces, &kept, stored.customers()?)?;
-    let night = Night::new(task, pieces, kept, &codes, true)?;
+    let codes = codes(task, &news.pieces, &kept, stored.customers()?)?;
+    let night = Night::new(task, news, kept, &codes, true)?;
     if night.arrived.values().any(|arrived| arrived.moved) {
         return Ok(None);
     }
@@ -138,21 +165,21 @@ fn forward(
         return Ok(None);
     };
     reach.forward = true;
-    finish(task, pieces, night, &accounts, &codes, context, reach).map(Some)
+    finish(task, news, night, &accounts, &codes, context, reach).map(Some)
 }
 
 /// Adds up all days.
 fn anew(
     task: &MergeTask,
-    pieces: &Pieces,
+    news: &News,
     context: &TaskContext,
     reach: &mut MergeReach,
 ) -> Result<MergeOutput, Failure> {
     let kept = read(task, None, context, reach)?;
-    let codes = codes(task, pieces, &kept, Vec::new())?;
-    let night = Night::new(task, pieces, kept, &codes, false)?;
+    let codes = codes(task, &news.pieces, &kept, Vec::new())?;
+    let night = Night::new(task, news, kept, &codes, false)?;
     let accounts = accounts::fold(&task.spec, &task.sources, &night.after)?;
-    finish(task, pieces, night, &accounts, &codes, context, reach)
+    finish(task, news, night, &accounts, &codes, context, reach)
 }
 
 /// Reads the rows of some months; all of them without any named.
@@ -201,12 +228,14 @@ struct Night {
     stood: BTreeMap<String, (Counts, Counts)>,
     /// Events that were taken out.
     withdrawn: BTreeMap<String, u64>,
+    /// How many events more than before do not count for another customer's.
+    lost: BTreeMap<String, i64>,
 }
 
 impl Night {
     fn new(
         task: &MergeTask,
-        pieces: &Pieces,
+        news: &News,
         mut kept: Pieces,
         codes: &CustomerCodes,
         forward: bool,
@@ -214,7 +243,7 @@ impl Night {
         let mut night = Self::default();
         for source in &task.sources {
             let kept = kept.remove(&source.source).unwrap_or_default();
-            night.add(task, source, &pieces[&source.source], kept, codes, forward)?;
+            night.add(task, source, news, kept, codes, forward)?;
         }
         Ok(night)
     }
@@ -223,18 +252,23 @@ impl Night {
         &mut self,
         task: &MergeTask,
         source: &MergeSource,
-        pieces: &[RecordBatch],
+        news: &News,
         kept: Vec<RecordBatch>,
         codes: &CustomerCodes,
         forward: bool,
     ) -> Result<(), Failure> {
         let name = &source.source;
+        let pieces = &news.pieces[name];
+        let losses = news.losses.get(name);
         let value = value(task, source);
         let withdrawn = task.withdrawn.get(name);
-        let (before, arrived) = if source.event_ids {
+        let (before, arrived) = if let Some(losses) = losses {
             let kept = events::remaining(source, &kept, task.customer_type)?;
-            let before = days::from_events(source, std::slice::from_ref(&kept), codes, value)?;
+            let (counts, _) = losses.before.without(&kept)?;
+            let before = days::from_events(source, std::slice::from_ref(&counts), codes, value)?;
             let kept = without_days(kept, withdrawn)?;
+            let (_, lost) = losses.before.without(&kept)?;
+            self.lost.insert(name.clone(), -lost);
             let arrived = events::take_in(source, kept, pieces, task.customer_type)?;
             (before, Some(arrived))
         } else {
@@ -253,12 +287,19 @@ impl Night {
         if forward {
             self.before.insert(name.clone(), before.clone());
         }
-        let after = match &arrived {
-            Some(arrived) if arrived.new.num_rows() > 0 || withdrawn.is_some() => {
-                drop(before);
-                days::from_events(source, std::slice::from_ref(&arrived.all), codes, value)?
+        let after = match arrived.as_ref().zip(losses) {
+            Some((arrived, losses)) => {
+                let (counts, lost) = losses.after.without(&arrived.all)?;
+                *self.lost.entry(name.clone()).or_default() += lost;
+                let same = arrived.new.num_rows() == 0 && losses.before == losses.after;
+                match same && withdrawn.is_none() {
+                    true => before,
+                    false => {
+                        drop(before);
+                        days::from_events(source, std::slice::from_ref(&counts), codes, value)?
+                    }
+                }
             }
-            Some(_) => before,
             None => {
                 let left = match withdrawn {
                     Some(days) => before.without(days),
@@ -280,7 +321,7 @@ impl Night {
 /// Writes the new state, and tells where the rows are now.
 fn finish(
     task: &MergeTask,
-    pieces: &Pieces,
+    news: &News,
     night: Night,
     accounts: &Accounts,
     codes: &CustomerCodes,
@@ -300,7 +341,7 @@ fn finish(
     output.withdrawn = withdrawn;
     for source in &task.sources {
         let name = &source.source;
-        let pieces = &pieces[name];
+        let pieces = &news.pieces[name];
         let state = &mut output.state;
         if let Some(arrived) = arrived.remove(name) {
             let Arrived {
@@ -312,6 +353,10 @@ fn finish(
             }
             let runs = runs::append_events(task, source, new, moved, context, reach)?;
             state.events.insert(name.clone(), runs);
+            let lost = news.losses.get(name).map(|losses| &losses.after);
+            if let Some(lost) = lost.map(|lost| kept_lost(task, name, lost, context, reach)) {
+                state.lost.extend(lost?.map(|part| (name.clone(), part)));
+            }
         } else if pieces.is_empty() && !task.withdrawn.contains_key(name) {
             let runs = task.previous.runs(name).to_vec();
             state.days.insert(name.clone(), runs);
@@ -323,6 +368,20 @@ fn finish(
     }
     output.reach = *reach;
     Ok(output)
+}
+
+/// The part of events that do not count: the one that was there, when it says the same.
+fn kept_lost(
+    task: &MergeTask,
+    source: &str,
+    lost: &Lost,
+    context: &TaskContext,
+    reach: &mut MergeReach,
+) -> Result<Option<PartRef>, Failure> {
+    match task.contests.contains_key(source) {
+        true => lost.write(task.customer_type, context, reach),
+        false => Ok(task.previous.lost.get(source).cloned()),
+    }
 }
 
 /// The days between copies of one event: those that were known and are not taken out, and new ones.
@@ -346,7 +405,8 @@ fn count(task: &MergeTask, night: &Night, forward: bool, output: &mut MergeOutpu
         change.duplicate = night
             .arrived
             .get(name)
-            .map_or(0, |new| new.duplicates as i64);
+            .map_or(0, |new| new.duplicates as i64)
+            + night.lost.get(name).copied().unwrap_or_default();
         let mut stands = now;
         // Rows that were not read stand where they stood.
         if forward {

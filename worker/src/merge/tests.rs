@@ -227,6 +227,7 @@ impl Shard {
             previous: last.map(|last| last.1.clone()).unwrap_or_default(),
             previous_spec: last.map(|last| self.spec(last.0)),
             withdrawn,
+            contests: BTreeMap::new(),
         };
         match crate::run(&Task::Merge(task), &self.context).unwrap() {
             TaskOutput::Merge(output) => output,

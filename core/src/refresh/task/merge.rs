@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Contest;
 use crate::calendar::{Day, Window};
 use crate::project::CustomerType;
-use crate::refresh::counts::CountsBySource;
+use crate::refresh::counts::{CountsBySource, add_by_source};
 use crate::refresh::part::{PartRef, Segment};
 use crate::refresh::restate::Spans;
 use crate::refresh::state::ShardState;
@@ -104,6 +105,10 @@ pub struct MergeTask {
     /// Days that are taken out of what the last night left, by source.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub withdrawn: BTreeMap<String, Spans>,
+    /// Events of several shards of which one counts, by source: a shard is merged once more for
+    /// them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub contests: BTreeMap<String, Contest>,
 }
 
 /// What a merge task read and wrote of the state.
@@ -153,4 +158,21 @@ pub struct MergeOutput {
     pub totals: BTreeMap<String, PartRef>,
     /// What was read and written.
     pub reach: MergeReach,
+}
+
+impl MergeOutput {
+    /// This answer after an earlier one of the same night, whose state it went on from.
+    #[must_use]
+    pub fn after(mut self, earlier: &Self) -> Self {
+        add_by_source(&mut self.change, &earlier.change);
+        self.withdrawn.clone_from(&earlier.withdrawn);
+        self.reach = MergeReach {
+            forward: earlier.reach.forward && self.reach.forward,
+            months_read: earlier.reach.months_read + self.reach.months_read,
+            bytes_read: earlier.reach.bytes_read + self.reach.bytes_read,
+            bytes_written: earlier.reach.bytes_written + self.reach.bytes_written,
+            ..earlier.reach
+        };
+        self
+    }
 }
