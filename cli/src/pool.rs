@@ -15,7 +15,7 @@ use tenfold_worker::link::run_caught;
 pub struct Pool {
     /// What tasks may use.
     pub context: TaskContext,
-    /// Threads that run tasks.
+    /// Threads of a task that runs alone.
     pub threads: usize,
     /// Memory that running tasks may take together, in bytes.
     pub memory: u64,
@@ -56,7 +56,7 @@ impl Pool {
         });
         let changed = Condvar::new();
         std::thread::scope(|scope| {
-            for _ in 0..self.threads.min(tasks.len()) {
+            for _ in 0..self.context.processors.tasks().min(tasks.len()) {
                 scope.spawn(|| self.work(tasks, &state, &changed, finished));
             }
         });

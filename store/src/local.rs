@@ -4,6 +4,8 @@
 //! object may be gone, or be there without its content, which in a slot that only its first writer
 //! may fill can never be mended. Here the content is synced before its name exists, and the
 //! directories that lead to the name before the writer hears of it. Reading is as it was.
+//!
+//! What nothing on the disk names yet may wait: see [`Unsynced`] and [`secure`].
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -17,8 +19,8 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::FutureExt;
 use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
@@ -26,6 +28,12 @@ use object_store::{
     ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
     Result, UploadPart,
 };
+
+/// Goes with a write (as an extension of its options) that need not be on the disk when it is
+/// acknowledged: whoever names the object on the disk makes it [`secure`] first, or checks what is
+/// there before it relies on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Unsynced;
 
 /// A directory as an object store.
 #[derive(Debug)]
@@ -78,7 +86,7 @@ impl Directory {
         let place = self.files.path_to_filesystem(location)?;
         let names = self.names.clone();
         blocking(move || {
-            let synced = File::open(&place).and_then(|file| file.sync_all());
+            let synced = sync_file(&place);
             synced.and_then(|()| names.sync(&place)).map_err(failed)
         })
         .await
@@ -105,6 +113,7 @@ impl ObjectStore for Directory {
         }
         let place = self.files.path_to_filesystem(location)?;
         let names = self.names.clone();
+        let synced = options.extensions.get::<Unsynced>().is_none();
         blocking(move || {
             let mut staged = Staged::beside(place, names).map_err(failed)?;
             let mut file = staged.file();
@@ -112,7 +121,7 @@ impl ObjectStore for Directory {
                 .iter()
                 .try_for_each(|bytes| file.write_all(bytes))
                 .map_err(failed)?;
-            staged.land(&options.mode)
+            staged.land(&options.mode, synced)
         })
         .await?;
         Ok(self.written(location).await)
@@ -250,11 +259,17 @@ impl Staged {
         &self.file
     }
 
-    /// Brings the content to its place and waits until both are on the disk.
-    fn land(mut self, mode: &PutMode) -> Result<()> {
-        self.file.sync_all().map_err(failed)?;
+    /// Brings the content to its place, and waits until both are on the disk if that is wanted.
+    fn land(mut self, mode: &PutMode, synced: bool) -> Result<()> {
+        if synced {
+            self.file.sync_all().map_err(failed)?;
+        }
         let Some(path) = self.path.take() else {
             return Ok(());
+        };
+        let sync = |place: &FsPath| match synced {
+            true => self.names.sync(place),
+            false => Ok(()),
         };
         match mode {
             PutMode::Create => {
@@ -262,12 +277,12 @@ impl Staged {
                 // A leftover does no harm.
                 let _ = fs::remove_file(&path);
                 // The name of the other writer's object too: who reads it may rely on it.
-                let synced = self.names.sync(&self.place);
+                let synced = sync(&self.place);
                 linked.map_err(|error| taken(error, &self.place))?;
                 synced.map_err(failed)
             }
             _ => fs::rename(&path, &self.place)
-                .and_then(|()| self.names.sync(&self.place))
+                .and_then(|()| sync(&self.place))
                 .map_err(failed),
         }
     }
@@ -340,8 +355,13 @@ impl MultipartUpload for Upload {
     }
 
     async fn complete(&mut self) -> Result<PutResult> {
-        self.with(|staged| staged.take().ok_or_else(over)?.land(&PutMode::Overwrite))
-            .await?;
+        self.with(|staged| {
+            staged
+                .take()
+                .ok_or_else(over)?
+                .land(&PutMode::Overwrite, true)
+        })
+        .await?;
         Ok(PutResult {
             e_tag: None,
             version: None,
@@ -352,6 +372,37 @@ impl MultipartUpload for Upload {
         self.with(|staged| staged.take().map(drop).ok_or_else(over))
             .await
     }
+}
+
+/// Files that are synced at a time: a disk takes many together in little more than the time of one.
+const SYNCED_AT_ONCE: usize = 32;
+
+/// Waits until files below a root are on the disk, with the directories that lead to them, whichever
+/// process of this machine wrote them.
+pub async fn secure(root: &FsPath, files: Vec<PathBuf>) -> Result<()> {
+    let above = |file: &PathBuf| {
+        let below = file.ancestors().skip(1).map(FsPath::to_owned);
+        below
+            .take_while(|directory| directory.starts_with(root))
+            .collect::<Vec<_>>()
+    };
+    let directories: BTreeSet<PathBuf> = files.iter().flat_map(above).collect();
+    let file = |file: PathBuf| blocking(move || sync_file(&file).map_err(failed));
+    let files = futures::stream::iter(files).map(file);
+    files
+        .buffer_unordered(SYNCED_AT_ONCE)
+        .try_collect::<()>()
+        .await?;
+    let directory = |place: PathBuf| blocking(move || sync_directory(&place).map_err(failed));
+    let directories = futures::stream::iter(directories).map(directory);
+    directories
+        .buffer_unordered(SYNCED_AT_ONCE)
+        .try_collect()
+        .await
+}
+
+fn sync_file(file: &FsPath) -> io::Result<()> {
+    File::open(file)?.sync_all()
 }
 
 async fn blocking<T: Send + 'static>(
@@ -517,6 +568,28 @@ mod tests {
         assert_eq!(read(&directory, &path).await, "whole");
         let listed = directory.list_with_delimiter(Some(&Path::from("a"))).await;
         assert_eq!(listed.unwrap().objects.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_written_unsynced_is_there_and_can_be_secured() {
+        let (folder, directory) = opened();
+        let (part, absent) = (Path::from("tables/a/part"), Path::from("tables/a/absent"));
+        let mut options = PutOptions::default();
+        options.extensions.insert(Unsynced);
+        directory
+            .put_opts(&part, "x".into(), options)
+            .await
+            .unwrap();
+        assert_eq!(read(&directory, &part).await, "x");
+        let root = folder.path().join("store");
+        let place = |path: &Path| root.join(path.as_ref());
+        secure(&root, vec![place(&part)]).await.unwrap();
+        let gone = secure(&root, vec![place(&part), place(&absent)]).await;
+        assert!(
+            gone.is_err(),
+            "a file that is not there cannot be on the disk"
+        );
+        assert_eq!(files(folder.path()), 1);
     }
 
     #[tokio::test]

@@ -1,8 +1,9 @@
 //! Access to one prefix of an object store: a local directory, S3, Google Cloud Storage or Azure.
 //!
 //! Only two ways of writing exist: [`Store::put`], for files named by their content (and logs of
-//! Delta tables, when people are erased), and [`Store::create`], which succeeds for exactly one writer. Nothing is ever renamed, and a listing
-//! is a hint, never the truth.
+//! Delta tables, when people are erased), and [`Store::create`], which succeeds for exactly one
+//! writer. Each has a form that does not wait for a disk. Nothing is ever renamed, and a listing is a
+//! hint, never the truth.
 
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
 use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use url::Url;
 
-use crate::local::{Directory, remove_staged};
+use crate::local::{Directory, Unsynced, remove_staged, secure};
 use crate::metered::{Metered, Requests};
 
 /// Whether a create-if-absent write was the first.
@@ -29,6 +30,12 @@ pub enum Created {
     Ours,
     /// Something was there already. It may be ours, from an answer that was lost: read it.
     Exists,
+}
+
+fn unsynced(mode: PutMode) -> PutOptions {
+    let mut options = PutOptions::from(mode);
+    options.extensions.insert(Unsynced);
+    options
 }
 
 /// A prefix of an object store.
@@ -185,6 +192,36 @@ impl Store {
         format!("{}/{relative}", self.location.trim_end_matches('/'))
     }
 
+    /// Writes an object that nothing lasting names yet, as [`Store::put`] does, except that a power
+    /// cut may take it back until it is made [secure](Store::secure).
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn lay(&self, relative: &str, bytes: Bytes) -> Result<(), Failure> {
+        self.objects
+            .put_opts(
+                &self.path(relative),
+                PutPayload::from_bytes(bytes),
+                unsynced(PutMode::Overwrite),
+            )
+            .await
+            .map(|_| ())
+            .map_err(|error| failure("write", &self.locate(relative), &error))
+    }
+
+    /// Waits until objects last, whoever wrote them. Those of a bucket do since they were written.
+    ///
+    /// # Errors
+    /// When one is not there, or the disk fails.
+    pub async fn secure(&self, objects: Vec<String>) -> Result<(), Failure> {
+        let Some(root) = &self.directory else {
+            return Ok(());
+        };
+        let files = objects.iter().map(|relative| root.join(relative)).collect();
+        let secured = secure(root, files).await;
+        secured.map_err(|error| failure("write", &self.location, &error))
+    }
+
     /// Writes an object, replacing what was there. Only for names that are a hash of the content.
     ///
     /// # Errors
@@ -202,10 +239,26 @@ impl Store {
     /// # Errors
     /// When the store refuses. After an error the outcome is *unknown*: read the object back.
     pub async fn create(&self, relative: &str, bytes: Bytes) -> Result<Created, Failure> {
-        let options = PutOptions {
-            mode: PutMode::Create,
-            ..PutOptions::default()
-        };
+        let options = PutOptions::from(PutMode::Create);
+        self.create_with(relative, bytes, options).await
+    }
+
+    /// [`Store::create`], except that a power cut may take the object back, or its content alone:
+    /// for what is checked before anybody relies on it.
+    ///
+    /// # Errors
+    /// As [`Store::create`].
+    pub async fn create_unsynced(&self, relative: &str, bytes: Bytes) -> Result<Created, Failure> {
+        let options = unsynced(PutMode::Create);
+        self.create_with(relative, bytes, options).await
+    }
+
+    async fn create_with(
+        &self,
+        relative: &str,
+        bytes: Bytes,
+        options: PutOptions,
+    ) -> Result<Created, Failure> {
         let path = self.path(relative);
         match self
             .objects

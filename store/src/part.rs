@@ -38,7 +38,8 @@ pub const WORK: &str = "_work/parts";
 /// Where the state between nights lies.
 pub const STATE: &str = "_state";
 
-/// Names and writes a part.
+/// Names and writes a part. On a disk it is not synced yet: publication does that with all that a
+/// manifest names.
 ///
 /// # Errors
 /// When the store refuses.
@@ -50,7 +51,7 @@ pub async fn put_part(
     bytes: Vec<u8>,
 ) -> Result<PartRef, Failure> {
     let part = named(directory, extension, rows, &bytes);
-    store.put(&part.path, Bytes::from(bytes)).await?;
+    store.lay(&part.path, Bytes::from(bytes)).await?;
     Ok(part)
 }
 
@@ -115,6 +116,11 @@ pub struct Layout<'a> {
     pub identity: &'a [&'a str],
 }
 
+/// Whether values are whole numbers as Parquet stores them.
+fn is_whole(data_type: &DataType) -> bool {
+    data_type.is_integer() || matches!(data_type, DataType::Date32)
+}
+
 pub(crate) fn properties(
     schema: &SchemaRef,
     layout: Layout<'_>,
@@ -136,8 +142,13 @@ pub(crate) fn properties(
         if layout.repeated.contains(&name) {
             builder = builder.set_column_dictionary_enabled(column.clone(), true);
         }
-        if layout.sorted.contains(&name) && field.data_type() == &DataType::Int64 {
-            builder = builder.set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
+        if is_whole(field.data_type()) {
+            builder = builder.set_column_encoding(column.clone(), Encoding::DELTA_BINARY_PACKED);
+        }
+        // What is packed by bits is as small as zstd makes it, and floating-point numbers hardly get
+        // smaller: neither is worth the time.
+        if is_whole(field.data_type()) || field.data_type().is_floating() {
+            builder = builder.set_column_compression(column, Compression::UNCOMPRESSED);
         }
     }
     Ok(builder.build())
@@ -185,8 +196,20 @@ pub async fn put_parquet(
 /// # Errors
 /// When it is absent or damaged.
 pub async fn get_parquet(store: &Store, part: &PartRef) -> Result<RecordBatch, Failure> {
+    get_columns(store, part, &|_| true).await
+}
+
+/// Reads the wanted columns of a Parquet part, as one batch.
+///
+/// # Errors
+/// When it is absent or damaged.
+pub async fn get_columns(
+    store: &Store,
+    part: &PartRef,
+    wanted: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<RecordBatch, Failure> {
     let bytes = get_part(store, part).await?;
-    decode_parquet(bytes).map_err(|failure| failure.within(store.locate(&part.path)))
+    decode_columns(bytes, wanted).map_err(|failure| failure.within(store.locate(&part.path)))
 }
 
 /// The columns of a Parquet file, from its footer.

@@ -3,7 +3,8 @@
 //! 1. Parts and result records are there before this file is entered: tasks wrote them.
 //! 2. The parent of the plan is still the head.
 //! 3. A record announces what the manifest will name, so that no clean-up takes it (`cleanup.rs`);
-//!    then every object that the parent does not name is looked up: one that is gone ends it.
+//!    then every object that the parent does not name is looked up: one that is gone ends it, and
+//!    those on a disk are synced, since tasks did not wait for that.
 //! 4. One Delta commit per table brings the table to exactly the snapshot's files. After a crash a
 //!    commit that is already there is found done; any other state is brought to the target.
 //! 5. The manifest is created if absent: that write *is* the publication.
@@ -33,7 +34,7 @@ use crate::cleanup::{GIVEN_UP_AFTER, objects_named_by};
 use crate::delta::{self, CommitStamp, DeltaError, TableSpec, commit_exact};
 use crate::marks::{NotMarked, Writer, decode, mark};
 use crate::object::{Created, Store};
-use crate::part::put_part;
+use crate::part::named;
 
 /// Where the work of runs lies until they are published.
 pub(crate) const WORK_ROOT: &str = "_work";
@@ -159,7 +160,8 @@ pub async fn put_object(
     directory: &str,
     bytes: Vec<u8>,
 ) -> Result<ObjectRef, Failure> {
-    let part = put_part(store, directory, "json", 0, bytes).await?;
+    let part = named(directory, "json", 0, &bytes);
+    store.put(&part.path, Bytes::from(bytes)).await?;
     Ok(ObjectRef {
         path: part.path,
         sha256: part.sha256,
@@ -294,7 +296,8 @@ async fn announce(store: &Store, manifest: &Manifest, at_ms: i64) -> Result<(), 
     }
 }
 
-/// Looks up every object that the parent does not name. Those of the parent, the head, are kept.
+/// Looks up every object that the parent does not name, and waits until they all are on the disk.
+/// Those of the parent, the head, are kept.
 async fn look_up(
     store: &Store,
     manifest: &Manifest,
@@ -306,6 +309,7 @@ async fn look_up(
     };
     let named = objects_named_by(store, manifest).await?;
     let new: Vec<ObjectRef> = named.difference(&kept).cloned().collect();
+    let paths = new.iter().map(|object| object.path.clone()).collect();
     futures::stream::iter(new)
         .map(|object| async move {
             match store.size(&object.path).await? {
@@ -318,8 +322,9 @@ async fn look_up(
             }
         })
         .buffer_unordered(LOOKED_UP_AT_ONCE)
-        .try_collect()
-        .await
+        .try_collect::<()>()
+        .await?;
+    store.secure(paths).await
 }
 
 /// What became of the number, if it is taken. The slot is read after the head: a write of ours that

@@ -1,7 +1,8 @@
 //! Result records: how a finished task stays finished.
 //!
 //! A record lies at `_work/results/<task>/<n>.json` and is created only if absent. The first one
-//! whose parts are all there counts; a bad one is superseded by the next number, never replaced.
+//! whose parts are all there counts; a bad one is superseded by the next number, never replaced. So a
+//! record need not outlast a power cut, and is not synced.
 
 use std::collections::HashSet;
 
@@ -88,7 +89,7 @@ pub async fn settle(store: &Store, task: &str, output: TaskOutput) -> Result<Tas
             return same(task, output, found);
         }
         if store
-            .create(&record_path(task, next), bytes.clone())
+            .create_unsynced(&record_path(task, next), bytes.clone())
             .await?
             == Created::Ours
         {

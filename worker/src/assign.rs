@@ -168,40 +168,64 @@ fn cuts_of<'a, C>(cuts: &'a [GroupCuts<C>], key: &GroupKey) -> Option<&'a GroupC
 }
 
 fn facts_of(group: &Group<'_>, tiles: &[i32]) -> GroupFacts {
-    let mut by_tile: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
-    for (place, tile) in tiles.iter().enumerate() {
-        by_tile.entry(*tile).or_default().push(place);
-    }
-    let facts = |(tile, places): (i32, Vec<usize>)| TileFacts {
-        tile,
-        customers: places.len() as u64,
-        sums: match &group.values {
-            GroupValues::Sums(values) => minor_sums(&places, values),
-            GroupValues::Clv(values) => clv_sums(&places, values),
-        },
+    let tiles = match &group.values {
+        GroupValues::Sums(values) => minor_facts(values, tiles),
+        GroupValues::Clv(values) => clv_facts(values, tiles),
     };
     GroupFacts {
         key: group.key.clone(),
-        tiles: by_tile.into_iter().map(facts).collect(),
+        tiles,
     }
 }
 
-fn minor_sums(places: &[usize], values: &[i64]) -> FactSums {
-    let values = || places.iter().map(|place| values[*place]);
-    FactSums::Minor {
-        total: values().map(i128::from).sum::<i128>().to_string(),
-        min: values().min().unwrap_or_default(),
-        max: values().max().unwrap_or_default(),
-    }
+fn minor_facts(values: &[i64], tiles: &[i32]) -> Vec<TileFacts> {
+    let begin = |value| (0_i128, value, value);
+    let add = |(total, min, max): (i128, i64, i64), value: i64| {
+        (total + i128::from(value), min.min(value), max.max(value))
+    };
+    let facts = |(total, min, max): (i128, i64, i64)| FactSums::Minor {
+        total: total.to_string(),
+        min,
+        max,
+    };
+    by_tile(values, tiles, begin, add, facts)
 }
 
-fn clv_sums(places: &[usize], values: &[f64]) -> FactSums {
-    let values = || places.iter().map(|place| values[*place]);
-    FactSums::Clv {
-        total: values().sum(),
-        min: values().fold(f64::INFINITY, f64::min),
-        max: values().fold(f64::NEG_INFINITY, f64::max),
+fn clv_facts(values: &[f64], tiles: &[i32]) -> Vec<TileFacts> {
+    let begin = |value| (0.0, value, value);
+    let add = |(total, min, max): (f64, f64, f64), value: f64| {
+        (total + value, min.min(value), max.max(value))
+    };
+    let facts = |(total, min, max): (f64, f64, f64)| FactSums::Clv { total, min, max };
+    by_tile(values, tiles, begin, add, facts)
+}
+
+/// Adds up the values of each tile, in their order.
+fn by_tile<V: Copy, S: Copy>(
+    values: &[V],
+    tiles: &[i32],
+    begin: impl Fn(V) -> S,
+    add: impl Fn(S, V) -> S,
+    facts: impl Fn(S) -> FactSums,
+) -> Vec<TileFacts> {
+    let mut found: Vec<Option<(u64, S)>> = Vec::new();
+    for (value, tile) in values.iter().zip(tiles) {
+        let place = usize::try_from(*tile).unwrap_or_default();
+        if place >= found.len() {
+            found.resize(place + 1, None);
+        }
+        let (customers, sums) = found[place].unwrap_or((0, begin(*value)));
+        found[place] = Some((customers + 1, add(sums, *value)));
     }
+    let numbered = (0..).zip(found);
+    let numbered = numbered.filter_map(|(tile, found)| Some((tile, found?)));
+    numbered
+        .map(|(tile, (customers, sums))| TileFacts {
+            tile,
+            customers,
+            sums: facts(sums),
+        })
+        .collect()
 }
 
 fn write_customer_value(

@@ -150,7 +150,7 @@ fn histograms(batch: &RecordBatch) -> Result<Vec<(GroupKey, Histogram)>, Failure
 /// Collects the rows of one shard that lie in boundary cells, in rank order within each group.
 pub fn gather(task: &GatherTask, context: &TaskContext) -> Result<GatherOutput, Failure> {
     let groups: Vec<GroupBoundaries> = get_json(&task.boundaries, context)?;
-    let batches = ShardBatches::load(&task.values, context)?;
+    let batches = ShardBatches::load_ranked(&task.values, &task.deciles, context)?;
     let mut in_boundary = vec![false; CELLS];
     let mut found = Vec::new();
     for_each_group(&batches, &task.deciles, |group| {

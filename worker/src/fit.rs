@@ -38,6 +38,7 @@ pub fn run(task: &FitTask, context: &TaskContext) -> Result<Fits, Failure> {
         spend: fit_spend(&spend, task.minor_per_major, &threads),
         holdout,
         score: task.score.clone(),
+        sampled_from: task.sampled_from,
     })
 }
 

@@ -13,6 +13,7 @@ mod merge;
 mod model;
 mod moves;
 mod populations;
+mod processors;
 mod prune;
 mod ranking;
 mod score;
@@ -30,6 +31,7 @@ use tokio::runtime::Handle;
 
 pub use absorb::{check_mapping, quarantine_schema};
 pub use populations::check_populations;
+pub use processors::Processors;
 pub use prune::rules_out;
 
 /// What a task may use of the machine that it runs on. None of it changes what the task answers.
@@ -43,14 +45,18 @@ pub struct TaskContext {
     pub runtime: Handle,
     /// Threads that one task may use.
     pub threads: usize,
+    /// Computing takes turns on these.
+    pub processors: Arc<Processors>,
     /// Grows with each request to a store: a task that gets on makes some.
     pub progress: Arc<AtomicU64>,
 }
 
 impl TaskContext {
-    /// Waits for a request to the store. Tasks run on threads of their own, outside the runtime.
+    /// Waits for a request to the store, while another task computes. Tasks run on threads of their
+    /// own, outside the runtime.
     pub(crate) fn wait<T>(&self, request: impl Future<Output = T>) -> T {
         self.progress.fetch_add(1, Ordering::Relaxed);
+        let _away = self.processors.leave();
         self.runtime.block_on(request)
     }
 }
@@ -61,6 +67,7 @@ impl TaskContext {
 /// When the task fails, or an earlier attempt left another answer.
 pub fn run(task: &Task, context: &TaskContext) -> Result<TaskOutput, Failure> {
     let id = task.id().map_err(|error| Failure::bug(error.to_string()))?;
+    let _turn = context.processors.enter();
     let output = answer(task, context)?;
     context.wait(record::settle(&context.store, &id, output))
 }

@@ -1,7 +1,7 @@
 //! The values of one shard: its accounts, scores and long-form sums, and the columns that the
 //! published tables show of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -12,7 +12,7 @@ use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::money::minor_per_major;
 use tenfold_core::refresh::task::{DecileSpec, RankedValue, ShardValues, ValueSpec};
-use tenfold_store::part::{get_ipc, get_parquet};
+use tenfold_store::part::{get_columns, get_ipc};
 
 use crate::TaskContext;
 use crate::arrays::{arrow_bug, column, int64};
@@ -30,7 +30,31 @@ pub struct ShardBatches {
 impl ShardBatches {
     /// Reads the parts of a shard.
     pub fn load(values: &ShardValues, context: &TaskContext) -> Result<Self, Failure> {
-        let accounts = context.wait(get_parquet(&context.store, &values.accounts))?;
+        Self::load_columns(values, &|_| true, context)
+    }
+
+    /// Reads the parts of a shard, with what deciles rank of its accounts.
+    pub fn load_ranked(
+        values: &ShardValues,
+        deciles: &[DecileSpec],
+        context: &TaskContext,
+    ) -> Result<Self, Failure> {
+        let plain = deciles.iter().filter(|decile| decile.by.is_none());
+        let totals = plain.flat_map(|decile| {
+            let suffixes = decile.lookbacks.iter();
+            suffixes.map(|suffix| decile.total_column(suffix))
+        });
+        let totals: BTreeSet<String> = totals.collect();
+        let wanted = |name: &str| name == "customer" || totals.contains(name);
+        Self::load_columns(values, &wanted, context)
+    }
+
+    fn load_columns(
+        values: &ShardValues,
+        wanted: &(dyn Fn(&str) -> bool + Sync),
+        context: &TaskContext,
+    ) -> Result<Self, Failure> {
+        let accounts = context.wait(get_columns(&context.store, &values.accounts, wanted))?;
         let scores = match &values.scores {
             Some(part) => Some(context.wait(get_ipc(&context.store, part))?),
             None => None,

@@ -20,16 +20,23 @@ pub fn get(at: At, global: &Global, machine: &Machine) -> Result<(), Stopped> {
         ));
     };
     let mut rows = Vec::new();
+    let sampling = fits.sampling_share().sqrt();
     for fit in &fits.transactions {
-        rows.extend(transaction_rows(fit));
+        rows.extend(transaction_rows(fit, sampling));
     }
-    rows.extend(spend_rows(&fits.spend));
+    rows.extend(spend_rows(&fits.spend, sampling));
+    let headers = ["model", "parameter", "estimate", "std_error", "of_sampling"];
+    // Who fits on everybody is not shown a column of zeros.
+    let shown = if fits.sampled_from.is_some() { 5 } else { 4 };
+    rows.iter_mut()
+        .for_each(|row: &mut Vec<String>| row.truncate(shown));
     let table = TextTable {
-        headers: ["model", "parameter", "estimate", "std_error"]
-            .map(str::to_owned)
-            .to_vec(),
+        headers: headers[..shown]
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect(),
         rows,
-        right_aligned: vec![false, false, true, true],
+        right_aligned: [false, false, true, true, true][..shown].to_vec(),
     };
     describe(&fits);
     Ok(print(global.output, &table, &fits)?)
@@ -37,6 +44,13 @@ pub fn get(at: At, global: &Global, machine: &Machine) -> Result<(), Stopped> {
 
 fn describe(fits: &Fits) {
     let unit = word(&fits.unit);
+    if let (Some(all), Some(fit)) = (fits.sampled_from, fits.transactions.first()) {
+        say!(
+            "fitted on {} of {all} customers, a sample by hash; `of_sampling` is the standard error of \
+             what a fit on all of them would give",
+            fit.customers
+        );
+    }
     for (place, fit) in fits.transactions.iter().enumerate() {
         let scores = if place == 0 { ", which scores" } else { "" };
         say!(
@@ -92,20 +106,25 @@ fn word(value: &impl serde::Serialize) -> String {
     }
 }
 
-fn transaction_rows(fit: &TransactionFit) -> Vec<Vec<String>> {
+fn transaction_rows(fit: &TransactionFit, sampling: f64) -> Vec<Vec<String>> {
     let parameters = fields(&fit.parameters);
     let errors = fit.standard_errors.as_ref().map(fields).unwrap_or_default();
-    rows(&model(fit.requested, fit.used), &parameters, &errors)
+    rows(
+        &model(fit.requested, fit.used),
+        &parameters,
+        &errors,
+        sampling,
+    )
 }
 
-fn spend_rows(fit: &SpendFit) -> Vec<Vec<String>> {
+fn spend_rows(fit: &SpendFit, sampling: f64) -> Vec<Vec<String>> {
     let parameters = fields(&fit.parameters);
     let errors = fit.standard_errors.as_ref().map(fields).unwrap_or_default();
     let model = match parameters.get("model") {
         Some(Value::String(model)) => model.clone(),
         _ => "spend".to_owned(),
     };
-    rows(&model, &parameters, &errors)
+    rows(&model, &parameters, &errors, sampling)
 }
 
 fn fields(parameters: &impl serde::Serialize) -> Map<String, Value> {
@@ -119,18 +138,21 @@ fn rows(
     model: &str,
     parameters: &Map<String, Value>,
     errors: &Map<String, Value>,
+    sampling: f64,
 ) -> Vec<Vec<String>> {
-    let figure = |value: Option<&Value>| match value.and_then(Value::as_f64) {
+    let shown = |figure: Option<f64>| match figure {
         Some(figure) => format!("{figure:.6}"),
         None => "-".to_owned(),
     };
+    let figure = |value: Option<&Value>| value.and_then(Value::as_f64);
     let named = parameters.iter().filter(|(_, value)| value.is_number());
     let row = |(name, value): (&String, &Value)| {
         vec![
             model.to_owned(),
             name.clone(),
-            figure(Some(value)),
-            figure(errors.get(name)),
+            shown(figure(Some(value))),
+            shown(figure(errors.get(name))),
+            shown(figure(errors.get(name)).map(|error| error * sampling)),
         ]
     };
     named.map(row).collect()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tenfold_coordinator::run::{RunRecord, RunStatus};
 use tenfold_core::refresh::counts::Counts;
 use tenfold_core::snapshot::MergeSummary;
-use tenfold_worker::TaskContext;
+use tenfold_worker::{Processors, TaskContext};
 
 use super::{Stopped, print, refresh_of};
 use crate::args::{AsOf, Global};
@@ -24,6 +24,7 @@ pub fn executor(opened: &Opened, machine: &Machine) -> Pool {
             inputs: opened.inputs.clone(),
             runtime: machine.runtime.handle().clone(),
             threads: 1,
+            processors: Arc::new(Processors::new(machine.threads)),
             progress: Arc::default(),
         },
         threads: machine.threads,

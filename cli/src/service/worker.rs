@@ -16,8 +16,8 @@ use tenfold_core::failure::Failure;
 use tenfold_proto::{WorkRequest, WorkResponse, failure};
 use tenfold_store::locations::Locations;
 use tenfold_store::object::Store;
-use tenfold_worker::TaskContext;
 use tenfold_worker::link::{CoordinatorApi, OnThreads, Seen, Settings, Worker};
+use tenfold_worker::{Processors, TaskContext};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tonic::{Code, Request};
@@ -106,6 +106,7 @@ pub fn worker(
             inputs: Arc::new(Locations::default()),
             runtime: Handle::current(),
             threads: 1,
+            processors: Arc::new(Processors::new(share.threads)),
             progress: Arc::default(),
         },
         threads: share.threads,

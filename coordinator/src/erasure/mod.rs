@@ -97,11 +97,12 @@ pub async fn begin(
         let honoured = erasures(known.as_ref());
         let list = list.with(honoured + 1, &new);
         let (rows, bytes) = (list.people.len() as u64, json(&list)?);
-        let put = put_part(kept, SuppressionList::FOLDER, "json", rows, bytes);
+        let list = put_part(kept, SuppressionList::FOLDER, "json", rows, bytes).await?;
+        kept.secure(vec![list.path.clone()]).await?;
         let event = Event::ErasureBegan {
             suppression: Suppression {
                 erasures: honoured + 1,
-                list: put.await?,
+                list,
             },
             erasing: Erasing {
                 people: new.len() as u64,

@@ -429,8 +429,11 @@ fn an_error_of_a_run_ends_the_merge() {
     let bad = vec![Ok(ranked(9, 3)), Err("lost")];
     let mut merged = merge_runs(vec![good.into_iter(), bad.into_iter()]);
     assert_eq!(merged.next(), Some(Ok(ranked(9, 1))));
-    assert_eq!(merged.next(), Some(Ok(ranked(9, 3))));
-    assert_eq!(merged.next(), Some(Err("lost")));
+    assert_eq!(
+        merged.next(),
+        Some(Err("lost")),
+        "in place of the row before it"
+    );
     assert_eq!(merged.next(), None);
     assert_eq!(merged.next(), None);
 

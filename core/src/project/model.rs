@@ -191,7 +191,18 @@ pub struct Clv {
     pub refunds: Refunds,
     /// What is kept back each night to compare predictions with.
     pub holdout: Holdout,
+    /// Customers that the models are fitted on, at least: with twice as many or more, a sample.
+    #[serde(default = "fit_customers")]
+    pub fit_customers: u64,
 }
+
+/// Earlier versions wrote none.
+fn fit_customers() -> u64 {
+    FIT_CUSTOMERS
+}
+
+/// Customers to fit on, unless declared. `docs/performance.md` has what the sample costs in accuracy.
+pub const FIT_CUSTOMERS: u64 = 250_000;
 
 impl Clv {
     /// Days in one [`Clv::unit`].

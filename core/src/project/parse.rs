@@ -277,6 +277,7 @@ fn resolve_clv(clv: written::Clv) -> Clv {
         margin: clv.margin,
         refunds: clv.refunds,
         holdout: clv.holdout,
+        fit_customers: clv.fit_customers,
     }
 }
 

@@ -172,7 +172,7 @@ fn every_default_is_spelled_out() {
     assert_eq!(
         read(LEAST).canonical_json(),
         concat!(
-            r#"{"clv":{"discount":{"annual":0.1},"holdout":{"months":3},"horizons":[12],"margin":1.0,"#,
+            r#"{"clv":{"discount":{"annual":0.1},"fit_customers":250000,"holdout":{"months":3},"horizons":[12],"margin":1.0,"#,
             r#""models":["pareto_nbd"],"month":{"days":30.4375},"refunds":"net","source":"s","#,
             r#""unit":"week","value":"revenue"},"#,
             r#""customer":{"namespace":"customer_id","type":"string"},"#,

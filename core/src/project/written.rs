@@ -195,6 +195,14 @@ pub(super) struct Clv {
     /// What is kept back each night to compare predictions with.
     #[serde(default)]
     pub holdout: Holdout,
+    /// Customers that the models are fitted on, at least: with twice as many or more, a sample of them by hash. All are scored.
+    #[serde(default = "default_fit_customers")]
+    #[schemars(range(min = 1000))]
+    pub fit_customers: u64,
+}
+
+fn default_fit_customers() -> u64 {
+    super::model::FIT_CUSTOMERS
 }
 
 fn default_models() -> Vec<ClvModel> {

@@ -152,8 +152,10 @@ fn window(as_of: Day, lookback: Lookback, kind: project::Window) -> Window {
 /// The task that fits the models, when CLV is declared and there is a customer with a purchase.
 pub fn fit_task(plan: &Plan, merged: &[MergeOutput]) -> Option<Task> {
     let clv = plan.project.clv.as_ref()?;
+    let buyers = merged.iter().map(|output| output.buyers).sum();
+    let sample = sample(buyers, clv.fit_customers, merged.len());
     let keys = |part: fn(&MergeOutput) -> &Option<PartRef>| -> Vec<PartRef> {
-        merged
+        merged[..sample]
             .iter()
             .filter_map(|output| part(output).clone())
             .collect()
@@ -169,7 +171,15 @@ pub fn fit_task(plan: &Plan, merged: &[MergeOutput]) -> Option<Task> {
         holdout_keys: keys(|output| &output.holdout_keys),
         holdout_days,
         score: score_spec(clv),
+        sampled_from: (sample < merged.len()).then_some(buyers),
     }))
+}
+
+/// How many of the shards the models are fitted on. Shards are prefixes of the customers' hashes: the
+/// first half, quarter or eighth of them is a sample that depends on nothing but the customers.
+fn sample(buyers: u64, wanted: u64, shards: usize) -> usize {
+    let halvings = (buyers / wanted.max(1)).max(1).ilog2();
+    (shards >> halvings).max(1).min(shards)
 }
 
 fn model(declared: ClvModel) -> clv::TransactionModel {

@@ -1,7 +1,7 @@
 //! Spreads events over the shards: one segment per shard in each part of pieces.
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::compute::interleave_record_batch;
+use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{Int32Type, Int64Type, SchemaRef};
 use tenfold_core::failure::Failure;
 use tenfold_core::hash::{hash_text, shard_of};
@@ -72,28 +72,29 @@ impl<'a> Spreader<'a> {
 
     fn write(&mut self) -> Result<(), Failure> {
         let held = std::mem::take(&mut self.held);
-        let batches: Vec<&RecordBatch> = held.iter().collect();
         let shards = std::mem::take(&mut self.held_shards);
         let (order, starts) = by_shard(&shards, self.shards);
+        let held = concat_batches(&self.schema, &held).map_err(arrow_bug)?;
+        let order = UInt32Array::from(order);
+        let spread = take_record_batch(&held, &order).map_err(arrow_bug)?;
+        drop(held);
         let mut bytes = Vec::with_capacity(self.held_bytes + self.held_bytes / 8);
         let mut segments = Vec::new();
         for shard in 0..self.shards {
-            let rows = &order[starts[shard as usize]..starts[shard as usize + 1]];
-            if rows.is_empty() {
+            let (start, end) = (starts[shard as usize], starts[shard as usize + 1]);
+            if start == end {
                 continue;
             }
-            let events = interleave_record_batch(&batches, &places(rows, &batches));
             let offset = bytes.len();
-            append_segment(&events.map_err(arrow_bug)?, &mut bytes)?;
+            append_segment(&spread.slice(start, end - start), &mut bytes)?;
             segments.push(Segment {
                 shard,
                 offset: offset as u64,
                 bytes: (bytes.len() - offset) as u64,
-                rows: rows.len() as u64,
+                rows: (end - start) as u64,
                 checksum: xxh3_64(&bytes[offset..]),
             });
         }
-        drop(held);
         self.held_bytes = 0;
         let written = put_part(
             &self.context.store,
@@ -106,20 +107,6 @@ impl<'a> Spreader<'a> {
         self.written.push(Pieces { part, segments });
         Ok(())
     }
-}
-
-/// Where rows, ascending, lie in batches: the batch and the row in it.
-fn places(rows: &[u32], batches: &[&RecordBatch]) -> Vec<(usize, usize)> {
-    let (mut batch, mut first) = (0, 0);
-    let place = |row: &u32| {
-        let row = *row as usize;
-        while row >= first + batches[batch].num_rows() {
-            first += batches[batch].num_rows();
-            batch += 1;
-        }
-        (batch, row - first)
-    };
-    rows.iter().map(place).collect()
 }
 
 /// The order of rows by shard, stable, and where each shard starts in it.

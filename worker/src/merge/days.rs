@@ -30,13 +30,13 @@ impl Sums {
         self.valid.push(sum.is_some());
     }
 
-    /// The sum of each group of rows; groups are never empty.
-    fn of_groups(&self, groups: &[&[u32]], measure: &str) -> Result<Self, Failure> {
+    /// The sum of each group of rows.
+    fn of_groups(&self, groups: &Groups, measure: &str) -> Result<Self, Failure> {
         let mut sums = Self {
             values: Vec::with_capacity(groups.len()),
             valid: Vec::with_capacity(groups.len()),
         };
-        for group in groups {
+        for group in groups.iter() {
             sums.push(match group {
                 [row] => self.get(*row as usize),
                 rows => fitting(
@@ -169,14 +169,11 @@ impl Days {
 
     /// Sorts the rows by (customer, day, dimensions) and adds up those that agree in these.
     fn added_up(self) -> Result<Self, Failure> {
-        let order = self.order();
-        let groups: Vec<&[u32]> = order
-            .chunk_by(|a, b| self.same(*a as usize, *b as usize))
-            .collect();
+        let groups = self.groups();
         let firsts = || groups.iter().map(|group| group[0] as usize);
-        let latest = |group: &&[u32]| group.iter().map(|row| self.time[*row as usize]).max();
+        let latest = |group: &[u32]| group.iter().map(|row| self.time[*row as usize]).max();
         let sum = |values: &[i64]| -> Vec<i64> {
-            let sum = |group: &&[u32]| group.iter().map(|row| values[*row as usize]).sum();
+            let sum = |group: &[u32]| group.iter().map(|row| values[*row as usize]).sum();
             groups.iter().map(sum).collect()
         };
         let mut measures = Vec::with_capacity(self.measures.len());
@@ -200,8 +197,8 @@ impl Days {
         })
     }
 
-    /// The rows in order of (customer, day, dimensions).
-    fn order(&self) -> Vec<u32> {
+    /// The rows in order of (customer, day, dimensions), by what they agree in.
+    fn groups(&self) -> Groups {
         let key = |row: usize| {
             // Signed numbers keep their order when the sign bit is flipped.
             let customer = u128::from(self.customer[row] as u64 ^ (1 << 63));
@@ -212,23 +209,47 @@ impl Days {
         // Rows of the state are sorted already: this sort finds such runs and only merges them.
         keys.sort();
         let mut order: Vec<u32> = keys.iter().map(|key| *key as u32).collect();
-        if !self.dimensions.is_empty() {
-            let key = |row: u32| (self.customer[row as usize], self.day[row as usize]);
-            for group in order.chunk_by_mut(|a, b| key(*a) == key(*b)) {
-                group.sort_by_key(|row| self.dimension_codes(*row as usize));
+        let mut starts = Vec::with_capacity(order.len() + 1);
+        let mut place = 0;
+        for of_day in keys.chunk_by(|a, b| a >> 32 == b >> 32) {
+            let end = place + of_day.len();
+            starts.push(place as u32);
+            if !self.dimensions.is_empty() {
+                let rows = &mut order[place..end];
+                rows.sort_by_key(|row| self.dimension_codes(*row as usize));
+                let next = (place + 1..end).zip(rows.windows(2));
+                let new = next.filter(|(_, pair)| {
+                    self.dimension_codes(pair[0] as usize) != self.dimension_codes(pair[1] as usize)
+                });
+                starts.extend(new.map(|(place, _)| place as u32));
             }
+            place = end;
         }
-        order
+        starts.push(place as u32);
+        Groups { order, starts }
     }
 
     fn dimension_codes(&self, row: usize) -> Vec<u32> {
         self.dimensions.iter().map(|codes| codes[row]).collect()
     }
+}
 
-    fn same(&self, a: usize, b: usize) -> bool {
-        self.customer[a] == self.customer[b]
-            && self.day[a] == self.day[b]
-            && self.dimensions.iter().all(|codes| codes[a] == codes[b])
+/// Rows in order, and where those begin that are added up.
+struct Groups {
+    order: Vec<u32>,
+    /// One more than there are groups.
+    starts: Vec<u32>,
+}
+
+impl Groups {
+    fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// The rows of each group; none is empty.
+    fn iter(&self) -> impl Iterator<Item = &[u32]> {
+        let bounds = self.starts.windows(2);
+        bounds.map(|bounds| &self.order[bounds[0] as usize..bounds[1] as usize])
     }
 }
 

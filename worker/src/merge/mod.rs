@@ -335,6 +335,7 @@ fn finish(
     count(task, &night, reach.forward, &mut output);
     let Night {
         mut arrived,
+        mut after,
         withdrawn,
         ..
     } = night;
@@ -359,6 +360,10 @@ fn finish(
             }
         } else if pieces.is_empty() && !task.withdrawn.contains_key(name) {
             let runs = task.previous.runs(name).to_vec();
+            state.days.insert(name.clone(), runs);
+        } else if task.previous.runs(name).is_empty() {
+            let all = after.remove(name).unwrap_or_default();
+            let runs = runs::first_days(source, &all, codes, context, reach)?;
             state.days.insert(name.clone(), runs);
         } else {
             let value = value(task, source);

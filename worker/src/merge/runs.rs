@@ -97,6 +97,18 @@ pub fn add_months(pieces: &[RecordBatch], months: &mut Months) -> Result<(), Fai
     Ok(())
 }
 
+/// The first run of days: there is nothing before them.
+pub fn first_days(
+    source: &MergeSource,
+    days: &Days,
+    codes: &CustomerCodes,
+    context: &TaskContext,
+    reach: &mut MergeReach,
+) -> Result<Vec<StateRun>, Failure> {
+    let run = write_days(source, days, codes, context, reach)?;
+    Ok(run.into_iter().collect())
+}
+
 /// The runs of days, with one more for new events.
 pub fn append_days(
     task: &MergeTask,

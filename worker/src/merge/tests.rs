@@ -21,7 +21,7 @@ use tenfold_store::part::{WORK, append_segment, get_parquet, put_part};
 use tokio::runtime::Runtime;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::TaskContext;
+use crate::{Processors, TaskContext};
 
 /// A stream of numbers that is the same every time (splitmix64).
 struct Draw(u64);
@@ -69,6 +69,7 @@ impl Shard {
             inputs: Arc::new(Locations::default()),
             runtime: runtime.handle().clone(),
             threads: 1,
+            processors: Arc::new(Processors::new(1)),
             progress: Arc::new(AtomicU64::new(0)),
         };
         Self {

@@ -26,6 +26,9 @@ pub struct FitTask {
     pub holdout_days: Option<u32>,
     /// How predictions will be made.
     pub score: ScoreSpec,
+    /// Customers with a purchase, where the keys are those of a sample of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampled_from: Option<u64>,
 }
 
 /// The fitted models of a snapshot.
@@ -41,6 +44,26 @@ pub struct Fits {
     pub holdout: Vec<HoldoutRecord>,
     /// How predictions were made with them.
     pub score: ScoreSpec,
+    /// Customers with a purchase, where the models were fitted on a sample of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampled_from: Option<u64>,
+}
+
+impl Fits {
+    /// The share of the variance of an estimate that a fit on all customers would not have: one minus
+    /// the share of customers that were fitted on. Zero without a sample.
+    ///
+    /// An estimate from a sample of `n` of `N` differs from that of all `N` by a variance of
+    /// `V/n - V/N` (Cochran 1977, section 2.6: the finite population correction), where `V/n` is the
+    /// square of the standard error.
+    pub fn sampling_share(&self) -> f64 {
+        match (self.sampled_from, self.transactions.first()) {
+            (Some(all), Some(fit)) if all > fit.customers => {
+                1.0 - fit.customers as f64 / all as f64
+            }
+            _ => 0.0,
+        }
+    }
 }
 
 /// The holdout check of one model.

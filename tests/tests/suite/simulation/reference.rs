@@ -16,7 +16,7 @@ use tenfold_core::project;
 use tenfold_core::refresh::task::{Task, TaskOutput};
 use tenfold_store::locations::Locations;
 use tenfold_store::object::Store;
-use tenfold_worker::TaskContext;
+use tenfold_worker::{Processors, TaskContext};
 
 const PROJECT: &str = "
 project: shop
@@ -89,6 +89,7 @@ impl Reference {
             inputs: self.inputs.clone(),
             runtime: computing.handle().clone(),
             threads: 1,
+            processors: Arc::new(Processors::new(1)),
             progress: Arc::default(),
         };
         let answer = answers.entry(id).or_insert_with(|| {

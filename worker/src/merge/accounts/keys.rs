@@ -1,6 +1,5 @@
 //! The unique keys that the models are fitted on, as they follow from accounts.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, UInt32Array, UInt64Array};
@@ -70,23 +69,32 @@ pub fn write_holdout(
     from: Day,
     context: &TaskContext,
 ) -> Result<Option<PartRef>, Failure> {
-    let mut by_key: BTreeMap<Key, (u64, u64)> = BTreeMap::new();
+    let mut counted: Vec<(Key, (u64, u64))> = Vec::with_capacity(accounts.rows.len());
     for row in &accounts.rows {
         if let (Some(first), Some(last)) = (row.first, row.held_last) {
             let key = ages(row.held_days, first, last, from);
-            let (customers, purchases) = by_key.entry(key).or_default();
-            *customers += 1;
-            *purchases += (row.purchase_days - row.held_days).unsigned_abs();
+            let purchases = (row.purchase_days - row.held_days).unsigned_abs();
+            counted.push((key, (1, purchases)));
         }
     }
+    counted.sort_unstable_by_key(|(key, _)| *key);
+    counted.dedup_by(|(key, counts), (kept, sums)| {
+        let same = key == kept;
+        if same {
+            *sums = (sums.0 + counts.0, sums.1 + counts.1);
+        }
+        same
+    });
+    let keys = || counted.iter().map(|(key, _)| key);
+    let counts = || counted.iter().map(|(_, counts)| counts);
     write(
         context,
         vec![
-            ("x", u32s(by_key.keys().map(|key| key.0))),
-            ("t_x", u32s(by_key.keys().map(|key| key.1))),
-            ("age", u32s(by_key.keys().map(|key| key.2))),
-            ("customers", u64s(by_key.values().map(|counts| counts.0))),
-            ("purchases", u64s(by_key.values().map(|counts| counts.1))),
+            ("x", u32s(keys().map(|key| key.0))),
+            ("t_x", u32s(keys().map(|key| key.1))),
+            ("age", u32s(keys().map(|key| key.2))),
+            ("customers", u64s(counts().map(|counts| counts.0))),
+            ("purchases", u64s(counts().map(|counts| counts.1))),
         ],
     )
 }
