@@ -16,6 +16,7 @@ use crate::service::client::Remote;
 use crate::service::coordinator::Listen;
 use crate::service::http::HttpListen;
 use crate::service::notify::Notify;
+use crate::service::sql::{Serve, SqlListen};
 
 use crate::terminal::View;
 pub use examine::{AuditVerb, Examined};
@@ -124,6 +125,8 @@ pub enum Command {
     Coordinator(Listen),
     /// Run tasks of a coordinator
     Worker(WorkerProcess),
+    /// Answer SQL over HTTP, read only
+    Serve(Serve),
     /// Run a coordinator and workers in one process
     Up {
         /// Workers
@@ -131,6 +134,8 @@ pub enum Command {
         workers: u32,
         #[command(flatten)]
         listen: Listen,
+        #[command(flatten)]
+        sql: SqlListen,
     },
     /// Ask a coordinator for a refresh
     Submit(Submit),
@@ -185,6 +190,9 @@ pub enum Command {
         query: String,
         #[command(flatten)]
         at: At,
+        /// Stop the query after so long, such as 90s, 30m or 2h
+        #[arg(long, value_name = "TIME", value_parser = seconds)]
+        timeout: Option<u64>,
     },
 }
 
@@ -749,6 +757,8 @@ pub enum Config {
 pub enum FileSection {
     /// For `tenfold coordinator` and `tenfold up`
     Coordinator,
+    /// For `tenfold serve` and `tenfold up`
+    Serve,
     /// For `tenfold worker`
     Worker,
 }

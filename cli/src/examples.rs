@@ -29,6 +29,12 @@ const EXAMPLES: &[(&str, &str)] = &[
          tenfold sql \"SELECT * FROM customer_value\" --at 3 -o parquet",
     ),
     (
+        "serve",
+        "tenfold serve -p shop\n\
+         tenfold serve --store s3://bucket/shop --sql-listen 0.0.0.0:7401 --tls-cert cert.pem \
+         --tls-key key.pem --tokens tokens.txt",
+    ),
+    (
         "coordinator",
         "tenfold coordinator -p shop\n\
          tenfold coordinator -p shop --listen 0.0.0.0:7400 --tls-cert cert.pem --tls-key key.pem \

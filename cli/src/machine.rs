@@ -55,7 +55,7 @@ pub fn available_memory() -> Option<u64> {
 }
 
 /// Reads an amount of memory such as `512MiB`, `4GiB` or a number of bytes.
-fn parse_bytes(text: &str) -> Result<u64, Failure> {
+pub fn parse_bytes(text: &str) -> Result<u64, Failure> {
     let units = [
         ("GiB", 1 << 30),
         ("MiB", 1 << 20),

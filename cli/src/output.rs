@@ -4,7 +4,6 @@
 //! always be piped into another program. A reader that closes the pipe early (`| head`) ends the
 //! output quietly.
 
-mod datum;
 mod render;
 /// A count with its noun.
 pub fn many(count: u64, what: &str) -> String {
@@ -29,8 +28,9 @@ use serde::Serialize;
 use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tenfold_core::project::near::did_you_mean;
 
-use self::datum::Datum;
-use self::render::{csv_cell, json, precise, short, yaml};
+use tenfold_query::rows::{Datum, csv_cell, csv_datum, each_row, json, keys, precise, record};
+
+use self::render::{short, yaml};
 use crate::terminal::view;
 
 /// How rows and records are written.
@@ -340,7 +340,7 @@ fn csv_rows(out: &mut dyn Write, schema: &Schema, batches: &[RecordBatch]) -> io
         writeln!(out, "{}", headers.join(","))?;
     }
     each_row(batches, |row| {
-        let cells: Vec<_> = row.iter().map(render::csv_datum).collect();
+        let cells: Vec<_> = row.iter().map(csv_datum).collect();
         writeln!(out, "{}", cells.join(","))
     })
 }
@@ -369,48 +369,6 @@ fn parquet_file(
         writer.into_inner()
     };
     out.write_all(&encode().map_err(io::Error::other)?)
-}
-
-/// Rows converted at one time.
-const CONVERTED: usize = 4096;
-
-fn each_row(
-    batches: &[RecordBatch],
-    mut take: impl FnMut(Vec<Datum>) -> io::Result<()>,
-) -> io::Result<()> {
-    for batch in batches {
-        for start in (0..batch.num_rows()).step_by(CONVERTED) {
-            let slice = batch.slice(start, CONVERTED.min(batch.num_rows() - start));
-            let columns: Result<Vec<_>, _> = slice.columns().iter().map(datum::column).collect();
-            let mut columns: Vec<_> = columns
-                .map_err(io::Error::other)?
-                .into_iter()
-                .map(Vec::into_iter)
-                .collect();
-            for _ in 0..slice.num_rows() {
-                take(columns.iter_mut().filter_map(Iterator::next).collect())?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The columns' names as keys of an object: a name that comes again gets its number.
-fn keys(schema: &Schema) -> Vec<String> {
-    let mut keys: Vec<String> = Vec::new();
-    for field in schema.fields() {
-        let name = field.name();
-        let again = (2..).map(|number| format!("{name}_{number}"));
-        let free = std::iter::once(name.clone())
-            .chain(again)
-            .find(|key| !keys.contains(key));
-        keys.extend(free);
-    }
-    keys
-}
-
-fn record(keys: &[String], row: Vec<Datum>) -> Datum {
-    Datum::Record(keys.iter().cloned().zip(row).collect())
 }
 
 /// A reader that has seen enough closes the pipe: that ends the output and is no error.

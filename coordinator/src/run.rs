@@ -82,12 +82,22 @@ pub async fn keep(store: &Store, record: &RunRecord) -> Result<(), Failure> {
 /// # Errors
 /// When the store does not answer or the record cannot be understood.
 pub async fn newest(store: &Store) -> Result<Option<RunRecord>, Failure> {
-    let Some(last) = store.list(RUNS).await?.pop() else {
-        return Ok(None);
-    };
-    let path = store.relative(&last.location);
-    let bytes = store.get(&path).await?;
-    format::read(&bytes, RunRecord::FORMAT, &path).map(Some)
+    Ok(recent(store, 1).await?.pop())
+}
+
+/// The records of the latest runs, so many at most, the newest first.
+///
+/// # Errors
+/// When the store does not answer or a record cannot be understood.
+pub async fn recent(store: &Store, most: usize) -> Result<Vec<RunRecord>, Failure> {
+    let listed = store.list(RUNS).await?;
+    let mut records = Vec::new();
+    for object in listed.iter().rev().take(most) {
+        let path = store.relative(&object.location);
+        let bytes = store.get(&path).await?;
+        records.push(format::read(&bytes, RunRecord::FORMAT, &path)?);
+    }
+    Ok(records)
 }
 
 #[cfg(test)]

@@ -9,12 +9,19 @@
 
 mod calls;
 mod changes;
+mod deadline;
 mod error;
 mod history;
+mod parameters;
 mod pool;
+mod prepared;
+pub mod rows;
 mod session;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use deadline::within;
+pub use parameters::{Parameter, Parameters};
+pub use prepared::Prepared;
 pub use session::{Answer, Session, SessionOptions};

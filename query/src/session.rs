@@ -7,6 +7,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::common::TableReference;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -21,7 +22,9 @@ use tenfold_store::object::Store;
 
 use crate::calls::Calls;
 use crate::history::History;
+use crate::parameters::Parameters;
 use crate::pool::SharedPool;
+use crate::prepared::Prepared;
 use crate::{error, table};
 
 /// Names under which the tables of a snapshot stand: `customer_value` is short for
@@ -38,21 +41,23 @@ const OPENED_AT_ONCE: usize = 8;
 /// What a session may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionOptions {
-    /// Bytes that queries may hold together; sorts, aggregations and joins that need more spill
-    /// to the temporary directory where they can, and fail where they cannot. Below 64 MiB even
-    /// a spilling sort may find too little.
+    /// Bytes that a query may hold; sorts, aggregations and joins that need more spill to the
+    /// temporary directory where they can, and fail where they cannot. Below 64 MiB even a
+    /// spilling sort may find too little.
     pub memory_bytes: usize,
     /// Partitions that a query is cut into, at least 1.
     pub threads: usize,
 }
 
-/// The tables of one snapshot, ready for queries. Cloning is cheap and shares the memory budget.
+/// The tables of one snapshot, ready for queries. Cloning is cheap.
 #[derive(Clone)]
 pub struct Session {
     context: SessionContext,
     objects: ObjectStoreUrl,
     tables: Arc<[String]>,
+    schemas: Arc<BTreeMap<String, SchemaRef>>,
     history: Option<History>,
+    memory_bytes: usize,
 }
 
 /// The rows that a query gives, computed as they are asked for. Dropping it ends the query.
@@ -75,12 +80,17 @@ impl Session {
         let objects = ObjectStoreUrl::parse(OBJECTS).map_err(|e| error::failure(&e, &[]))?;
         context.register_object_store(objects.as_ref(), store.objects().clone());
         let state = context.state();
-        let providers: Vec<_> = futures::stream::iter(tables)
+        let opening = tables.iter();
+        let opening: Vec<_> = opening
             .map(|(name, entry)| table::open(&state, store, &objects, name, entry))
+            .collect();
+        let providers: Vec<_> = futures::stream::iter(opening)
             .buffered(OPENED_AT_ONCE)
             .try_collect()
             .await?;
+        let mut schemas = BTreeMap::new();
         for (name, provider) in tables.keys().zip(providers) {
+            schemas.insert(name.clone(), provider.schema());
             context
                 .register_table(TableReference::bare(name.as_str()), provider)
                 .map_err(|error| error::failure(&error, &[]))?;
@@ -89,7 +99,9 @@ impl Session {
             context,
             objects,
             tables: tables.keys().cloned().collect(),
+            schemas: Arc::new(schemas),
             history: None,
+            memory_bytes: options.memory_bytes,
         })
     }
 
@@ -98,6 +110,11 @@ impl Session {
     pub fn with_history(mut self, store: &Store, number: u64) -> Self {
         self.history = Some(History::new(store, number));
         self
+    }
+
+    /// The columns of a table.
+    pub fn schema(&self, table: &str) -> Option<SchemaRef> {
+        self.schemas.get(table).cloned()
     }
 
     #[cfg(test)]
@@ -112,10 +129,22 @@ impl Session {
     /// [`Failure::config`] for a query that is wrong or not a query, with the name that was
     /// probably meant; otherwise by what failed. Errors in the data come with [`Answer::next`].
     pub async fn sql(&self, text: &str) -> Result<Answer, Failure> {
+        let prepared = self.prepare(text, &Parameters::default()).await?;
+        prepared.run().await
+    }
+
+    /// Plans one query with its parameters.
+    ///
+    /// # Errors
+    /// As [`Session::sql`]; also when its parameters and the values for them do not match.
+    pub async fn prepare(&self, text: &str, parameters: &Parameters) -> Result<Prepared, Failure> {
         let fail = |error| error::failure(&error, &self.tables);
-        let statement = the_statement(parsed(text).map_err(fail)?)?;
+        let mut statement = the_statement(parsed(text).map_err(fail)?)?;
         only_queries(&statement)?;
-        let plan = self.plan(statement).await?;
+        parameters.bind(&mut statement)?;
+        let text = statement.to_string();
+        let context = self.own_context().map_err(fail)?;
+        let (plan, history) = self.plan(statement, &context).await?;
         // The statement's kind gives the better message; this looks at everything inside it.
         let read_only = SQLOptions::new()
             .with_allow_ddl(false)
@@ -124,42 +153,53 @@ impl Session {
         read_only
             .verify_plan(&plan)
             .map_err(|_| refused("a part of this"))?;
-        let frame = self
-            .context
-            .execute_logical_plan(plan)
-            .await
-            .map_err(fail)?;
-        let batches = frame.execute_stream().await.map_err(fail)?;
-        Ok(Answer {
-            batches,
+        Ok(Prepared {
+            context,
+            plan,
+            text,
+            history,
             tables: self.tables.clone(),
         })
     }
-}
 
-impl Session {
-    /// Plans a statement; opens the tables that it asks for by table functions.
-    async fn plan(&self, statement: Statement) -> Result<LogicalPlan, Failure> {
+    /// A context for one query: with memory of its own, so that no query takes another one's.
+    fn own_context(&self) -> datafusion::error::Result<SessionContext> {
+        let runtime = RuntimeEnvBuilder::from_runtime_env(&self.context.runtime_env())
+            .with_memory_pool(Arc::new(SharedPool::new(self.memory_bytes)))
+            .build_arc()?;
+        let state = SessionStateBuilder::new_from_existing(self.context.state())
+            .with_runtime_env(runtime)
+            .build();
+        Ok(SessionContext::new_with_state(state))
+    }
+
+    /// Plans a statement; opens the tables that it asks for by table functions, and says whether it
+    /// did.
+    async fn plan(
+        &self,
+        statement: Statement,
+        context: &SessionContext,
+    ) -> Result<(LogicalPlan, bool), Failure> {
         let fail = |error| error::failure(&error, &self.tables);
         let Some(history) = &self.history else {
-            let state = self.context.state();
-            return state.statement_to_plan(statement).await.map_err(fail);
+            let plan = context.state().statement_to_plan(statement).await;
+            return Ok((plan.map_err(fail)?, false));
         };
-        // A context of its own: the functions know the tables of one query.
-        let context = SessionContext::new_with_state(self.context.state());
         let calls = Calls::default();
-        calls.register(&context);
+        calls.register(context);
         let state = context.state();
+        let mut asked = false;
         loop {
             match (
                 state.statement_to_plan(statement.clone()).await,
                 calls.asked(),
             ) {
-                (Ok(plan), _) => return Ok(plan),
+                (Ok(plan), _) => return Ok((plan, asked)),
                 (Err(_), Some(call)) => {
                     let call = call?;
-                    let table = history.open(&call, &self.context, &self.objects).await?;
+                    let table = history.open(&call, context, &self.objects).await?;
                     calls.open(call, table);
+                    asked = true;
                 }
                 (Err(error), None) => return Err(fail(error)),
             }
@@ -168,6 +208,10 @@ impl Session {
 }
 
 impl Answer {
+    pub(crate) fn new(batches: SendableRecordBatchStream, tables: Arc<[String]>) -> Self {
+        Self { batches, tables }
+    }
+
     /// Columns of every batch.
     pub fn schema(&self) -> SchemaRef {
         self.batches.schema()
@@ -207,9 +251,7 @@ fn context(options: SessionOptions) -> datafusion::error::Result<SessionContext>
     // What each sort of each thread sets aside at its beginning: small, so that a query may have many.
     let share = options.memory_bytes / options.threads.max(1) / 16;
     execution.sort_spill_reservation_bytes = execution.sort_spill_reservation_bytes.min(share);
-    let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(SharedPool::new(options.memory_bytes)))
-        .build_arc()?;
+    let runtime = RuntimeEnvBuilder::new().build_arc()?;
     Ok(SessionContext::new_with_config_rt(config, runtime))
 }
 

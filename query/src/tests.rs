@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod changes;
+mod parameters;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Int32Type, Int64Type};
 use arrow::util::pretty::pretty_format_batches;
 use object_store::ObjectStoreExt;
-use tenfold_core::failure::FailureClass;
+use tenfold_core::failure::{Failure, FailureClass};
 use tenfold_core::snapshot::{TableEntry, TableFile};
 use tenfold_store::delta::{CommitStamp, TableSpec, commit_exact};
 use tenfold_store::object::Store;

@@ -56,7 +56,14 @@ fn view(place: &Place, show_origin: bool, global: &Global) -> Result<(), Failure
     // Without a context its settings come from the environment or are defaults.
     let context = context.unwrap_or_else(|| Section::Context("-".to_owned()));
     let mut shown = Vec::new();
-    for section in [Section::Top, context, Section::Coordinator, Section::Worker] {
+    let sections = [
+        Section::Top,
+        context,
+        Section::Coordinator,
+        Section::Serve,
+        Section::Worker,
+    ];
+    for section in sections {
         for arg in section.settings(&commands) {
             let key = arg.get_long().unwrap_or_default();
             // What holds everywhere is shown once, unless a section says otherwise.
@@ -153,6 +160,7 @@ fn set(
 ) -> Result<(), Failure> {
     let path: Vec<&str> = match (section, context) {
         (Some(FileSection::Coordinator), _) => vec!["coordinator"],
+        (Some(FileSection::Serve), _) => vec!["serve"],
         (Some(FileSection::Worker), _) => vec!["worker"],
         (None, Some(context)) => vec![CONTEXTS, context],
         (None, None) => Vec::new(),

@@ -24,6 +24,8 @@ mod sql;
 mod token;
 mod verify;
 
+use std::time::Duration;
+
 use serde::Serialize;
 use tenfold_core::failure::{Failure, FailureClass};
 use tenfold_core::project::{Retention, json_schema_text, schedule_json_schema_text};
@@ -111,9 +113,12 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
                 service::worker::run(name, &worker.remote, &worker.http, &global, &machine)?;
             }
         },
-        Command::Up { workers, listen } => {
-            service::up::run(workers as usize, &listen, &global, &machine)?;
-        }
+        Command::Serve(serve) => service::sql::run(&serve, &global, &machine)?,
+        Command::Up {
+            workers,
+            listen,
+            sql,
+        } => service::up::run(workers as usize, &listen, &sql, &global, &machine)?,
         Command::Submit(submit) => remote::submit(&submit, &global, &machine)?,
         Command::Run(verb) => remote::run(&verb, &global, &machine)?,
         Command::Schedule(verb) => remote::schedule(&verb, &global, &machine)?,
@@ -142,7 +147,10 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
         Command::Explain { code } => explain::run(&code)?,
         Command::Completion { shell } => shell::completion(shell)?,
         Command::Man { folder } => shell::man(folder.as_deref())?,
-        Command::Sql { query, at } => sql::run(&query, at, &global, &machine)?,
+        Command::Sql { query, at, timeout } => {
+            let limit = timeout.map(Duration::from_secs);
+            sql::run(&query, at, limit, &global, &machine)?;
+        }
     }
     Ok(())
 }

@@ -20,6 +20,8 @@ pub enum Section {
     Top,
     /// `[coordinator]`: for `tenfold coordinator` and `tenfold up`.
     Coordinator,
+    /// `[serve]`: for `tenfold serve` and `tenfold up`.
+    Serve,
     /// `[worker]`: for `tenfold worker`.
     Worker,
     /// `[contexts.NAME]`: for the commands of operators.
@@ -32,6 +34,7 @@ impl Section {
         match self {
             Self::Top => "-".to_owned(),
             Self::Coordinator => "coordinator".to_owned(),
+            Self::Serve => "serve".to_owned(),
             Self::Worker => "worker".to_owned(),
             Self::Context(name) => format!("{CONTEXTS}.{name}"),
         }
@@ -42,6 +45,7 @@ impl Section {
         let command = match self {
             Self::Top => Some(commands),
             Self::Coordinator => commands.find_subcommand("coordinator"),
+            Self::Serve => commands.find_subcommand("serve"),
             Self::Worker => commands.find_subcommand("worker"),
             Self::Context(_) => commands
                 .find_subcommand("run")
@@ -195,12 +199,16 @@ impl Reading<'_> {
                     let held = self.section(&Section::Coordinator, table)?;
                     settings.sections.insert(Section::Coordinator, held);
                 }
+                ("serve", Some(table)) => {
+                    let held = self.section(&Section::Serve, table)?;
+                    settings.sections.insert(Section::Serve, held);
+                }
                 ("worker", Some(table)) => {
                     let held = self.section(&Section::Worker, table)?;
                     settings.sections.insert(Section::Worker, held);
                 }
                 _ => {
-                    let others = [CURRENT, CONTEXTS, "coordinator", "worker"];
+                    let others = [CURRENT, CONTEXTS, "coordinator", "serve", "worker"];
                     let set = self.setting(&Section::Top, root, key, item, &others)?;
                     let top = settings.sections.entry(Section::Top).or_default();
                     top.insert(key.to_owned(), set);

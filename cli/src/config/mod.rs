@@ -104,7 +104,9 @@ impl Settings {
     /// The sections that a command listens to, the first one first.
     fn sections(&self, path: &[&str], context: Option<&str>) -> Result<Vec<Section>, Failure> {
         Ok(match path {
-            ["coordinator" | "up", ..] => vec![Section::Coordinator, Section::Top],
+            ["coordinator"] => vec![Section::Coordinator, Section::Top],
+            ["up"] => vec![Section::Coordinator, Section::Serve, Section::Top],
+            ["serve"] => vec![Section::Serve, Section::Top],
             ["worker"] => vec![Section::Worker, Section::Top],
             // It looks at what the coordinator of this file needs, and asks as an operator.
             ["doctor"] => {

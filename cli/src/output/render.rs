@@ -1,35 +1,10 @@
-//! The text of a value in each format.
+//! The text of a value for people, and in YAML.
 
-use super::datum::Datum;
+use tenfold_query::rows::{Datum, json, plain, quoted};
 
 /// A value for people: floating-point numbers with six digits that matter after the point.
 pub(super) fn short(value: &Datum) -> String {
     plain(value, short_float)
-}
-
-/// A value for people, with all its digits.
-pub(super) fn precise(value: &Datum) -> String {
-    plain(value, |number| format!("{number:?}"))
-}
-
-fn plain(value: &Datum, float: fn(f64) -> String) -> String {
-    match value {
-        Datum::Null => "-".to_owned(),
-        Datum::Bool(value) => value.to_string(),
-        Datum::Exact(text) | Datum::Text(text) => text.clone(),
-        Datum::Float(number) => float(*number),
-        Datum::List(items) => {
-            let items: Vec<_> = items.iter().map(|item| plain(item, float)).collect();
-            format!("[{}]", items.join(", "))
-        }
-        Datum::Record(entries) => {
-            let entry = |(key, value): &(String, Datum)| format!("{key}: {}", plain(value, float));
-            format!(
-                "{{{}}}",
-                entries.iter().map(entry).collect::<Vec<_>>().join(", ")
-            )
-        }
-    }
 }
 
 /// Six decimal places from 1 upwards and six significant digits below, without zeros at the end;
@@ -60,50 +35,6 @@ fn without_zeros(digits: &str) -> &str {
         true => digits.trim_end_matches('0').trim_end_matches('.'),
         false => digits,
     }
-}
-
-/// A value as one line of JSON. Numbers that JSON does not have (NaN, infinity) are null.
-pub(super) fn json(value: &Datum) -> String {
-    match value {
-        Datum::Null => "null".to_owned(),
-        Datum::Bool(value) => value.to_string(),
-        Datum::Exact(text) => text.clone(),
-        Datum::Float(number) if number.is_finite() => format!("{number:?}"),
-        Datum::Float(_) => "null".to_owned(),
-        Datum::Text(text) => quoted(text),
-        Datum::List(items) => {
-            format!("[{}]", items.iter().map(json).collect::<Vec<_>>().join(","))
-        }
-        Datum::Record(entries) => {
-            let entry = |(key, value): &(String, Datum)| format!("{}:{}", quoted(key), json(value));
-            format!(
-                "{{{}}}",
-                entries.iter().map(entry).collect::<Vec<_>>().join(",")
-            )
-        }
-    }
-}
-
-/// A text in double quotes, as JSON and YAML both read it.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            // Line separators and marks of byte order are legal in JSON and trouble in YAML.
-            '\u{2028}' | '\u{2029}' | '\u{feff}' => {
-                quoted.push_str(&format!("\\u{:04x}", u32::from(c)));
-            }
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 /// A value as a YAML document in block style.
@@ -180,23 +111,5 @@ fn yaml_text(text: &str) -> String {
     match starts && text.chars().all(safe) && !text.ends_with(' ') && !word {
         true => text.to_owned(),
         false => quoted(text),
-    }
-}
-
-/// A value as a cell of CSV: lists and maps are JSON.
-pub(super) fn csv_datum(value: &Datum) -> String {
-    match value {
-        Datum::Null => String::new(),
-        Datum::Text(text) => csv_cell(text),
-        Datum::List(_) | Datum::Record(_) => csv_cell(&json(value)),
-        scalar => precise(scalar),
-    }
-}
-
-/// A text as a cell of CSV. The empty text is quoted, since nothing at all is NULL.
-pub(super) fn csv_cell(text: &str) -> String {
-    match text.is_empty() || text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
     }
 }

@@ -15,7 +15,7 @@ use tenfold_coordinator::metrics::{metrics, standby_metrics};
 use tenfold_coordinator::nearby::InDirectory;
 use tenfold_coordinator::notify::Notifier;
 use tenfold_coordinator::seams::System;
-use tenfold_coordinator::serve::{Audit, Listening, check_exposure, serve};
+use tenfold_coordinator::serve::{Audit, HTTP_2, Listening, serve};
 use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tenfold_core::lease::Rules;
 use tenfold_store::object::Store;
@@ -26,7 +26,7 @@ use tonic_health::pb::health_client::HealthClient;
 use ulid::Ulid;
 
 use super::client::Remote;
-use super::credentials::Credentials;
+use super::credentials::{Credentials, Identity};
 use super::http::{HttpListen, Probe};
 use super::notify::Notify;
 use super::signals::{stop_requested, stopped};
@@ -44,37 +44,12 @@ pub struct Listen {
     /// Address as workers and a standby reach it; the one it listens on when left out
     #[arg(long, env = "TENFOLD_ADVERTISE", value_name = "URL")]
     pub advertise: Option<String>,
-    /// Certificate, PEM
-    #[arg(
-        long,
-        env = "TENFOLD_TLS_CERT",
-        value_name = "FILE",
-        requires = "tls_key"
-    )]
-    pub tls_cert: Option<PathBuf>,
-    /// Key of the certificate, PEM
-    #[arg(
-        long,
-        env = "TENFOLD_TLS_KEY",
-        value_name = "FILE",
-        requires = "tls_cert"
-    )]
-    pub tls_key: Option<PathBuf>,
-    /// Authority whose client certificates are believed, PEM
-    #[arg(
-        long,
-        env = "TENFOLD_CLIENT_CA",
-        value_name = "FILE",
-        requires = "tls_cert"
-    )]
-    pub client_ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub identity: Identity,
     /// Authority of the other coordinators' certificates, for a standby; that of the clients when
     /// left out
     #[arg(long, env = "TENFOLD_CA", value_name = "FILE")]
     pub ca: Option<PathBuf>,
-    /// File of tokens: lines of name, role and SHA-256
-    #[arg(long, env = "TENFOLD_TOKENS", value_name = "FILE")]
-    pub tokens: Option<PathBuf>,
     #[command(flatten)]
     pub http: HttpListen,
     #[command(flatten)]
@@ -206,8 +181,7 @@ impl Coordinator {
     /// # Errors
     /// When it may not listen so, or its files cannot be read.
     pub fn new(listen: &Listen, global: &Global, store: Store) -> Result<Self, Failure> {
-        let authenticates = listen.tokens.is_some() || listen.client_ca.is_some();
-        check_exposure(listen.listen, listen.tls_cert.is_some(), authenticates)?;
+        listen.identity.check(listen.listen)?;
         let nearby = match &listen.state {
             Some(directory) => Some(Arc::new(InDirectory::open(directory)?) as Arc<dyn Nearby>),
             None => None,
@@ -218,7 +192,7 @@ impl Coordinator {
             global: global.clone(),
             notifier: listen.notify.notifier(store.location())?,
             store,
-            credentials: Credentials::load(listen)?,
+            credentials: Credentials::load(&listen.identity, HTTP_2)?,
             office: watch::Sender::new(Office::Vacant),
             identity: format!(
                 "coordinator-{}",
@@ -295,7 +269,7 @@ impl Coordinator {
     }
 
     fn own_address(&self, bound: SocketAddr) -> String {
-        let scheme = match self.listen.tls_cert {
+        let scheme = match self.listen.identity.tls_cert {
             Some(_) => "https",
             None => "http",
         };
@@ -361,7 +335,11 @@ impl Coordinator {
     async fn answers(&self, address: &str) -> bool {
         let remote = Remote {
             addresses: vec![address.to_owned()],
-            ca: self.listen.ca.clone().or(self.listen.client_ca.clone()),
+            ca: self
+                .listen
+                .ca
+                .clone()
+                .or(self.listen.identity.client_ca.clone()),
             ..Remote::default()
         };
         let Some(channel) = remote

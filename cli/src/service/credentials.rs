@@ -1,23 +1,69 @@
-//! Certificates and tokens of a coordinator: read when it begins, and again when their files
+//! Certificates and tokens of a process that answers others: read when it begins, and again when their files
 //! change, so that they are renewed without a restart.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use clap::Args;
 use tenfold_coordinator::serve::access::Access;
-use tenfold_coordinator::serve::{Tls, TlsAcceptor};
+use tenfold_coordinator::serve::{Tls, TlsAcceptor, check_exposure};
 use tenfold_core::failure::Failure;
 use tokio::sync::watch;
 
 use super::client::read;
-use super::coordinator::Listen;
 
 /// How often the files are read.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Certificates and tokens of a coordinator.
+/// How a process shows who it is, and knows who asks.
+#[derive(Debug, Clone, Args)]
+pub struct Identity {
+    /// Certificate, PEM
+    #[arg(
+        long,
+        env = "TENFOLD_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    pub tls_cert: Option<PathBuf>,
+    /// Key of the certificate, PEM
+    #[arg(
+        long,
+        env = "TENFOLD_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    pub tls_key: Option<PathBuf>,
+    /// Authority whose client certificates are believed, PEM
+    #[arg(
+        long,
+        env = "TENFOLD_CLIENT_CA",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    pub client_ca: Option<PathBuf>,
+    /// File of tokens: lines of name, role and SHA-256
+    #[arg(long, env = "TENFOLD_TOKENS", value_name = "FILE")]
+    pub tokens: Option<PathBuf>,
+}
+
+impl Identity {
+    /// Refuses an address that others reach without TLS and a way to know them.
+    ///
+    /// # Errors
+    /// When either is missing.
+    pub fn check(&self, address: SocketAddr) -> Result<(), Failure> {
+        let authenticates = self.tokens.is_some() || self.client_ca.is_some();
+        check_exposure(address, self.tls_cert.is_some(), authenticates)
+    }
+}
+
+/// Certificates and tokens of a process.
 pub struct Credentials {
-    listen: Listen,
+    identity: Identity,
+    protocol: &'static str,
     contents: Mutex<Contents>,
     access: watch::Sender<Arc<Access>>,
     tls: Option<watch::Sender<TlsAcceptor>>,
@@ -31,18 +77,20 @@ struct Contents {
 }
 
 impl Credentials {
-    /// Reads the files that the command line names.
+    /// Reads the files that the command line names, for a server that speaks a protocol.
     ///
     /// # Errors
     /// When one cannot be read or used.
-    pub fn load(listen: &Listen) -> Result<Self, Failure> {
-        let contents = read_files(listen)?;
-        let tls = contents.tls.as_ref().map(Tls::acceptor).transpose()?;
+    pub fn load(identity: &Identity, protocol: &'static str) -> Result<Self, Failure> {
+        let contents = read_files(identity)?;
+        let tls = contents.tls.as_ref().map(|tls| tls.acceptor(protocol));
+        let tls = tls.transpose()?;
         Ok(Self {
-            access: watch::Sender::new(access(listen, &contents)?),
+            access: watch::Sender::new(access(identity, &contents)?),
             tls: tls.map(watch::Sender::new),
             contents: Mutex::new(contents),
-            listen: listen.clone(),
+            identity: identity.clone(),
+            protocol,
         })
     }
 
@@ -79,14 +127,14 @@ impl Credentials {
 
     /// Reads the files again; true when they changed.
     fn refresh(&self) -> Result<bool, Failure> {
-        let contents = read_files(&self.listen)?;
+        let contents = read_files(&self.identity)?;
         let mut before = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
         if *before == contents {
             return Ok(false);
         }
-        let access = access(&self.listen, &contents)?;
+        let access = access(&self.identity, &contents)?;
         if let (Some(sender), Some(tls)) = (&self.tls, &contents.tls) {
-            sender.send_replace(tls.acceptor()?);
+            sender.send_replace(tls.acceptor(self.protocol)?);
         }
         self.access.send_replace(access);
         *before = contents;
@@ -94,28 +142,28 @@ impl Credentials {
     }
 }
 
-fn read_files(listen: &Listen) -> Result<Contents, Failure> {
-    let tls = match (&listen.tls_cert, &listen.tls_key) {
+fn read_files(identity: &Identity) -> Result<Contents, Failure> {
+    let tls = match (&identity.tls_cert, &identity.tls_key) {
         (Some(certificate), Some(key)) => Some(Tls {
             certificate: read(certificate)?,
             key: read(key)?,
-            client_ca: listen.client_ca.as_deref().map(read).transpose()?,
+            client_ca: identity.client_ca.as_deref().map(read).transpose()?,
         }),
         _ => None,
     };
     Ok(Contents {
         tls,
-        tokens: listen.tokens.as_deref().map(read).transpose()?,
+        tokens: identity.tokens.as_deref().map(read).transpose()?,
     })
 }
 
-fn access(listen: &Listen, contents: &Contents) -> Result<Arc<Access>, Failure> {
-    let access = match (&listen.tokens, &contents.tokens) {
+fn access(identity: &Identity, contents: &Contents) -> Result<Arc<Access>, Failure> {
+    let access = match (&identity.tokens, &contents.tokens) {
         (Some(file), Some(text)) => {
             let text = String::from_utf8_lossy(text);
             Access::from_tokens(&text, &file.display().to_string())?
         }
-        _ if listen.client_ca.is_some() => Access::default(),
+        _ if identity.client_ca.is_some() => Access::default(),
         _ => Access::open(),
     };
     Ok(Arc::new(access))

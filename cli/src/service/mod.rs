@@ -6,5 +6,6 @@ pub mod credentials;
 pub mod http;
 pub mod notify;
 pub mod signals;
+pub mod sql;
 pub mod up;
 pub mod worker;

@@ -1,4 +1,4 @@
-//! `tenfold up`: a coordinator and workers in one process, for a laptop.
+//! `tenfold up`: a coordinator, workers and answers to SQL in one process, for a laptop.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::coordinator::{Coordinator, Listen, Office};
 use super::signals::stop_requested;
+use super::sql::{self, SqlListen};
 use super::worker::{Share, worker};
 use crate::args::Global;
 use crate::machine::Machine;
@@ -21,13 +22,16 @@ use crate::project;
 pub fn run(
     workers: usize,
     listen: &Listen,
+    sql: &SqlListen,
     global: &Global,
     machine: &Machine,
 ) -> Result<(), Failure> {
     let store = project::open_store(global)?;
+    // Queries, where they are answered, have as much as a worker.
+    let parts = workers + usize::from(sql.sql_listen.is_some());
     let share = Share {
         threads: (machine.threads / workers).max(1),
-        memory: machine.memory / workers as u64,
+        memory: machine.memory / parts as u64,
     };
     machine.runtime.block_on(async {
         let drain = stop_requested()?;
@@ -49,7 +53,19 @@ pub fn run(
             drained.send_replace(true);
             worked.map(|_| ())
         };
-        futures::future::try_join(serving, working)
+        let answering = async {
+            let Some(address) = sql.sql_listen else {
+                return Ok(());
+            };
+            let share = sql::Share {
+                threads: share.threads,
+                memory: share.memory,
+            };
+            let identity = &listen.identity;
+            sql.answer(address, identity, store.clone(), &share, drain.clone())
+                .await
+        };
+        futures::future::try_join3(serving, working, answering)
             .await
             .map(|_| ())
     })

@@ -36,6 +36,7 @@ mod restated;
 mod schedules;
 mod security;
 mod shared_ids;
+mod serving;
 mod snapshots;
 mod state;
 mod support;

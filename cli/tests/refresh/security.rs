@@ -19,7 +19,7 @@ fn shop() -> Project {
 }
 
 /// Makes the certificates of `docs/security.md` in a folder; false where there is no openssl.
-fn certificates(folder: &Path) -> bool {
+pub fn certificates(folder: &Path) -> bool {
     let openssl = Command::new("openssl").arg("version").output();
     if openssl.is_err() {
         eprintln!("skipped: there is no openssl");
@@ -45,7 +45,7 @@ fn certificates(folder: &Path) -> bool {
 }
 
 /// A token that the binary made, with its line in the project's `tokens.txt`.
-fn token(project: &Project, name: &str, role: &str) -> String {
+pub fn token(project: &Project, name: &str, role: &str) -> String {
     let file = project.path("tokens.txt");
     let file = file.to_str().unwrap();
     let made = project.tenfold(&["token", "new", name, "--role", role, "--file", file]);

@@ -13,7 +13,7 @@ use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tenfold_proto::status;
 use tokio::sync::watch;
 use tonic::body::Body;
-use tonic::codegen::http::{Request, Response};
+use tonic::codegen::http::{HeaderMap, Request, Response};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
@@ -253,17 +253,37 @@ impl Access {
             Needs::Nothing => return Ok(anybody()),
             Needs::Look(role) | Needs::Change(role) => role,
         };
-        let known = self.who(request)?;
-        match known {
-            Some((name, role)) if role.may(needed) => Ok(Caller { name }),
-            Some((name, role)) => Err(Refused::forbidden(method, name, role, needed)),
-            None if self.open => Ok(anybody()),
-            None => Err(Refused::unauthenticated(method)),
+        let peer = request.extensions().get::<Peer>();
+        let (name, _) = self.admit(method, needed, request.headers(), peer)?;
+        Ok(Caller { name })
+    }
+
+    /// Name and role of whoever asks for something that needs a role; on an open server everybody
+    /// has every role.
+    ///
+    /// # Errors
+    /// When nobody known asks, or the role does not suffice.
+    pub fn admit(
+        &self,
+        what: &str,
+        needed: Role,
+        headers: &HeaderMap,
+        peer: Option<&Peer>,
+    ) -> Result<(String, Role), Refused> {
+        match self.who(headers, peer)? {
+            Some((name, role)) if role.may(needed) => Ok((name, role)),
+            Some((name, role)) => Err(Refused::forbidden(what, name, role, needed)),
+            None if self.open => Ok((anybody().name, Role::Admin)),
+            None => Err(Refused::unauthenticated(what)),
         }
     }
 
-    fn who(&self, request: &Request<Body>) -> Result<Option<(String, Role)>, Refused> {
-        if let Some(header) = request.headers().get("authorization") {
+    fn who(
+        &self,
+        headers: &HeaderMap,
+        peer: Option<&Peer>,
+    ) -> Result<Option<(String, Role)>, Refused> {
+        if let Some(header) = headers.get("authorization") {
             let token = header
                 .to_str()
                 .ok()
@@ -275,7 +295,6 @@ impl Access {
                 None => Err(Refused::bad_token()),
             };
         }
-        let peer = request.extensions().get::<Peer>();
         Ok(peer.and_then(|peer| peer.identity.clone()))
     }
 }
@@ -312,29 +331,31 @@ pub(super) fn role_of(certificate: &CertificateDer<'_>) -> Option<(String, Role)
 }
 
 /// Why a call is refused.
-struct Refused {
+pub struct Refused {
     by: String,
-    status: Box<Status>,
+    code: Code,
+    /// In words.
+    pub failure: Box<Failure>,
 }
 
 impl Refused {
     fn unknown(method: &str) -> Self {
         let failure = Failure::config(format!("there is no method {method}"));
-        Self::new(String::new(), Code::Unimplemented, &failure)
+        Self::new(String::new(), Code::Unimplemented, failure)
     }
 
     fn unauthenticated(method: &str) -> Self {
         let failure = Failure::config(format!("{method} needs a token or a client certificate"))
             .code(ErrorCode::Unauthenticated)
             .remedy("set TENFOLD_TOKEN, or give --token-file or --client-cert");
-        Self::new(String::new(), Code::Unauthenticated, &failure)
+        Self::new(String::new(), Code::Unauthenticated, failure)
     }
 
     fn bad_token() -> Self {
         let failure = Failure::config("the token is not known to this coordinator")
             .code(ErrorCode::Unauthenticated)
             .remedy("check TENFOLD_TOKEN; `tenfold token new` makes a new one");
-        Self::new(String::new(), Code::Unauthenticated, &failure)
+        Self::new(String::new(), Code::Unauthenticated, failure)
     }
 
     fn forbidden(method: &str, name: String, role: Role, needed: Role) -> Self {
@@ -345,7 +366,7 @@ impl Refused {
         ))
         .code(ErrorCode::Forbidden)
         .remedy("ask an administrator for a token of that role");
-        Self::new(name, Code::PermissionDenied, &failure)
+        Self::new(name, Code::PermissionDenied, failure)
     }
 
     fn busy(by: String) -> Self {
@@ -355,13 +376,14 @@ impl Refused {
         )
         .code(ErrorCode::Busy)
         .remedy("try again in a moment; end watches that nobody looks at");
-        Self::new(by, Code::ResourceExhausted, &failure)
+        Self::new(by, Code::ResourceExhausted, failure)
     }
 
-    fn new(by: String, code: Code, failure: &Failure) -> Self {
+    fn new(by: String, code: Code, failure: Failure) -> Self {
         Self {
             by,
-            status: Box::new(status(code, failure)),
+            code,
+            failure: Box::new(failure),
         }
     }
 }
@@ -397,10 +419,10 @@ impl AccessLayer {
         let call = RefusedCall {
             caller: refused.by,
             method: method.to_owned(),
-            code: refused.status.code() as i32,
+            code: refused.code as i32,
         };
         self.audit.refused(call, from).await;
-        refused.status.into_http()
+        status(refused.code, &refused.failure).into_http()
     }
 }
 

@@ -26,16 +26,16 @@ use crate::cluster::lock;
 const CONNECTIONS: usize = 1024;
 /// Connections of one address at a time.
 const CONNECTIONS_PER_ADDRESS: usize = 128;
-/// A connection has so long to agree on TLS, and as long again to begin HTTP/2.
+/// A connection has so long to agree on TLS, and as long again to begin HTTP.
 const GREETING: Duration = Duration::from_secs(10);
-/// Bytes that begin every HTTP/2 connection.
+/// Bytes that begin every HTTP/2 connection; a request of HTTP/1 has more.
 const PREFACE: usize = 24;
 /// Pause after the machine had no room for one more connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone)]
-pub(super) struct Peer {
+pub struct Peer {
     /// The address that it comes from.
     pub address: SocketAddr,
     /// Name and role by a client certificate that the server's client authority signed.
@@ -43,10 +43,10 @@ pub(super) struct Peer {
 }
 
 /// A connection that has its place.
-pub(super) struct Connection {
+pub struct Connection {
     io: Io,
     peer: Peer,
-    /// When it is given up, until it has sent what HTTP/2 begins with.
+    /// When it is given up, until it has sent what HTTP begins with.
     greeting: Option<(Pin<Box<Sleep>>, usize)>,
     _place: Place,
 }
@@ -57,7 +57,7 @@ enum Io {
 }
 
 /// Connections as they come, without end. One that finds no place is closed at once.
-pub(super) fn incoming(
+pub fn incoming(
     listener: TcpListener,
     tls: Option<watch::Receiver<TlsAcceptor>>,
 ) -> impl Stream<Item = io::Result<Connection>> {
@@ -179,11 +179,18 @@ impl Drop for Place {
     }
 }
 
+impl Connection {
+    /// Who is at the other end.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+}
+
 impl Connected for Connection {
     type ConnectInfo = Peer;
 
     fn connect_info(&self) -> Peer {
-        self.peer.clone()
+        self.peer().clone()
     }
 }
 

@@ -23,9 +23,14 @@ use tonic::transport::Server;
 use crate::cluster::{Cluster, OperatorService};
 use access::{Access, AccessLayer};
 pub use audit::{Audit, records};
-use incoming::incoming;
+pub use incoming::{Connection, Peer, incoming};
 pub use tls::Tls;
 use worker_link::LinkService;
+
+/// What connections of gRPC speak.
+pub const HTTP_2: &str = "h2";
+/// What other connections speak.
+pub const HTTP_1: &str = "http/1.1";
 
 /// A call may take so long; streams and waiting workers end earlier or send meanwhile.
 const TIMEOUT: Duration = Duration::from_secs(30);

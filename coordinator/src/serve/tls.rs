@@ -23,12 +23,12 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Accepts connections with these certificates. A client without a certificate is let in: its
-    /// calls need a token then.
+    /// Accepts connections with these certificates, which speak one protocol, such as `h2`. A client
+    /// without a certificate is let in: its calls need a token then.
     ///
     /// # Errors
     /// When the certificates cannot be used.
-    pub fn acceptor(&self) -> Result<TlsAcceptor, Failure> {
+    pub fn acceptor(&self, protocol: &str) -> Result<TlsAcceptor, Failure> {
         let chain = certificates(&self.certificate, "--tls-cert")?;
         let key = PrivateKeyDer::from_pem_slice(&self.key)
             .map_err(|error| unusable("--tls-key", error))?;
@@ -42,7 +42,7 @@ impl Tls {
         let mut config = config
             .with_single_cert(chain, key)
             .map_err(|error| unusable("--tls-cert and --tls-key", error))?;
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 }

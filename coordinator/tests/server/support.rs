@@ -15,7 +15,7 @@ use tenfold_coordinator::cluster::{Cluster, OpenProject, Projects, Settings};
 use tenfold_coordinator::listing::Understanding;
 use tenfold_coordinator::seams::System;
 use tenfold_coordinator::serve::access::{Access, Role};
-use tenfold_coordinator::serve::{Audit, Listening, Tls, serve};
+use tenfold_coordinator::serve::{Audit, HTTP_2, Listening, Tls, serve};
 use tenfold_core::failure::Failure;
 use tenfold_core::lease::Rules;
 use tenfold_store::object::Store;
@@ -96,7 +96,7 @@ impl Served {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let access = watch::Sender::new(Arc::new(access));
-        let tls = tls.map(|tls| watch::Sender::new(tls.acceptor().unwrap()));
+        let tls = tls.map(|tls| watch::Sender::new(tls.acceptor(HTTP_2).unwrap()));
         let listening = Listening {
             listener,
             tls: tls.as_ref().map(watch::Sender::subscribe),

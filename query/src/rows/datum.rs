@@ -12,7 +12,7 @@ use serde::ser::Serialize;
 
 /// A value as all formats see it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Datum {
+pub enum Datum {
     /// No value.
     Null,
     /// True or false.
@@ -31,7 +31,10 @@ pub(super) enum Datum {
 
 impl Datum {
     /// The value that a serialisable one is, with its fields in order.
-    pub(super) fn of(value: &impl Serialize) -> serde_json::Result<Self> {
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn of(value: &impl Serialize) -> serde_json::Result<Self> {
         serde_json::from_str(&serde_json::to_string(value)?)
     }
 }
@@ -112,7 +115,7 @@ fn maps(array: &ArrayRef) -> Result<Vec<Datum>, ArrowError> {
         let entries = array.value(row);
         let keys = column(entries.column(0))?
             .iter()
-            .map(super::precise)
+            .map(super::text::precise)
             .collect::<Vec<_>>();
         let values = column(entries.column(1))?;
         Ok(Datum::Record(keys.into_iter().zip(values).collect()))

@@ -1,0 +1,136 @@
+//! `tenfold serve`, and the same inside `tenfold up`: SQL over HTTP.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use clap::{Args, value_parser};
+use tenfold_coordinator::serve::{HTTP_1, Listening};
+use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
+use tenfold_serve::{Limits, serve};
+use tenfold_store::object::Store;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::credentials::{Credentials, Identity};
+use super::signals::{stop_requested, stopped};
+use crate::args::Global;
+use crate::machine::{Machine, parse_bytes};
+use crate::project;
+
+/// Where `tenfold serve` answers when it is not told.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7401);
+
+/// How SQL is answered.
+#[derive(Debug, Clone, Args)]
+pub struct SqlListen {
+    /// Address to answer SQL on over HTTP; beyond 127.0.0.1 it needs TLS and authentication.
+    /// `tenfold serve` takes 127.0.0.1:7401 when left out, `tenfold up` answers none then
+    #[arg(long, env = "TENFOLD_SQL_LISTEN", value_name = "ADDRESS")]
+    pub sql_listen: Option<SocketAddr>,
+    /// Seconds that a query may take, until its answer is sent
+    #[arg(long, env = "TENFOLD_SQL_SECONDS", default_value_t = 300, value_parser = value_parser!(u64).range(1..=86_400))]
+    pub sql_seconds: u64,
+    /// Rows that an answer may have
+    #[arg(long, env = "TENFOLD_SQL_ROWS", default_value_t = 1_000_000)]
+    pub sql_rows: u64,
+    /// Queries that run at a time; each has its part of the memory
+    #[arg(long, env = "TENFOLD_SQL_RUNNING", default_value_t = 4, value_parser = value_parser!(u16).range(1..=1024))]
+    pub sql_running: u16,
+    /// Queries that wait for others to end; more are refused
+    #[arg(long, env = "TENFOLD_SQL_WAITING", default_value_t = 16)]
+    pub sql_waiting: u16,
+    /// Memory for answers that are kept, such as 64MiB
+    #[arg(long, env = "TENFOLD_SQL_KEPT", default_value = "64MiB")]
+    pub sql_kept: String,
+}
+
+/// What `tenfold serve` is told.
+#[derive(Debug, Clone, Args)]
+pub struct Serve {
+    #[command(flatten)]
+    pub sql: SqlListen,
+    #[command(flatten)]
+    pub identity: Identity,
+}
+
+/// Threads and memory for queries.
+pub struct Share {
+    /// Threads.
+    pub threads: usize,
+    /// Memory in bytes.
+    pub memory: u64,
+}
+
+/// Runs until the process is told to stop.
+///
+/// # Errors
+/// When it may not listen so, or the store cannot be used.
+pub fn run(told: &Serve, global: &Global, machine: &Machine) -> Result<(), Failure> {
+    let store = project::open_store(global)?;
+    let share = Share {
+        threads: machine.threads,
+        memory: machine.memory,
+    };
+    machine.runtime.block_on(async {
+        let stop = stop_requested()?;
+        let address = told.sql.sql_listen.unwrap_or(LISTEN);
+        let answering = told
+            .sql
+            .answer(address, &told.identity, store, &share, stop);
+        answering.await
+    })
+}
+
+impl SqlListen {
+    /// Answers SQL until told to stop.
+    ///
+    /// # Errors
+    /// When it may not listen so, or the machine gives no threads.
+    pub async fn answer(
+        &self,
+        address: SocketAddr,
+        identity: &Identity,
+        store: Store,
+        share: &Share,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(), Failure> {
+        identity.check(address)?;
+        let credentials = Credentials::load(identity, HTTP_1)?;
+        let limits = self.limits(share)?;
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            let message = format!("cannot listen on {address}: {error}");
+            Failure::new(FailureClass::Infra, message)
+                .code(ErrorCode::AddressInUse)
+                .remedy("stop what listens there, or give another --sql-listen")
+        })?;
+        let bound = listener.local_addr().unwrap_or(address);
+        let scheme = if identity.tls_cert.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        tracing::info!(address = %format!("{scheme}://{bound}"), "SQL over HTTP");
+        let listening = Listening {
+            listener,
+            tls: credentials.tls(),
+            access: credentials.access(),
+        };
+        tokio::select! {
+            served = serve(store, listening, limits, stopped(stop)) => served,
+            () = credentials.keep_fresh() => Ok(()),
+        }
+    }
+
+    fn limits(&self, share: &Share) -> Result<Limits, Failure> {
+        let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        Ok(Limits {
+            time: Duration::from_secs(self.sql_seconds),
+            rows: self.sql_rows,
+            running: usize::from(self.sql_running),
+            waiting: usize::from(self.sql_waiting),
+            memory_bytes: bytes(share.memory),
+            threads: share.threads,
+            kept_bytes: bytes(parse_bytes(&self.sql_kept)?),
+        })
+    }
+}

@@ -1,0 +1,230 @@
+//! SQL over HTTP as processes: beside refreshes, over TLS, and in one process with a coordinator.
+
+use std::fs;
+use std::process::Stdio;
+
+use reqwest::{Certificate, Client, ClientBuilder, StatusCode};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use crate::processes::Process;
+use crate::security::{certificates, token};
+use crate::support::{Answer, Project, SHOP, binary, csv, sales};
+
+/// It would take years.
+const ENDLESS: &str = "SELECT sum(a.value + b.value) FROM generate_series(1, 100000) a \
+                       CROSS JOIN generate_series(1, 10000000000) b";
+
+fn shop() -> Project {
+    let project = Project::new(SHOP);
+    project.write("sales/1.csv", csv(&sales(1, 300, 150)));
+    project
+}
+
+/// A client of a server that answers SQL.
+struct Asking {
+    runtime: Runtime,
+    client: Client,
+    address: String,
+    token: String,
+}
+
+impl Asking {
+    fn new(process: &mut Process) -> Self {
+        Self::with(process, Client::builder(), "")
+    }
+
+    fn with(process: &mut Process, client: ClientBuilder, token: &str) -> Self {
+        let address = address_in(&process.says("SQL over HTTP"));
+        Self {
+            // The certificate is that of a name.
+            address: address.replace("0.0.0.0", "localhost"),
+            ..Self::at(address, client, token)
+        }
+    }
+
+    fn at(address: String, client: ClientBuilder, token: &str) -> Self {
+        Self {
+            runtime: Runtime::new().unwrap(),
+            client: client.no_proxy().build().unwrap(),
+            address,
+            token: token.to_owned(),
+        }
+    }
+
+    fn sql(&self, body: &Value) -> (StatusCode, Value) {
+        let request = self.client.post(format!("{}/v1/sql", self.address));
+        let request = request
+            .header("content-type", "application/json")
+            .bearer_auth(&self.token)
+            .body(body.to_string());
+        self.runtime.block_on(async {
+            let answer = request.send().await.unwrap();
+            let status = answer.status();
+            let text = answer.text().await.unwrap();
+            (status, serde_json::from_str(&text).unwrap())
+        })
+    }
+}
+
+/// The address in a line of a log.
+fn address_in(line: &str) -> String {
+    let after = line.split("address=").nth(1).unwrap();
+    after.split(' ').next().unwrap().trim().to_owned()
+}
+
+#[test]
+fn each_query_reads_the_newest_snapshot_or_the_one_that_it_names() {
+    let project = shop();
+    project.published("2024-05-01");
+    let mut server = Process::start(project.command(&["serve", "--sql-listen", "127.0.0.1:0"]));
+    let asking = Asking::new(&mut server);
+    let count = |at: Value| {
+        let sql = "SELECT count(*) AS n, sum(revenue_lifetime) AS r FROM customer_value";
+        let (status, answer) = asking.sql(&json!({"sql": sql, "at": at}));
+        assert_eq!(status, 200, "{answer}");
+        (answer["snapshot"]["number"].clone(), answer["rows"].clone())
+    };
+    let first = count(Value::Null);
+    assert_eq!(first.0, 1);
+    let by_hand =
+        project.sql("SELECT count(*) AS n, sum(revenue_lifetime) AS r FROM customer_value");
+    assert_eq!(first.1, Value::Array(by_hand));
+    project.write("sales/2.csv", csv(&sales(2, 300, 150)));
+    project.published("2024-06-01");
+    let second = count(Value::Null);
+    assert_eq!(second.0, 2);
+    assert_ne!(second.1, first.1);
+    assert_eq!(count(json!(1)), first);
+    assert_eq!(count(json!("as-of:2024-05-01")), first);
+    server.signal("-TERM");
+    assert_eq!(server.ends(), Some(0));
+}
+
+#[test]
+fn who_was_erased_is_in_no_answer_that_was_kept() {
+    let project = shop();
+    project.published("2024-05-01");
+    let mut server = Process::start(project.command(&["serve", "--sql-listen", "127.0.0.1:0"]));
+    let asking = Asking::new(&mut server);
+    let sql = "SELECT customer FROM customer_value ORDER BY customer";
+    let customers = || {
+        let (status, answer) = asking.sql(&json!({"sql": sql}));
+        assert_eq!(status, 200, "{answer}");
+        (
+            answer["cached"].clone(),
+            answer["rows"].as_array().unwrap().clone(),
+        )
+    };
+    let before = customers().1;
+    assert_eq!(customers(), (json!(true), before.clone()));
+    let erased = before[1]["customer"].to_string();
+    let erase = project.tenfold(&["erase", "--customer", &erased, "--yes", "--now"]);
+    assert_eq!(erase.code, Some(0), "{}", erase.stderr);
+    let (cached, after) = customers();
+    assert_eq!(cached, false);
+    assert_eq!(after.len(), before.len() - 1);
+    assert!(!after.contains(&before[1]));
+}
+
+#[test]
+fn beyond_this_machine_it_needs_a_certificate_and_knows_who_asks() {
+    let project = shop();
+    project.published("2024-05-01");
+    let refused = project.tenfold(&["serve", "--sql-listen", "0.0.0.0:0"]);
+    refused.refused(&["0.0.0.0:0", "E2403"]);
+    let folder = project.path("certificates");
+    if !certificates(&folder) {
+        return;
+    }
+    let viewer = token(&project, "ada", "viewer");
+    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let tokens = project.path("tokens.txt");
+    let mut server = Process::start(project.command(&[
+        "serve",
+        "--sql-listen",
+        "0.0.0.0:0",
+        "--tls-cert",
+        &file("coordinator.pem"),
+        "--tls-key",
+        &file("coordinator.key"),
+        "--tokens",
+        tokens.to_str().unwrap(),
+    ]));
+    let authority = fs::read(folder.join("ca.pem")).unwrap();
+    let client = Client::builder().add_root_certificate(Certificate::from_pem(&authority).unwrap());
+    let mut asking = Asking::with(&mut server, client, &viewer);
+    assert!(asking.address.starts_with("https://"), "{}", asking.address);
+    let (status, answer) = asking.sql(&json!({"sql": "SELECT 1 AS n"}));
+    assert_eq!(
+        (status.as_u16(), &answer["rows"]),
+        (200, &json!([{"n": 1}]))
+    );
+    asking.token = "tenfold_0".to_owned();
+    let (status, answer) = asking.sql(&json!({"sql": "SELECT 1 AS n"}));
+    assert_eq!((status.as_u16(), &answer["code"]), (401, &json!("E2401")));
+}
+
+#[test]
+fn queries_without_end_keep_no_lease_waiting() {
+    let project = shop();
+    let mut up = Process::start(project.command(&[
+        "up",
+        "--workers",
+        "1",
+        "--listen",
+        "127.0.0.1:0",
+        "--lease-seconds",
+        "2",
+        "--sql-listen",
+        "127.0.0.1:0",
+    ]));
+    // Either may be said first.
+    let (mut sql, mut office) = (None, None);
+    while sql.is_none() || office.is_none() {
+        let line = up.says("address=");
+        if line.contains("SQL over HTTP") {
+            sql = Some(address_in(&line));
+        } else if line.contains("epoch=") {
+            office = Some(address_in(&line));
+        }
+    }
+    let asking = Asking::at(sql.unwrap(), Client::builder(), "");
+    let address = office.unwrap();
+    let ask = |arguments: &[&str]| {
+        let mut command = binary();
+        command.args(arguments).env("TENFOLD_ADDR", &address);
+        Answer::of(command.stdin(Stdio::null()).output().unwrap()).json()
+    };
+    let submit = |as_of| ask(&["submit", "--as-of", as_of, "--wait", "-o", "json"]);
+    assert_eq!(submit("2024-05-01")["state"], "succeeded");
+    // As many as may run, on every thread that they have.
+    for _ in 0..4 {
+        let request = asking.client.post(format!("{}/v1/sql", asking.address));
+        let request = request
+            .header("content-type", "application/json")
+            .body(json!({"sql": ENDLESS}).to_string());
+        asking.runtime.spawn(request.send());
+    }
+    let running = |all: &Value| {
+        let all = all["queries"].as_array().unwrap().iter();
+        all.filter(|query| query["state"] == "running").count()
+    };
+    asking.runtime.block_on(async {
+        loop {
+            let all = asking.client.get(format!("{}/v1/queries", asking.address));
+            let all = all.send().await.unwrap().text().await.unwrap();
+            if running(&serde_json::from_str(&all).unwrap()) == 4 {
+                break;
+            }
+        }
+    });
+    let run = submit("2024-06-01");
+    assert_eq!(run["state"], "succeeded");
+    let id = run["run"].as_str().unwrap();
+    let tasks = ask(&["run", "tasks", id, "-o", "json"]);
+    let lost = tasks.to_string().contains("\"lost\"");
+    assert!(!lost, "{tasks}");
+    up.signal("-TERM");
+    assert_eq!(up.ends(), Some(0));
+}

@@ -1,0 +1,106 @@
+//! Values of a query that stand apart from its text: `$1` by place, `$name` by name.
+//!
+//! They are put into the parsed statement as literals, never into its text, so no value can become
+//! anything but a value, and the types of what stands around them decide about theirs as for
+//! literals that were written there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{Expr, UnaryOperator, Value, visit_expressions_mut};
+use tenfold_core::failure::Failure;
+
+/// A value for a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parameter {
+    /// NULL.
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// A number, in the digits that SQL would have it in.
+    Number(String),
+    /// A text; a time or a date as well, where one is compared with it.
+    Text(String),
+}
+
+/// The values for a query, by what follows the `$`: `1`, `2`, … or names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parameters(BTreeMap<String, Parameter>);
+
+impl Parameters {
+    /// Values by name.
+    pub fn named(values: impl IntoIterator<Item = (String, Parameter)>) -> Self {
+        Self(values.into_iter().collect())
+    }
+
+    /// Values by place: the first is `$1`.
+    pub fn placed(values: impl IntoIterator<Item = Parameter>) -> Self {
+        let places = (1..).map(|place: usize| place.to_string());
+        Self(places.zip(values).collect())
+    }
+
+    /// Puts the values where the statement asks for them.
+    ///
+    /// # Errors
+    /// When a value is missing, or one is there that the statement does not ask for.
+    pub(crate) fn bind(&self, statement: &mut Statement) -> Result<(), Failure> {
+        let sql = match statement {
+            Statement::Explain(explain) => return self.bind(&mut explain.statement),
+            Statement::Statement(sql) => sql,
+            // No query has another form: it is refused for that.
+            _ => return Ok(()),
+        };
+        let mut used = BTreeSet::new();
+        let missing = visit_expressions_mut(sql, |expression| {
+            let Some(name) = asked_for(expression) else {
+                return ControlFlow::Continue(());
+            };
+            let Some(value) = self.0.get(&name) else {
+                return ControlFlow::Break(name);
+            };
+            *expression = value.literal();
+            used.insert(name);
+            ControlFlow::Continue(())
+        });
+        if let ControlFlow::Break(name) = missing {
+            return Err(Failure::config(format!("there is no value for ${name}"))
+                .remedy("give one value for each parameter: a list for $1, $2, …, or names"));
+        }
+        match self.0.keys().find(|name| !used.contains(*name)) {
+            None => Ok(()),
+            Some(name) => Err(
+                Failure::config(format!("the query does not ask for ${name}"))
+                    .remedy("leave that value out, or write the parameter into the query"),
+            ),
+        }
+    }
+}
+
+/// The parameter that an expression is, by what follows its `$`.
+fn asked_for(expression: &Expr) -> Option<String> {
+    let Expr::Value(value) = expression else {
+        return None;
+    };
+    let Value::Placeholder(name) = &value.value else {
+        return None;
+    };
+    Some(name.trim_start_matches('$').to_owned())
+}
+
+impl Parameter {
+    fn literal(&self) -> Expr {
+        match self {
+            Self::Null => Expr::value(Value::Null),
+            Self::Bool(value) => Expr::value(Value::Boolean(*value)),
+            Self::Text(text) => Expr::value(Value::SingleQuotedString(text.clone())),
+            Self::Number(digits) => match digits.strip_prefix('-') {
+                None => Expr::value(Value::Number(digits.clone(), false)),
+                Some(digits) => Expr::UnaryOp {
+                    op: UnaryOperator::Minus,
+                    expr: Box::new(Expr::value(Value::Number(digits.to_owned(), false))),
+                },
+            },
+        }
+    }
+}

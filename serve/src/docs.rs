@@ -1,0 +1,202 @@
+//! The description of what can be asked: for programs (OpenAPI 3.1) and for people, both made from
+//! the table of routes.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value, json};
+
+use crate::encode::Format;
+use crate::routes::{Endpoint, ROUTES, Route, SQL_MAX};
+
+/// The description for programs.
+pub fn open_api() -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for route in ROUTES {
+        let path = paths
+            .entry(route.path)
+            .or_insert_with(|| Value::Object(Map::new()));
+        path[route.method.to_lowercase()] = operation(route);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tenfold",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "SQL over published snapshots, read only.",
+        },
+        "paths": paths,
+        "security": [{"token": []}, {}],
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "schemas": {"SqlRequest": sql_request(), "Problem": problem()},
+        },
+    })
+}
+
+fn operation(route: &Route) -> Value {
+    let mut operation = json!({
+        "summary": route.what,
+        "parameters": parameters(route),
+        "responses": {
+            "200": {"description": "The answer", "content": content(route.endpoint)},
+            "default": {
+                "description": "What went wrong, and what to do",
+                "content": {"application/problem+json": {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                }},
+            },
+        },
+    });
+    if route.endpoint == Endpoint::Sql {
+        operation["requestBody"] = json!({
+            "required": true,
+            "content": {"application/json": {
+                "schema": {"$ref": "#/components/schemas/SqlRequest"},
+            }},
+        });
+    }
+    operation
+}
+
+fn parameters(route: &Route) -> Vec<Value> {
+    let text = |name: &str, place: &str| {
+        json!({
+            "name": name,
+            "in": place,
+            "required": place == "path",
+            "schema": {"type": "string"},
+        })
+    };
+    let in_path = route.path.split('{').nth(1);
+    let in_path = in_path.map(|rest| text(rest.trim_end_matches('}'), "path"));
+    let in_query = route.query.iter().map(|name| text(name, "query"));
+    in_path.into_iter().chain(in_query).collect()
+}
+
+fn content(endpoint: Endpoint) -> Value {
+    let kinds: Vec<&str> = match endpoint {
+        Endpoint::Sql => Format::ALL.map(Format::media_type).to_vec(),
+        Endpoint::Health => vec!["text/plain"],
+        Endpoint::Error => vec!["text/markdown"],
+        Endpoint::Docs => vec!["text/html"],
+        _ => vec!["application/json"],
+    };
+    let kind = |kind: &str| {
+        let kind = kind.split(';').next().unwrap_or_default();
+        (kind.to_owned(), json!({}))
+    };
+    Value::Object(kinds.into_iter().map(kind).collect())
+}
+
+fn sql_request() -> Value {
+    json!({
+        "type": "object",
+        "required": ["sql"],
+        "additionalProperties": false,
+        "properties": {
+            "sql": {
+                "type": "string",
+                "maxLength": SQL_MAX,
+                "description": "One query: SELECT, WITH, VALUES, EXPLAIN, SHOW or DESCRIBE",
+            },
+            "parameters": {
+                "type": ["array", "object", "null"],
+                "description": "Values for $1, $2, … as a list, or for $name as an object",
+                "items": {"type": ["string", "number", "boolean", "null"]},
+                "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+            },
+            "at": {
+                "type": ["integer", "string", "null"],
+                "description": "Snapshot: number, tag, instant of publication, as-of:DATE or latest",
+            },
+            "format": {
+                "enum": Format::ALL.map(Format::name),
+                "description": "Form of the answer; what `Accept` says when left out",
+            },
+        },
+    })
+}
+
+fn problem() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "type": {"type": "string", "description": "Address of the page about the code"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string", "description": "What happened"},
+            "code": {"type": "string", "description": "Stable code, such as E2315"},
+            "remedy": {"type": "string", "description": "What to do"},
+        },
+    })
+}
+
+/// The description for people: a page that asks for nothing else.
+pub fn page() -> String {
+    let mut page = String::from(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Tenfold</title>\n\
+         <h1>Tenfold: SQL over snapshots</h1>\n<p>Read only. \
+         <a href=\"/v1/openapi.json\">For programs</a>.</p>\n<table>\n\
+         <tr><th align=\"left\">request</th><th align=\"left\">what it does</th></tr>\n",
+    );
+    for route in ROUTES {
+        let query: Vec<String> = route.query.iter().map(|name| format!("{name}=…")).collect();
+        let query = match query.is_empty() {
+            true => String::new(),
+            false => format!("?{}", query.join("&amp;")),
+        };
+        // Writing to a text does not fail.
+        let _ = writeln!(
+            page,
+            "<tr><td><code>{} {}{query}</code></td><td>{}</td></tr>",
+            route.method, route.path, route.what
+        );
+    }
+    page.push_str(
+        "</table>\n<h2>A query</h2>\n<pre>POST /v1/sql\nContent-Type: application/json\n\n",
+    );
+    page.push_str(
+        "{\"sql\": \"SELECT customer, clv_12m FROM customer_value WHERE decile_clv_12m = $1 \
+         LIMIT 10\",\n \"parameters\": [1], \"at\": \"latest\", \"format\": \"json\"}</pre>\n",
+    );
+    page.push_str(
+        "<table>\n<tr><th align=\"left\">field</th><th align=\"left\">meaning</th></tr>\n",
+    );
+    if let Some(fields) = sql_request()["properties"].as_object() {
+        for (name, field) in fields {
+            let _ = writeln!(
+                page,
+                "<tr><td><code>{name}</code></td><td>{}</td></tr>",
+                field["description"].as_str().unwrap_or_default()
+            );
+        }
+    }
+    page.push_str("</table>\n</html>\n");
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_can_be_asked_is_described() {
+        let described = open_api();
+        let page = page();
+        for route in ROUTES {
+            let operation = &described["paths"][route.path][route.method.to_lowercase()];
+            assert_eq!(operation["summary"], route.what, "{}", route.path);
+            assert!(page.contains(route.path), "{}", route.path);
+        }
+        let id = &described["paths"]["/v1/queries/{id}"]["get"]["parameters"][0];
+        assert_eq!((&id["name"], &id["in"]), (&json!("id"), &json!("path")));
+    }
+
+    #[test]
+    fn the_page_asks_for_nothing_else() {
+        let page = page();
+        for part in ["http:", "https:", "<script", "<link", "src=", "<img"] {
+            assert!(!page.contains(part), "{part}");
+        }
+    }
+}

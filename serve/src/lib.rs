@@ -1,0 +1,23 @@
+//! SQL over snapshots by HTTP: for notebooks, scripts, and tools that speak nothing else.
+//!
+//! One connection is answered by [`serve`], which knows who asks and what may be asked. Queries run
+//! on threads of their own ([`Limits`] says how many), so that nothing else in the process waits for
+//! them, and end with whoever asked for them.
+
+mod answer;
+mod cache;
+mod docs;
+mod encode;
+mod http;
+mod limits;
+mod pool;
+mod problem;
+mod queries;
+mod routes;
+mod snapshots;
+#[cfg(test)]
+mod tests;
+mod views;
+
+pub use http::serve;
+pub use limits::Limits;

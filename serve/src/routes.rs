@@ -1,0 +1,327 @@
+//! What may be asked, by method and path: the one table that requests are dispatched by, and that
+//! the documentation is made from.
+
+use serde::Deserialize;
+use serde_json::{Number, Value};
+use tenfold_core::failure::{ErrorCode, Failure};
+use tenfold_core::snapshot::At;
+use tenfold_query::{Parameter, Parameters};
+
+use crate::answer::Asked;
+use crate::encode::Format;
+
+/// Bytes of a query: its parsed form is gone through by recursion, as deep as it is long at worst.
+pub const SQL_MAX: usize = 64 << 10;
+
+/// Something that can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Whether the process answers.
+    Health,
+    /// An answer to a query.
+    Sql,
+    /// The queries.
+    Queries,
+    /// One query.
+    Query,
+    /// To stop a query.
+    Stop,
+    /// The snapshots.
+    Snapshots,
+    /// The tables of a snapshot.
+    Tables,
+    /// The runs.
+    Runs,
+    /// The page of an error code.
+    Error,
+    /// The description of all this for programs.
+    OpenApi,
+    /// The same for people.
+    Docs,
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// Its method.
+    pub method: &'static str,
+    /// Its path; `{…}` stands for one part.
+    pub path: &'static str,
+    /// What it asks for.
+    pub endpoint: Endpoint,
+    /// The same for people.
+    pub what: &'static str,
+    /// Names in the part of an address behind `?`.
+    pub query: &'static [&'static str],
+}
+
+const fn get(path: &'static str, endpoint: Endpoint, what: &'static str) -> Route {
+    Route {
+        method: "GET",
+        path,
+        endpoint,
+        what,
+        query: &[],
+    }
+}
+
+/// All that can be asked.
+pub const ROUTES: &[Route] = &[
+    Route {
+        method: "POST",
+        path: "/v1/sql",
+        endpoint: Endpoint::Sql,
+        what: "Answers one query over one snapshot",
+        query: &[],
+    },
+    get(
+        "/v1/queries",
+        Endpoint::Queries,
+        "Lists the queries that run, wait or have ended lately: a viewer's own, an operator's all",
+    ),
+    get("/v1/queries/{id}", Endpoint::Query, "Shows a query"),
+    Route {
+        method: "DELETE",
+        path: "/v1/queries/{id}",
+        endpoint: Endpoint::Stop,
+        what: "Stops a query; one that has ended stays as it ended",
+        query: &[],
+    },
+    get(
+        "/v1/snapshots",
+        Endpoint::Snapshots,
+        "Lists the snapshots that can be read, the newest first",
+    ),
+    Route {
+        query: &["at"],
+        ..get(
+            "/v1/tables",
+            Endpoint::Tables,
+            "Lists the tables of a snapshot with their columns",
+        )
+    },
+    get(
+        "/v1/runs",
+        Endpoint::Runs,
+        "Lists the latest runs that have ended, the newest first",
+    ),
+    get(
+        "/v1/errors/{code}",
+        Endpoint::Error,
+        "Explains an error code, as Markdown",
+    ),
+    get("/v1/openapi.json", Endpoint::OpenApi, "Describes all this"),
+    get("/v1/docs", Endpoint::Docs, "Describes all this for people"),
+    get(
+        "/healthz",
+        Endpoint::Health,
+        "Says that the process answers; needs no token",
+    ),
+];
+
+/// The row for a request, and the part of its path that `{…}` stands for.
+///
+/// # Errors
+/// When there is none.
+pub fn find<'a>(method: &str, path: &'a str) -> Result<(&'static Route, &'a str), Failure> {
+    let found = ROUTES.iter().find_map(|route| {
+        let part = part(route.path, path)?;
+        (route.method == method).then_some((route, part))
+    });
+    found.ok_or_else(|| {
+        let others = ROUTES
+            .iter()
+            .filter(|route| part(route.path, path).is_some());
+        let methods: Vec<_> = others.map(|route| route.method).collect();
+        let failure = Failure::config(format!("there is no {method} {path}"));
+        let failure = failure.code(ErrorCode::UnknownAddress);
+        match methods.is_empty() {
+            true => failure.remedy("GET /v1/docs lists what there is"),
+            false => failure.remedy(format!("there is {} {path}", methods.join(" and "))),
+        }
+    })
+}
+
+/// What `{…}` stands for in a path that fits; nothing where there is none.
+fn part<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
+    match pattern.split_once('{') {
+        None => (pattern == path).then_some(""),
+        Some((before, _)) => path
+            .strip_prefix(before)
+            .filter(|part| !part.is_empty() && !part.contains('/')),
+    }
+}
+
+/// The body of `POST /v1/sql`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SqlRequest {
+    sql: String,
+    #[serde(default)]
+    parameters: Value,
+    #[serde(default)]
+    at: Option<Value>,
+    #[serde(default)]
+    format: Option<String>,
+}
+
+impl SqlRequest {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// When it is no such request.
+    pub fn read(body: &[u8]) -> Result<Self, Failure> {
+        serde_json::from_slice(body).map_err(|error| {
+            Failure::config(format!("the request cannot be understood: {error}"))
+                .remedy("send an object with sql, and perhaps parameters, at and format, as JSON")
+        })
+    }
+
+    /// What it asks for; `accept` is the header in which a client says what it likes.
+    ///
+    /// # Errors
+    /// When a part of it cannot be understood.
+    pub fn asked(self, accept: Option<&str>) -> Result<Asked, Failure> {
+        if self.sql.len() > SQL_MAX {
+            return Err(Failure::config(format!(
+                "the query has {} bytes, and may have {SQL_MAX}",
+                self.sql.len()
+            ))
+            .remedy("ask in several queries"));
+        }
+        let format = match (&self.format, accept) {
+            (Some(name), _) => Format::named(name)?,
+            (None, Some(accept)) => Format::accepted(accept)?,
+            (None, None) => Format::Json,
+        };
+        Ok(Asked {
+            at: at(self.at.as_ref())?,
+            parameters: parameters(self.parameters)?,
+            sql: self.sql,
+            format,
+        })
+    }
+}
+
+/// Which snapshot a request means: a number, or text as on the command line.
+fn at(named: Option<&Value>) -> Result<At, Failure> {
+    match named {
+        None | Some(Value::Null) => Ok(At::Latest),
+        Some(Value::String(text)) => text.parse(),
+        Some(Value::Number(number)) => number.to_string().parse(),
+        Some(_) => Err(Failure::config("at names no snapshot")
+            .remedy("give a number, a tag, an instant, as-of:DATE or latest")),
+    }
+}
+
+fn parameters(values: Value) -> Result<Parameters, Failure> {
+    let read = |(name, value): (String, Value)| Ok((name.clone(), parameter(&name, value)?));
+    match values {
+        Value::Null => Ok(Parameters::default()),
+        Value::Array(values) => {
+            let places = (1..).map(|place: usize| place.to_string());
+            let values: Result<Vec<_>, Failure> = places.zip(values).map(read).collect();
+            Ok(Parameters::named(values?))
+        }
+        Value::Object(values) => {
+            let values: Result<Vec<_>, Failure> = values.into_iter().map(read).collect();
+            Ok(Parameters::named(values?))
+        }
+        _ => Err(
+            Failure::config("parameters is neither a list nor an object")
+                .remedy("give a list for $1, $2, …, or an object with names"),
+        ),
+    }
+}
+
+fn parameter(name: &str, value: Value) -> Result<Parameter, Failure> {
+    match value {
+        Value::Null => Ok(Parameter::Null),
+        Value::Bool(value) => Ok(Parameter::Bool(value)),
+        Value::String(text) => Ok(Parameter::Text(text)),
+        Value::Number(number) => Ok(Parameter::Number(digits(&number))),
+        Value::Array(_) | Value::Object(_) => {
+            Err(Failure::config(format!("${name} is a list or an object"))
+                .remedy("give a text, a number, true, false or null"))
+        }
+    }
+}
+
+/// The digits of a number, so that a fraction stays one: 1.0 is no whole number.
+fn digits(number: &Number) -> String {
+    match (number.as_i64(), number.as_u64(), number.as_f64()) {
+        (None, None, Some(float)) => format!("{float:?}"),
+        _ => number.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(body: &str) -> Result<Asked, Failure> {
+        SqlRequest::read(body.as_bytes())?.asked(None)
+    }
+
+    #[test]
+    fn requests_are_found_by_method_and_path() {
+        let found = |method, path| find(method, path).map(|(route, part)| (route.endpoint, part));
+        assert_eq!(found("POST", "/v1/sql"), Ok((Endpoint::Sql, "")));
+        assert_eq!(
+            found("GET", "/v1/queries/a-1"),
+            Ok((Endpoint::Query, "a-1"))
+        );
+        assert_eq!(found("DELETE", "/v1/queries/a"), Ok((Endpoint::Stop, "a")));
+        let other = found("GET", "/v1/sql").unwrap_err();
+        assert!(other.remedy.contains("POST /v1/sql"), "{other}");
+        for path in [
+            "/",
+            "/v1/queries/",
+            "/v1/queries/a/b",
+            "/v1/sql/",
+            "/v2/sql",
+        ] {
+            assert_eq!(found("GET", path).unwrap_err().number(), "E2215", "{path}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_read_with_its_values() {
+        let read = asked(r#"{"sql": "SELECT $1", "parameters": [1.0], "at": 3, "format": "csv"}"#);
+        let read = read.unwrap();
+        assert_eq!(read.at, At::Number(3));
+        assert_eq!(read.format, Format::Csv);
+        let one = Parameters::placed([Parameter::Number("1.0".to_owned())]);
+        assert_eq!(read.parameters, one);
+        let named = asked(r#"{"sql": "", "parameters": {"a": -5, "b": null}, "at": "tag"}"#);
+        let named = named.unwrap();
+        let expected = [
+            ("a".to_owned(), Parameter::Number("-5".to_owned())),
+            ("b".to_owned(), Parameter::Null),
+        ];
+        assert_eq!(named.parameters, Parameters::named(expected));
+        assert_eq!(named.at, At::Tag("tag".to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused_with_a_remedy() {
+        let long = format!(r#"{{"sql": "{}"}}"#, "x".repeat(SQL_MAX + 1));
+        for body in [
+            "",
+            "[]",
+            "{}",
+            r#"{"sql": 1}"#,
+            r#"{"sql": "", "other": 1}"#,
+            r#"{"sql": "", "parameters": 1}"#,
+            r#"{"sql": "", "parameters": [[1]]}"#,
+            r#"{"sql": "", "at": true}"#,
+            r#"{"sql": "", "at": -1}"#,
+            r#"{"sql": "", "at": 1.5}"#,
+            r#"{"sql": "", "format": "xml"}"#,
+            &long,
+        ] {
+            let refused = asked(body).unwrap_err();
+            assert!(!refused.remedy.is_empty(), "{body}: {refused}");
+        }
+    }
+}
