@@ -187,7 +187,14 @@ pub enum Command {
     /// Query a snapshot
     Sql {
         /// The query, such as "SELECT * FROM customer_value LIMIT 10"
-        query: String,
+        #[arg(required_unless_present = "template", conflicts_with = "template")]
+        query: Option<String>,
+        /// Ask the template of this name instead; docs/reference/templates.md lists them
+        #[arg(long, value_name = "NAME")]
+        template: Option<String>,
+        /// Value of a parameter: $NAME of a query, or one of the template
+        #[arg(short = 'P', long = "parameter", value_name = "NAME=VALUE", value_parser = label)]
+        parameters: Vec<(String, String)>,
         #[command(flatten)]
         at: At,
         /// Stop the query after so long, such as 90s, 30m or 2h

@@ -26,7 +26,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     (
         "sql",
         "tenfold sql \"SELECT decile_clv_12m, COUNT(*) FROM customer_value GROUP BY 1\"\n\
-         tenfold sql \"SELECT * FROM customer_value\" --at 3 -o parquet",
+         tenfold sql \"SELECT * FROM customer_value\" --at 3 -o parquet\n\
+         tenfold sql --template value_by_decile -P measure=revenue -P lookback=12m",
     ),
     (
         "serve",

@@ -23,7 +23,7 @@ use datafusion::logical_expr::{
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 use tenfold_core::failure::Failure;
-use tenfold_core::snapshot::{TableEntry, TableFile};
+use tenfold_core::snapshot::{TableEntry, TableFile, TableMeaning};
 use tenfold_store::object::Store;
 
 use crate::{error, table};
@@ -40,29 +40,7 @@ pub(crate) struct Step {
 
 /// The columns that make up the key of a table.
 fn key_of(table: &str) -> &'static [&'static str] {
-    match table {
-        "customer_value" => &["customer"],
-        "customer_decile" => &["customer", "measure", "lookback", "dimension_value"],
-        "fact_value_by_decile" => &["measure", "lookback", "dimension_value", "decile"],
-        "fact_decile_migration" => &[
-            "measure",
-            "lookback",
-            "dimension_value",
-            "from_decile",
-            "to_decile",
-        ],
-        "fact_drift" => &[
-            "kind",
-            "measure",
-            "lookback",
-            "dimension_value",
-            "model",
-            "parameter",
-        ],
-        "fact_model_quality" => &["model", "frequency"],
-        "dim_date" => &["date"],
-        _ => &[],
-    }
+    TableMeaning::of(table).map_or(&[], |meaning| meaning.key)
 }
 
 /// Marks rows that are there: beside an outer join, those of the other side are not.

@@ -12,12 +12,15 @@ mod changes;
 mod deadline;
 mod error;
 mod history;
+mod information;
 mod parameters;
 mod pool;
 mod prepared;
 pub mod rows;
 mod session;
+mod statement;
 mod table;
+mod templates;
 #[cfg(test)]
 mod tests;
 
@@ -25,3 +28,4 @@ pub use deadline::within;
 pub use parameters::{Parameter, Parameters};
 pub use prepared::Prepared;
 pub use session::{Answer, Session, SessionOptions};
+pub use templates::{Declared, Kind, Template};

@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::{Expr, UnaryOperator, Value, visit_expressions_mut};
+use datafusion::sql::sqlparser::ast::{
+    Expr, UnaryOperator, Value as Literal, visit_expressions_mut,
+};
+use serde_json::{Number, Value};
 use tenfold_core::failure::Failure;
 
 /// A value for a query.
@@ -82,25 +85,44 @@ fn asked_for(expression: &Expr) -> Option<String> {
     let Expr::Value(value) = expression else {
         return None;
     };
-    let Value::Placeholder(name) = &value.value else {
+    let Literal::Placeholder(name) = &value.value else {
         return None;
     };
     Some(name.trim_start_matches('$').to_owned())
 }
 
 impl Parameter {
+    /// The value that a value of JSON stands for; lists and objects stand for none.
+    pub fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Null => Some(Self::Null),
+            Value::Bool(value) => Some(Self::Bool(*value)),
+            Value::String(text) => Some(Self::Text(text.clone())),
+            Value::Number(number) => Some(Self::Number(digits(number))),
+            Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+
     fn literal(&self) -> Expr {
         match self {
-            Self::Null => Expr::value(Value::Null),
-            Self::Bool(value) => Expr::value(Value::Boolean(*value)),
-            Self::Text(text) => Expr::value(Value::SingleQuotedString(text.clone())),
+            Self::Null => Expr::value(Literal::Null),
+            Self::Bool(value) => Expr::value(Literal::Boolean(*value)),
+            Self::Text(text) => Expr::value(Literal::SingleQuotedString(text.clone())),
             Self::Number(digits) => match digits.strip_prefix('-') {
-                None => Expr::value(Value::Number(digits.clone(), false)),
+                None => Expr::value(Literal::Number(digits.clone(), false)),
                 Some(digits) => Expr::UnaryOp {
                     op: UnaryOperator::Minus,
-                    expr: Box::new(Expr::value(Value::Number(digits.to_owned(), false))),
+                    expr: Box::new(Expr::value(Literal::Number(digits.to_owned(), false))),
                 },
             },
         }
+    }
+}
+
+/// The digits of a number, so that a fraction stays one: 1.0 is no whole number.
+fn digits(number: &Number) -> String {
+    match (number.as_i64(), number.as_u64(), number.as_f64()) {
+        (None, None, Some(float)) => format!("{float:?}"),
+        _ => number.to_string(),
     }
 }

@@ -1,6 +1,6 @@
 //! Opening a snapshot and answering queries over it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -13,8 +13,7 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use datafusion::sql::parser::{DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::ast::Statement as Sql;
+use datafusion::sql::parser::Statement;
 use futures::{StreamExt, TryStreamExt};
 use tenfold_core::failure::Failure;
 use tenfold_core::snapshot::TableEntry;
@@ -22,10 +21,11 @@ use tenfold_store::object::Store;
 
 use crate::calls::Calls;
 use crate::history::History;
+use crate::information::Described;
 use crate::parameters::Parameters;
 use crate::pool::SharedPool;
 use crate::prepared::Prepared;
-use crate::{error, table};
+use crate::{error, information, statement, table};
 
 /// Names under which the tables of a snapshot stand: `customer_value` is short for
 /// `tenfold.insights.customer_value`.
@@ -95,6 +95,12 @@ impl Session {
                 .register_table(TableReference::bare(name.as_str()), provider)
                 .map_err(|error| error::failure(&error, &[]))?;
         }
+        let described = Described {
+            catalog: CATALOG,
+            schema: SCHEMA,
+            tables: &schemas,
+        };
+        information::register(&context, &described).map_err(|e| error::failure(&e, &[]))?;
         Ok(Self {
             context,
             objects,
@@ -139,8 +145,7 @@ impl Session {
     /// As [`Session::sql`]; also when its parameters and the values for them do not match.
     pub async fn prepare(&self, text: &str, parameters: &Parameters) -> Result<Prepared, Failure> {
         let fail = |error| error::failure(&error, &self.tables);
-        let mut statement = the_statement(parsed(text).map_err(fail)?)?;
-        only_queries(&statement)?;
+        let mut statement = statement::parsed(text, &self.tables)?;
         parameters.bind(&mut statement)?;
         let text = statement.to_string();
         let context = self.own_context().map_err(fail)?;
@@ -152,7 +157,7 @@ impl Session {
             .with_allow_statements(false);
         read_only
             .verify_plan(&plan)
-            .map_err(|_| refused("a part of this"))?;
+            .map_err(|_| statement::refused("a part of this"))?;
         Ok(Prepared {
             context,
             plan,
@@ -245,56 +250,13 @@ fn context(options: SessionOptions) -> datafusion::error::Result<SessionContext>
     let mut config = SessionConfig::new()
         .with_target_partitions(options.threads.max(1))
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
-        .with_information_schema(true);
+        .with_information_schema(false);
     let execution = &mut config.options_mut().execution;
     execution.parquet.pushdown_filters = true;
     // What each sort of each thread sets aside at its beginning: small, so that a query may have many.
     let share = options.memory_bytes / options.threads.max(1) / 16;
     execution.sort_spill_reservation_bytes = execution.sort_spill_reservation_bytes.min(share);
     let runtime = RuntimeEnvBuilder::new().build_arc()?;
-    Ok(SessionContext::new_with_config_rt(config, runtime))
-}
-
-fn parsed(text: &str) -> datafusion::error::Result<VecDeque<Statement>> {
-    DFParserBuilder::new(text).build()?.parse_statements()
-}
-
-fn the_statement(mut statements: VecDeque<Statement>) -> Result<Statement, Failure> {
-    match (statements.pop_front(), statements.is_empty()) {
-        (Some(statement), true) => Ok(statement),
-        (Some(_), false) => {
-            Err(Failure::config("there is more than one statement")
-                .remedy("ask one query at a time"))
-        }
-        (None, _) => Err(Failure::config("there is no query")
-            .remedy("ask something like SELECT count(*) FROM customer_value")),
-    }
-}
-
-fn only_queries(statement: &Statement) -> Result<(), Failure> {
-    let asks = match statement {
-        Statement::Explain(explain) => return only_queries(&explain.statement),
-        Statement::Statement(sql) => matches!(
-            sql.as_ref(),
-            Sql::Query(_)
-                | Sql::ExplainTable { .. }
-                | Sql::ShowTables { .. }
-                | Sql::ShowColumns { .. }
-                | Sql::ShowFunctions { .. }
-                | Sql::ShowVariable { .. }
-        ),
-        _ => false,
-    };
-    if asks {
-        return Ok(());
-    }
-    let text = statement.to_string();
-    Err(refused(text.split_whitespace().next().unwrap_or_default()))
-}
-
-fn refused(what: &str) -> Failure {
-    Failure::config(format!(
-        "{what} is not a query: a snapshot cannot be changed"
-    ))
-    .remedy("use SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES or DESCRIBE")
+    let context = SessionContext::new_with_config_rt(config, runtime);
+    Ok(context)
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod changes;
+mod information;
 mod parameters;
 
 use std::collections::BTreeMap;
@@ -244,7 +245,7 @@ async fn tables_can_be_listed_and_described() {
     let session = session().await;
     let tables = show(&session, "SHOW TABLES").await;
     assert!(
-        tables.contains("| tenfold       | insights           | customer_value |"),
+        tables.contains("| tenfold       | insights           | customer_value "),
         "{tables}"
     );
     let columns = show(&session, "DESCRIBE customer_value").await;

@@ -224,8 +224,8 @@ impl Server {
                 return Err(too_long(self.limits.rows));
             }
             out.add(encoder.rows(&batch)?);
-            out.send_when(head).await?;
             ticket.sent(rows);
+            out.send_when(head).await?;
         }
         out.add(encoder.end()?);
         out.send(head).await?;

@@ -28,7 +28,11 @@ pub fn open_api() -> Value {
         "security": [{"token": []}, {}],
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"SqlRequest": sql_request(), "Problem": problem()},
+            "schemas": {
+                "SqlRequest": sql_request(),
+                "TemplateRequest": template_request(),
+                "Problem": problem(),
+            },
         },
     })
 }
@@ -47,11 +51,16 @@ fn operation(route: &Route) -> Value {
             },
         },
     });
-    if route.endpoint == Endpoint::Sql {
+    let body = match route.endpoint {
+        Endpoint::Sql => Some("SqlRequest"),
+        Endpoint::Template => Some("TemplateRequest"),
+        _ => None,
+    };
+    if let Some(body) = body {
         operation["requestBody"] = json!({
             "required": true,
             "content": {"application/json": {
-                "schema": {"$ref": "#/components/schemas/SqlRequest"},
+                "schema": {"$ref": format!("#/components/schemas/{body}")},
             }},
         });
     }
@@ -75,7 +84,7 @@ fn parameters(route: &Route) -> Vec<Value> {
 
 fn content(endpoint: Endpoint) -> Value {
     let kinds: Vec<&str> = match endpoint {
-        Endpoint::Sql => Format::ALL.map(Format::media_type).to_vec(),
+        Endpoint::Sql | Endpoint::Template => Format::ALL.map(Format::media_type).to_vec(),
         Endpoint::Health => vec!["text/plain"],
         Endpoint::Error => vec!["text/markdown"],
         Endpoint::Docs => vec!["text/html"],
@@ -105,15 +114,39 @@ fn sql_request() -> Value {
                 "items": {"type": ["string", "number", "boolean", "null"]},
                 "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
             },
-            "at": {
-                "type": ["integer", "string", "null"],
-                "description": "Snapshot: number, tag, instant of publication, as-of:DATE or latest",
-            },
-            "format": {
-                "enum": Format::ALL.map(Format::name),
-                "description": "Form of the answer; what `Accept` says when left out",
-            },
+            "at": at(),
+            "format": format(),
         },
+    })
+}
+
+fn template_request() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "parameters": {
+                "type": "object",
+                "description": "Values for the parameters that `GET /v1/templates` lists",
+                "additionalProperties": {"type": ["string", "number"]},
+            },
+            "at": at(),
+            "format": format(),
+        },
+    })
+}
+
+fn at() -> Value {
+    json!({
+        "type": ["integer", "string", "null"],
+        "description": "Snapshot: number, tag, instant of publication, as-of:DATE or latest",
+    })
+}
+
+fn format() -> Value {
+    json!({
+        "enum": Format::ALL.map(Format::name),
+        "description": "Form of the answer; what `Accept` says when left out",
     })
 }
 

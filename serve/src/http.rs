@@ -23,6 +23,7 @@ use tenfold_coordinator::serve::access::{Access, Role};
 use tenfold_coordinator::serve::{Connection, Listening, Peer, incoming};
 use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tenfold_core::snapshot::At;
+use tenfold_query::Template;
 use tenfold_store::object::Store;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -36,7 +37,7 @@ use crate::encode::Format;
 use crate::limits::Limits;
 use crate::problem::Problem;
 use crate::queries::Shown;
-use crate::routes::{Endpoint, Route, SqlRequest, find};
+use crate::routes::{Endpoint, Route, SqlRequest, TemplateRequest, find};
 use crate::views;
 
 /// A request's head has so long to come in, and so long a connection may be idle.
@@ -187,7 +188,9 @@ impl App {
         }
         let caller = self.caller(route, request.headers(), peer)?;
         match route.endpoint {
-            Endpoint::Health | Endpoint::Sql => self.sql(request, &caller, id).await,
+            Endpoint::Health | Endpoint::Sql => self.sql(request, None, &caller, id).await,
+            Endpoint::Template => self.sql(request, Some(part), &caller, id).await,
+            Endpoint::Templates => json_of(&json!({ "templates": Template::all()? })),
             Endpoint::Queries => {
                 let mut all = self.server.queries.all();
                 all.retain(|query| caller.may_see(query));
@@ -260,9 +263,11 @@ impl App {
         }
     }
 
+    /// Answers a query, or the template of a name.
     async fn sql(
         &self,
         request: Request<Incoming>,
+        template: Option<&str>,
         caller: &Caller,
         id: &str,
     ) -> Result<Response<Body>, Failure> {
@@ -278,7 +283,11 @@ impl App {
                     .remedy("send `Content-Type: application/json`"),
             );
         }
-        let asked = SqlRequest::read(&whole(body).await?)?.asked(text(header::ACCEPT))?;
+        let (body, accept) = (whole(body).await?, text(header::ACCEPT));
+        let asked = match template {
+            Some(name) => TemplateRequest::read(&body)?.asked(name, accept)?,
+            None => SqlRequest::read(&body)?.asked(accept)?,
+        };
         let (queries, format) = (&self.server.queries, asked.format);
         let ticket = queries.enter(id, &caller.name, &asked.sql)?;
         let begun = self.server.answer(ticket, asked).await?;

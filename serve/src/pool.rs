@@ -5,9 +5,9 @@ use tenfold_core::failure::{Failure, FailureClass};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-/// Stack of a thread. Plans are trees that are gone through by recursion; what may be asked for is
-/// bounded so that they fit (`routes::SQL_MAX`).
-const STACK: usize = 16 << 20;
+/// Stack of a thread, of which memory is taken as it is used. Queries and plans are trees that are
+/// gone through by recursion; how deep they are is bounded where they are read.
+const STACK: usize = 64 << 20;
 
 /// Threads for queries.
 pub struct Pool(Option<Runtime>);

@@ -45,6 +45,7 @@ pub fn status(failure: &Failure) -> StatusCode {
         ErrorCode::Forbidden | ErrorCode::ForeignRequest => Some(StatusCode::FORBIDDEN),
         ErrorCode::UnknownSnapshot
         | ErrorCode::UnknownQuery
+        | ErrorCode::UnknownTemplate
         | ErrorCode::UnknownCode
         | ErrorCode::UnknownAddress
         | ErrorCode::UnknownMark => Some(StatusCode::NOT_FOUND),

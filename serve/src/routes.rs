@@ -1,17 +1,19 @@
 //! What may be asked, by method and path: the one table that requests are dispatched by, and that
 //! the documentation is made from.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
-use serde_json::{Number, Value};
+use serde_json::Value;
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::snapshot::At;
-use tenfold_query::{Parameter, Parameters};
+use tenfold_query::{Parameter, Parameters, Template};
 
 use crate::answer::Asked;
 use crate::encode::Format;
 
-/// Bytes of a query: its parsed form is gone through by recursion, as deep as it is long at worst.
-pub const SQL_MAX: usize = 64 << 10;
+/// Bytes of a query.
+pub const SQL_MAX: usize = 256 << 10;
 
 /// Something that can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +22,10 @@ pub enum Endpoint {
     Health,
     /// An answer to a query.
     Sql,
+    /// The templates.
+    Templates,
+    /// An answer to a template.
+    Template,
     /// The queries.
     Queries,
     /// One query.
@@ -72,6 +78,18 @@ pub const ROUTES: &[Route] = &[
         path: "/v1/sql",
         endpoint: Endpoint::Sql,
         what: "Answers one query over one snapshot",
+        query: &[],
+    },
+    get(
+        "/v1/templates",
+        Endpoint::Templates,
+        "Lists the templates with their parameters",
+    ),
+    Route {
+        method: "POST",
+        path: "/v1/templates/{name}",
+        endpoint: Endpoint::Template,
+        what: "Answers a template over one snapshot",
         query: &[],
     },
     get(
@@ -152,6 +170,45 @@ fn part<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
     }
 }
 
+/// The body of `POST /v1/templates/{name}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateRequest {
+    #[serde(default)]
+    parameters: BTreeMap<String, Value>,
+    #[serde(default)]
+    at: Option<Value>,
+    #[serde(default)]
+    format: Option<String>,
+}
+
+impl TemplateRequest {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// When it is no such request.
+    pub fn read(body: &[u8]) -> Result<Self, Failure> {
+        serde_json::from_slice(body).map_err(|error| {
+            Failure::config(format!("the request cannot be understood: {error}"))
+                .remedy("send an object with parameters, at and format, or an empty one, as JSON")
+        })
+    }
+
+    /// What it asks for, of the template of a name.
+    ///
+    /// # Errors
+    /// When there is no such template, or a part of the request cannot be understood.
+    pub fn asked(self, name: &str, accept: Option<&str>) -> Result<Asked, Failure> {
+        let template = Template::named(name)?;
+        Ok(Asked {
+            at: at(self.at.as_ref())?,
+            parameters: template.bind(&self.parameters)?,
+            sql: template.sql,
+            format: format(self.format.as_deref(), accept)?,
+        })
+    }
+}
+
 /// The body of `POST /v1/sql`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -189,17 +246,20 @@ impl SqlRequest {
             ))
             .remedy("ask in several queries"));
         }
-        let format = match (&self.format, accept) {
-            (Some(name), _) => Format::named(name)?,
-            (None, Some(accept)) => Format::accepted(accept)?,
-            (None, None) => Format::Json,
-        };
         Ok(Asked {
             at: at(self.at.as_ref())?,
             parameters: parameters(self.parameters)?,
             sql: self.sql,
-            format,
+            format: format(self.format.as_deref(), accept)?,
         })
+    }
+}
+
+fn format(named: Option<&str>, accept: Option<&str>) -> Result<Format, Failure> {
+    match (named, accept) {
+        (Some(name), _) => Format::named(name),
+        (None, Some(accept)) => Format::accepted(accept),
+        (None, None) => Ok(Format::Json),
     }
 }
 
@@ -215,7 +275,10 @@ fn at(named: Option<&Value>) -> Result<At, Failure> {
 }
 
 fn parameters(values: Value) -> Result<Parameters, Failure> {
-    let read = |(name, value): (String, Value)| Ok((name.clone(), parameter(&name, value)?));
+    let read = |(name, value): (String, Value)| {
+        let value = parameter(&name, &value)?;
+        Ok((name, value))
+    };
     match values {
         Value::Null => Ok(Parameters::default()),
         Value::Array(values) => {
@@ -234,25 +297,11 @@ fn parameters(values: Value) -> Result<Parameters, Failure> {
     }
 }
 
-fn parameter(name: &str, value: Value) -> Result<Parameter, Failure> {
-    match value {
-        Value::Null => Ok(Parameter::Null),
-        Value::Bool(value) => Ok(Parameter::Bool(value)),
-        Value::String(text) => Ok(Parameter::Text(text)),
-        Value::Number(number) => Ok(Parameter::Number(digits(&number))),
-        Value::Array(_) | Value::Object(_) => {
-            Err(Failure::config(format!("${name} is a list or an object"))
-                .remedy("give a text, a number, true, false or null"))
-        }
-    }
-}
-
-/// The digits of a number, so that a fraction stays one: 1.0 is no whole number.
-fn digits(number: &Number) -> String {
-    match (number.as_i64(), number.as_u64(), number.as_f64()) {
-        (None, None, Some(float)) => format!("{float:?}"),
-        _ => number.to_string(),
-    }
+fn parameter(name: &str, value: &Value) -> Result<Parameter, Failure> {
+    Parameter::of(value).ok_or_else(|| {
+        Failure::config(format!("${name} is a list or an object"))
+            .remedy("give a text, a number, true, false or null")
+    })
 }
 
 #[cfg(test)]

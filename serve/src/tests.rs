@@ -585,6 +585,15 @@ async fn snapshots_tables_and_runs_are_listed() {
         .find(|table| table["name"] == "customer_value");
     let value = value.unwrap();
     assert_eq!(value["rows"], 27);
+    assert_eq!(value["key"], json!(["customer"]));
+    assert_eq!(value["references"][0]["table"], "dim_date");
+    // Whatever is published is described.
+    for table in tables {
+        assert!(table["about"].is_string(), "{table}");
+        for column in table["columns"].as_array().unwrap() {
+            assert!(column["about"].is_string(), "{}: {column}", table["name"]);
+        }
+    }
     let columns = value["columns"].as_array().unwrap();
     assert!(
         columns
@@ -605,7 +614,6 @@ async fn snapshots_tables_and_runs_are_listed() {
 #[tokio::test]
 async fn deep_queries_do_not_end_the_process() {
     let service = Service::start(LIMITS).await;
-    let most = crate::routes::SQL_MAX;
     for (begin, again, end) in [
         ("SELECT 1", "+1", ""),
         ("SELECT ", "(", "1"),
@@ -613,15 +621,60 @@ async fn deep_queries_do_not_end_the_process() {
         ("SELECT ", "- ", "1"),
         ("SELECT 1", " UNION ALL SELECT 1", ""),
         ("SELECT true", " AND true", ""),
-        ("SELECT 1 IN (1", ",1", ")"),
+        ("SELECT 1", "::bigint", ""),
         ("SELECT ", "CASE WHEN true THEN ", "1"),
+        ("SELECT 1", " FROM (SELECT 1", ""),
     ] {
-        let room = most - begin.len() - end.len();
-        let sql = format!("{begin}{}{end}", again.repeat(room / again.len()));
-        let answer = service.sql(&json!({"sql": sql})).send().await;
-        assert!(answer.is_ok(), "{begin}{again}: {answer:?}");
+        // As long as may be, and as deep as may be.
+        for times in [crate::routes::SQL_MAX / again.len() - 10, 600, 1990] {
+            let sql = format!("{begin}{}{end}", again.repeat(times));
+            let answer = service.sql(&json!({"sql": sql})).send().await;
+            assert!(answer.is_ok(), "{begin}{again}: {answer:?}");
+        }
     }
-    assert_eq!(service.json("/v1/runs").await["runs"][0]["snapshot"], 2);
+    let long = format!("SELECT 7 IN (1{}) AS found", ",1".repeat(100_000));
+    let answer = service.sql(&json!({"sql": long})).send().await.unwrap();
+    assert_eq!(json_of(answer).await["rows"], json!([{"found": false}]));
+}
+
+#[tokio::test]
+async fn templates_are_listed_and_answered() {
+    let service = Service::start(LIMITS).await;
+    let listed = service.json("/v1/templates").await;
+    let listed = listed["templates"].as_array().unwrap();
+    let size = listed
+        .iter()
+        .find(|one| one["name"] == "decile_size")
+        .unwrap();
+    assert_eq!(size["parameters"]["decile"]["default"], 1);
+    let ask = async |name: &str, body: Value| {
+        let request = service.ask("POST", &format!("/v1/templates/{name}"));
+        let request = request.header("content-type", "application/json");
+        request.body(body.to_string()).send().await.unwrap()
+    };
+    let count = json_of(ask("customer_count", json!({})).await).await;
+    assert_eq!(
+        (&count["rows"][0]["customers"], &count["cached"]),
+        (&json!(27), &json!(false))
+    );
+    let again = json_of(ask("customer_count", json!({"at": 2})).await).await;
+    assert_eq!(again["cached"], true);
+    let parameters = json!({"measure": "revenue", "lookback": "lifetime", "decile": 2});
+    let size = ask(
+        "decile_size",
+        json!({"parameters": parameters, "format": "csv"}),
+    )
+    .await;
+    assert_eq!(header(&size, "x-tenfold-snapshot"), "2");
+    assert_eq!(size.text().await.unwrap().lines().count(), 2);
+    assert_eq!(problem_code(ask("nothing", json!({})).await).await, "E2216");
+    for wrong in [
+        json!({"parameters": {"decile": "first"}}),
+        json!({"parameters": {"tile": 1}}),
+        json!({"sql": "SELECT 1"}),
+    ] {
+        assert_eq!(problem(ask("decile_size", wrong).await).await.0, 400);
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
 use tenfold_coordinator::run::{RunRecord, RunStatus, recent};
 use tenfold_core::failure::Failure;
-use tenfold_core::snapshot::Manifest;
+use tenfold_core::snapshot::{Manifest, TableMeaning};
 use tenfold_store::marks::marks;
 use tenfold_store::object::Store;
 use tenfold_store::publish;
@@ -72,7 +72,10 @@ pub struct Tables {
 #[derive(Debug, Serialize)]
 struct Table {
     name: String,
+    about: Option<&'static str>,
     rows: u64,
+    key: &'static [&'static str],
+    references: Vec<Reference>,
     columns: Vec<Column>,
 }
 
@@ -82,17 +85,27 @@ struct Column {
     #[serde(rename = "type")]
     data_type: String,
     nullable: bool,
+    about: Option<&'static str>,
+}
+
+/// A column that names a row of another table.
+#[derive(Debug, Serialize)]
+struct Reference {
+    column: &'static str,
+    table: &'static str,
+    key: &'static str,
 }
 
 /// The tables of a snapshot.
 pub fn tables(opened: &Opened) -> Tables {
-    let columns = |name: &str| {
+    let columns = |name: &str, meaning: Option<&TableMeaning>| {
         let schema = opened.session.schema(name);
         let fields = schema.iter().flat_map(|schema| schema.fields());
         let column = |field: &arrow::datatypes::FieldRef| Column {
             name: field.name().clone(),
             data_type: field.data_type().to_string(),
             nullable: field.is_nullable(),
+            about: meaning.and_then(|meaning| meaning.column(field.name())),
         };
         fields.map(column).collect()
     };
@@ -100,13 +113,28 @@ pub fn tables(opened: &Opened) -> Tables {
     Tables {
         snapshot: opened.about.clone(),
         tables: tables
-            .map(|(name, entry)| Table {
-                name: name.clone(),
-                rows: entry.rows,
-                columns: columns(name),
+            .map(|(name, entry)| {
+                let meaning = TableMeaning::of(name);
+                Table {
+                    name: name.clone(),
+                    about: meaning.map(|meaning| meaning.about),
+                    rows: entry.rows,
+                    key: meaning.map_or(&[], |meaning| meaning.key),
+                    references: meaning.map_or_else(Vec::new, references),
+                    columns: columns(name, meaning),
+                }
             })
             .collect(),
     }
+}
+
+fn references(meaning: &TableMeaning) -> Vec<Reference> {
+    let references = meaning.references.iter().map(|reference| Reference {
+        column: reference.column,
+        table: reference.table,
+        key: reference.key,
+    });
+    references.collect()
 }
 
 /// A run in the list.

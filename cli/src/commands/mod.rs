@@ -147,9 +147,16 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
         Command::Explain { code } => explain::run(&code)?,
         Command::Completion { shell } => shell::completion(shell)?,
         Command::Man { folder } => shell::man(folder.as_deref())?,
-        Command::Sql { query, at, timeout } => {
+        Command::Sql {
+            query,
+            template,
+            parameters,
+            at,
+            timeout,
+        } => {
+            let asked = sql::Asked::new(query, template.as_deref(), parameters)?;
             let limit = timeout.map(Duration::from_secs);
-            sql::run(&query, at, limit, &global, &machine)?;
+            sql::run(&asked, at, limit, &global, &machine)?;
         }
     }
     Ok(())

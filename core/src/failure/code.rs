@@ -95,6 +95,7 @@ codes! {
     E2213 UnknownSchedule UserConfig "There is no such schedule"
     E2214 UnknownQuery UserConfig "There is no such query"
     E2215 UnknownAddress UserConfig "There is nothing at this address"
+    E2216 UnknownTemplate UserConfig "There is no such template"
     E2301 LostRace UserConfig "Another run published first"
     E2302 PlanMoved UserConfig "The plan is not the one that was looked at"
     E2303 KeyTaken UserConfig "An idempotency key stands for another request"

@@ -6,6 +6,7 @@ mod erasure;
 mod manifest;
 mod marks;
 mod retention;
+mod tables;
 
 pub use at::{At, check_tag};
 pub use diff::{DeclarationChange, ParameterChange, declaration_changes, parameter_changes};
@@ -21,3 +22,4 @@ pub use marks::{
     Announcement, Cleaning, Event, Marks, MarksRecord, Pin, Refused, expired as expired_failure,
 };
 pub use retention::{Published, expiring};
+pub use tables::{ColumnMeaning, Reference, TABLES, TableMeaning};

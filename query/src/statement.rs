@@ -1,0 +1,107 @@
+//! From a text to one statement that asks and changes nothing.
+
+use std::collections::VecDeque;
+
+use datafusion::error::DataFusionError;
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::ast::Statement as Sql;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use tenfold_core::failure::Failure;
+
+use crate::error;
+
+/// Keywords and operators that a statement may have. Its parsed form is as deep as it has of them at
+/// worst, and is gone through by recursion: a thread has to have the stack for it.
+const WORDS: usize = 2000;
+
+/// Reads the one statement of a text. `tables` are the names that it could use.
+///
+/// # Errors
+/// When it cannot be read, is more than one or none, is too long, or is no query.
+pub(crate) fn parsed(text: &str, tables: &[String]) -> Result<Statement, Failure> {
+    check_length(text)?;
+    let fail = |error: DataFusionError| error::failure(&error, tables);
+    let parser = DFParserBuilder::new(text).build();
+    let statements = parser.and_then(|mut parser| parser.parse_statements());
+    let statement = the_statement(statements.map_err(fail)?)?;
+    only_queries(&statement)?;
+    Ok(statement)
+}
+
+fn check_length(text: &str) -> Result<(), Failure> {
+    let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize();
+    // What is no text of SQL is refused by the parser, which says where.
+    let words = tokens
+        .iter()
+        .flatten()
+        .filter(|token| counts(token))
+        .count();
+    match words <= WORDS {
+        true => Ok(()),
+        false => Err(Failure::config(format!(
+            "the query has {words} keywords and operators, and may have {WORDS}"
+        ))
+        .remedy("ask in several queries; a list of values may be of any length")),
+    }
+}
+
+/// Whether a token can make a statement deeper.
+fn counts(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => word.keyword != Keyword::NoKeyword,
+        Token::EOF
+        | Token::Number(..)
+        | Token::Char(_)
+        | Token::SingleQuotedString(_)
+        | Token::Comma
+        | Token::Period
+        | Token::LParen
+        | Token::RParen
+        | Token::Whitespace(_)
+        | Token::Placeholder(_) => false,
+        _ => true,
+    }
+}
+
+fn the_statement(mut statements: VecDeque<Statement>) -> Result<Statement, Failure> {
+    match (statements.pop_front(), statements.is_empty()) {
+        (Some(statement), true) => Ok(statement),
+        (Some(_), false) => {
+            Err(Failure::config("there is more than one statement")
+                .remedy("ask one query at a time"))
+        }
+        (None, _) => Err(Failure::config("there is no query")
+            .remedy("ask something like SELECT count(*) FROM customer_value")),
+    }
+}
+
+fn only_queries(statement: &Statement) -> Result<(), Failure> {
+    let asks = match statement {
+        Statement::Explain(explain) => return only_queries(&explain.statement),
+        Statement::Statement(sql) => matches!(
+            sql.as_ref(),
+            Sql::Query(_)
+                | Sql::ExplainTable { .. }
+                | Sql::ShowTables { .. }
+                | Sql::ShowColumns { .. }
+                | Sql::ShowFunctions { .. }
+                | Sql::ShowVariable { .. }
+        ),
+        _ => false,
+    };
+    if asks {
+        return Ok(());
+    }
+    let text = statement.to_string();
+    Err(refused(text.split_whitespace().next().unwrap_or_default()))
+}
+
+/// Why something is no query.
+pub(crate) fn refused(what: &str) -> Failure {
+    Failure::config(format!(
+        "{what} is not a query: a snapshot cannot be changed"
+    ))
+    .remedy("use SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES or DESCRIBE")
+}
