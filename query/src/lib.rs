@@ -11,6 +11,7 @@ mod calls;
 mod changes;
 mod deadline;
 mod error;
+mod functions;
 mod history;
 mod information;
 mod parameters;

@@ -25,7 +25,7 @@ use crate::information::Described;
 use crate::parameters::Parameters;
 use crate::pool::SharedPool;
 use crate::prepared::Prepared;
-use crate::{error, information, statement, table};
+use crate::{error, functions, information, statement, table};
 
 /// Names under which the tables of a snapshot stand: `customer_value` is short for
 /// `tenfold.insights.customer_value`.
@@ -258,5 +258,6 @@ fn context(options: SessionOptions) -> datafusion::error::Result<SessionContext>
     execution.sort_spill_reservation_bytes = execution.sort_spill_reservation_bytes.min(share);
     let runtime = RuntimeEnvBuilder::new().build_arc()?;
     let context = SessionContext::new_with_config_rt(config, runtime);
+    functions::register(&context);
     Ok(context)
 }
