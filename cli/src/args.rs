@@ -250,7 +250,8 @@ pub struct AsOf {
     /// when left out
     #[arg(long, value_name = "DATE")]
     pub as_of: Option<String>,
-    /// Number of shards of a store that is new: a power of two (64 when left out)
+    /// Number of shards, a power of two: when left out as many as the newest snapshot has, 64 in a
+    /// new store
     #[arg(long, env = "TENFOLD_SHARDS")]
     pub shards: Option<u32>,
 }

@@ -11,13 +11,13 @@ use tenfold_core::refresh::before::Before;
 use tenfold_core::refresh::counts::{Counts, CountsBySource};
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::plan::{
-    Head, Plan, Planned, QuarantineRetry, fingerprint, plan as decide, plan_backfill,
+    Head, Plan, Planned, QuarantineRetry, gone_on_from, plan as decide, plan_backfill,
 };
 use tenfold_core::refresh::state::StateIndex;
 use tenfold_core::refresh::steps;
 use tenfold_core::refresh::task::{
     AbsorbOutput, AssignOutput, Fits, GroupSummary, MergeOutput, ModelOutput, ScoreOutput,
-    ShardValues, TablePart, Task, TaskOutput,
+    ShardValues, SplitOutput, TablePart, Task, TaskOutput,
 };
 use tenfold_core::snapshot::RunSummary;
 use tenfold_store::marks::{NotMarked, Writer};
@@ -41,7 +41,7 @@ pub struct Refresh<'a> {
     pub places: Places<'a>,
     /// The store.
     pub store: &'a Store,
-    /// Shards of a store that is new.
+    /// Number of shards: without one as many as the newest snapshot has.
     pub shards: Option<u32>,
     /// Understands mappings.
     pub understanding: Understanding<'a>,
@@ -82,8 +82,14 @@ impl Refresh<'_> {
         let suppression = store::suppression(self.store).await?;
         let (head, last) = store::newest(self.store).await?;
         let mut planned = match self.backfill {
-            Some(_) => plan_backfill(self.project, self.as_of, record.shards, head.as_ref())?,
-            None => self.plan(record.shards, head.as_ref()).await?,
+            Some(_) => plan_backfill(self.project, self.as_of, head.as_ref())?,
+            None => {
+                let before = head.as_ref().map(|head| head.state.shards);
+                // State that cannot be gone on from has none.
+                let before = before.filter(|shards| *shards > 0);
+                let shards = self.shards.or(before).unwrap_or(record.shards);
+                self.plan(shards, head.as_ref()).await?
+            }
         };
         planned.plan = planned.plan.without(suppression);
         let plan_hash = planned
@@ -100,8 +106,7 @@ impl Refresh<'_> {
 
     /// Lists the sources and decides about their files.
     async fn plan(&self, shards: u32, head: Option<&Head>) -> Result<Planned, Failure> {
-        let fingerprint = fingerprint(self.project, shards)?;
-        let known = known_inputs(head.filter(|head| head.state.fingerprint == fingerprint));
+        let known = known_inputs(gone_on_from(self.project, head)?);
         let found = list(self.project, &self.places, &known, self.understanding).await?;
         let retry = match (head, self.retry) {
             (Some(head), true) => crate::quarantine::retry(
@@ -341,6 +346,13 @@ impl<'a> Work<'a> {
         let mut rows = absorbed_rows(plan, &absorbed);
         self.refuse_too_many(plan, &rows)?;
         let previous = head.map(|head| &head.state);
+        let split = match previous {
+            Some(previous) if plan.shards_before.is_some() => {
+                Some(self.split(plan, previous).await?)
+            }
+            _ => None,
+        };
+        let previous = split.as_ref().or(previous);
         let merged = self.merge(plan, &absorbed, previous).await?;
         count_merged(plan, head, &absorbed, &mut rows, &merged);
         check_balance(&rows)?;
@@ -442,6 +454,21 @@ impl<'a> Work<'a> {
             "look at them with `tenfold quarantine ls`; mend the files or the mapping, or raise \
              `quarantine` in tenfold.yaml",
         ))
+    }
+
+    /// Splits the rows of the state over another number of shards.
+    async fn split(&mut self, plan: &Plan, previous: &StateIndex) -> Result<StateIndex, Failure> {
+        let outputs = self
+            .step("split", steps::split_tasks(plan, previous))
+            .await?
+            .into_iter()
+            .map(split_output);
+        let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
+        for output in &outputs {
+            self.summary.merge.bytes_read += output.bytes_read;
+            self.summary.merge.bytes_written += output.bytes_written;
+        }
+        Ok(steps::split_state(plan, previous, outputs))
     }
 
     async fn merge(
@@ -583,6 +610,14 @@ fn mixed_up() -> Failure {
 
 fn absorb_output(output: TaskOutput) -> Result<AbsorbOutput, Failure> {
     if let TaskOutput::Absorb(output) = output {
+        Ok(output)
+    } else {
+        Err(mixed_up())
+    }
+}
+
+fn split_output(output: TaskOutput) -> Result<SplitOutput, Failure> {
+    if let TaskOutput::Split(output) = output {
         Ok(output)
     } else {
         Err(mixed_up())

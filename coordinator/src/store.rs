@@ -1,4 +1,4 @@
-//! The record at the root of a store: what was decided once and for all.
+//! The record at the root of a store, made once and for all; and what a refresh builds on.
 
 use self::bytes_of::json;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use tenfold_store::publish;
 /// Where the record lies.
 const PATH: &str = "_tenfold.json";
 
-/// Shards of a store unless something else is asked for.
+/// Shards of a new store unless something else is asked for.
 pub const SHARDS: u32 = 64;
 
 /// What a store is.
@@ -23,7 +23,7 @@ pub const SHARDS: u32 = 64;
 pub struct StoreRecord {
     /// Version of the store's layout.
     pub format: u32,
-    /// Number of shards.
+    /// Number of shards that it began with. The state of the newest snapshot says how many it has.
     pub shards: u32,
 }
 
@@ -35,7 +35,7 @@ impl StoreRecord {
 /// The record of a store, or what it would be: with `shards` shards, or [`SHARDS`]. Writes nothing.
 ///
 /// # Errors
-/// When the store was made with another number of shards, or by a newer version of Tenfold.
+/// When there can be no such number of shards, or a newer version of Tenfold made the store.
 pub async fn look(store: &Store, shards: Option<u32>) -> Result<StoreRecord, Failure> {
     if let Some(shards) = shards {
         check(shards)?;
@@ -44,18 +44,9 @@ pub async fn look(store: &Store, shards: Option<u32>) -> Result<StoreRecord, Fai
         format: StoreRecord::FORMAT,
         shards: shards.unwrap_or(SHARDS),
     };
-    let Some(there) = store.get_if_present(PATH).await? else {
-        return Ok(wanted);
-    };
-    let record: StoreRecord = format::read(&there, StoreRecord::FORMAT, PATH)?;
-    match shards {
-        Some(shards) if shards != record.shards => Err(Failure::config(format!(
-            "the store was made with {} shards, not {shards}",
-            record.shards
-        ))
-        .code(ErrorCode::WrongShards)
-        .remedy("leave --shards out, or start a new store")),
-        _ => Ok(record),
+    match store.get_if_present(PATH).await? {
+        Some(there) => format::read(&there, StoreRecord::FORMAT, PATH),
+        None => Ok(wanted),
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::refresh::CODE_VERSION;
 use tenfold_core::refresh::plan::{Listing, QuarantineRetry, plan};
-use tenfold_core::refresh::state::{STATE_FORMAT, StateIndex, TakenInput};
+use tenfold_core::refresh::state::{OLDEST_STATE, StateIndex, TakenInput};
 use tenfold_core::refresh::task::{Fits, TablePart};
 use tenfold_core::snapshot::{AGAINST_PARENT, Manifest, snapshot_hash};
 use tenfold_store::object::Store;
@@ -98,9 +98,9 @@ pub async fn verify(
         .code(ErrorCode::OtherVersion)
         .remedy("verify it with the version of Tenfold that published it"));
     }
-    if state.format != STATE_FORMAT {
+    if state.format < OLDEST_STATE {
         return Err(Failure::config(format!(
-            "snapshot {} keeps its state in form {}, this program knows form {STATE_FORMAT}",
+            "snapshot {} keeps its state in form {}, this program knows forms from {OLDEST_STATE} on",
             manifest.number, state.format
         ))
         .code(ErrorCode::OtherVersion)

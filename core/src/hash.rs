@@ -1,5 +1,7 @@
 //! The two hashes of Tenfold: SHA-256 for identity of content, xxh3-64 for spreading customers.
 
+use std::ops::Range;
+
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
@@ -42,6 +44,21 @@ pub fn shard_of(hash: u64, shards: u32) -> u32 {
         0 => 0,
         // At most 31 bits are kept, so the value fits.
         bits => (hash >> (64 - bits)) as u32,
+    }
+}
+
+/// The shards of another number of shards that hold customers of one of these.
+pub fn shards_with(shard: u32, shards: u32, others: u32) -> Range<u32> {
+    debug_assert!(shards.is_power_of_two() && others.is_power_of_two());
+    match others < shards {
+        true => {
+            let holds = shard / (shards / others);
+            holds..holds + 1
+        }
+        false => {
+            let many = others / shards;
+            shard * many..(shard + 1) * many
+        }
     }
 }
 
@@ -123,6 +140,22 @@ mod tests {
         for customer in 0..1000 {
             let hash = hash_number(customer);
             assert_eq!(shard_of(hash, 128) / 2, shard_of(hash, 64));
+        }
+    }
+
+    #[test]
+    fn customers_of_a_shard_are_in_the_shards_that_are_named() {
+        let numbers = [1, 2, 8, 64];
+        for (shards, others) in numbers
+            .iter()
+            .flat_map(|one| numbers.map(|other| (*one, other)))
+        {
+            for customer in 0..200 {
+                let hash = hash_number(customer);
+                let named = shards_with(shard_of(hash, shards), shards, others);
+                assert!(named.contains(&shard_of(hash, others)));
+                assert_eq!(named.len() as u32, (others / shards).max(1));
+            }
         }
     }
 }

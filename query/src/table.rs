@@ -32,7 +32,7 @@ use tenfold_store::object::Store;
 use crate::error::failure;
 
 /// The column that says a row's shard. It is in the manifest, not in the files.
-const SHARD: &str = "shard";
+pub(crate) const SHARD: &str = "shard";
 
 /// The files of one table, with what the manifest says about them.
 pub(crate) struct SnapshotTable {

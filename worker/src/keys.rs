@@ -1,9 +1,12 @@
 //! Customer keys of either type.
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::Int64Type;
 use tenfold_core::failure::Failure;
-use tenfold_core::hash::{hash_number, hash_text};
+use tenfold_core::hash::{hash_number, hash_text, shard_of};
+
+use crate::arrays::{arrow_bug, column};
 
 /// The hash of each customer that shards are prefixes of.
 pub fn hashes(customers: &ArrayRef) -> Result<Vec<u64>, Failure> {
@@ -20,4 +23,12 @@ pub fn hashes(customers: &ArrayRef) -> Result<Vec<u64>, Failure> {
     Ok((0..texts.len())
         .map(|row| hash_text(texts.value(row)))
         .collect())
+}
+
+/// The rows of the customers of one of so many shards.
+pub fn of_shard(rows: &RecordBatch, shard: u32, shards: u32) -> Result<RecordBatch, Failure> {
+    let hashes = hashes(column(rows, "customer")?)?;
+    let theirs = |hash: u64| Some(shard_of(hash, shards) == shard);
+    let theirs: BooleanArray = hashes.into_iter().map(theirs).collect();
+    filter_record_batch(rows, &theirs).map_err(arrow_bug)
 }

@@ -75,6 +75,7 @@ pub fn run(task: &Task, context: &TaskContext) -> Result<TaskOutput, Failure> {
 fn answer(task: &Task, context: &TaskContext) -> Result<TaskOutput, Failure> {
     Ok(match task {
         Task::Absorb(task) => TaskOutput::Absorb(absorb::run(task, context)?),
+        Task::Split(task) => TaskOutput::Split(merge::split(task, context)?),
         Task::Merge(task) => TaskOutput::Merge(merge::run(task, context)?),
         Task::Suspects(task) => TaskOutput::Suspects(merge::suspects(task, context)?),
         Task::Contenders(task) => TaskOutput::Contenders(merge::contenders(task, context)?),

@@ -8,7 +8,7 @@ use tenfold_coordinator::listing::{Places, Understanding};
 use tenfold_coordinator::refresh::{Prepared, Refresh};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
-use tenfold_core::refresh::plan::Plan;
+use tenfold_core::refresh::plan::{Outlook, Plan};
 use tenfold_core::refresh::restate::Restated;
 use ulid::Ulid;
 
@@ -60,6 +60,8 @@ struct Shown {
     reused_files: u64,
     restates: BTreeMap<String, Restated>,
     shards: u32,
+    shards_before: Option<u32>,
+    outlook: Outlook,
     writes: Vec<&'static str>,
     notes: Vec<String>,
 }
@@ -98,6 +100,11 @@ pub fn run(as_of: &AsOf, global: &Global, machine: &Machine) -> Result<(), Failu
         say!("note: {note}");
     }
     say!("{}", effect(&shown));
+    if shown.parent.is_some() {
+        for line in outlook(&shown.outlook, shown.shards) {
+            say!("{line}");
+        }
+    }
     if !shown.writes.is_empty() {
         say!(
             "would write {} in {} shards",
@@ -129,6 +136,8 @@ fn shown(prepared: Prepared) -> Shown {
         reused_files: planned.reused_files,
         restates: planned.plan.restated.clone(),
         shards: planned.plan.shards,
+        shards_before: planned.plan.shards_before,
+        outlook: planned.outlook,
         writes: if planned.nothing_new {
             Vec::new()
         } else {
@@ -161,9 +170,34 @@ fn tables(plan: &Plan) -> Vec<&'static str> {
     tables
 }
 
+/// Shards that are named one by one.
+const SHOWN: usize = 5;
+
+/// How the accounts of the shards will be made, in words.
+fn outlook(outlook: &Outlook, shards: u32) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !outlook.forward.is_empty() {
+        lines.push(format!(
+            "accounts of {} of {shards} shards are brought forward, unless new events reach far back",
+            outlook.forward.len()
+        ));
+    }
+    for (why, anew) in &outlook.anew {
+        let named: Vec<String> = anew.iter().take(SHOWN).map(u32::to_string).collect();
+        let more = if anew.len() > SHOWN { ", …" } else { "" };
+        lines.push(format!(
+            "accounts of {} of {shards} shards are added up anew ({}{more}): {why}",
+            anew.len(),
+            named.join(", ")
+        ));
+    }
+    lines
+}
+
 fn effect(shown: &Shown) -> String {
     let reused = match shown.reused_files {
         0 => String::new(),
+        1 => "; 1 file was taken in before and is not read again".to_owned(),
         files => format!("; {files} files were taken in before and are not read again"),
     };
     match (shown.nothing_new, shown.parent) {

@@ -61,7 +61,8 @@ pub struct Listen {
     /// all of it from a bucket; without one it is read from the store
     #[arg(long, env = "TENFOLD_STATE", value_name = "DIR")]
     pub state: Option<PathBuf>,
-    /// Number of shards of a store that is new: a power of two (64 when left out)
+    /// Number of shards, a power of two: when left out as many as the newest snapshot has, 64 in a
+    /// new store
     #[arg(long, env = "TENFOLD_SHARDS")]
     pub shards: Option<u32>,
 }

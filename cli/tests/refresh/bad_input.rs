@@ -551,16 +551,3 @@ fn an_expression_that_names_no_column_is_refused() {
     project.write("sales/1.parquet", good());
     project.refresh(AS_OF).refused(&["sales/1.parquet", "rate"]);
 }
-
-#[test]
-fn a_store_that_was_made_with_other_shards_is_refused() {
-    let project = shop(&[("1.csv", &text_among_good(""))]);
-    project.published(AS_OF);
-    let run = project.tenfold(&["refresh", "--as-of", AS_OF, "--shards", "8"]);
-    run.refused(&["8", "2"]);
-    let fresh = shop(&[("1.csv", &text_among_good(""))]);
-    for shards in ["0", "3", "-1"] {
-        let run = fresh.tenfold(&["refresh", "--as-of", AS_OF, &format!("--shards={shards}")]);
-        assert!(matches!(run.code, Some(1 | 2)), "{run:?}");
-    }
-}

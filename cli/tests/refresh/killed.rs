@@ -37,9 +37,9 @@ fn second_night(project: &Project) -> Command {
     project.command(&["refresh", "--as-of", SECOND, "-o", "json", "--threads", "1"])
 }
 
-/// Kills the second night once it has shown the end of this many steps.
-fn killed_after(project: &Project, steps: usize) {
-    let mut child = second_night(project)
+/// Kills a refresh once it has shown the end of this many steps.
+pub fn killed_after(mut night: Command, steps: usize) {
+    let mut child = night
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -88,7 +88,7 @@ fn killed_after_any_step_the_next_refresh_goes_on() {
     let expected = undisturbed();
     for steps in 1..=9 {
         let project = between_nights();
-        killed_after(&project, steps);
+        killed_after(second_night(&project), steps);
         let published = head(&project) == 2;
         let run = resumed(&project, &expected);
         let adopted = run["summary"]["tasks_adopted"].as_u64().unwrap();
@@ -116,10 +116,9 @@ fn killed_at_any_moment_the_last_snapshot_stays() {
     resumed(&project, &expected);
 }
 
-/// Kills the second night as soon as a file is there.
-fn killed_when_there_is(project: &Project, file: &str) {
-    let path = project.path("store").join(file);
-    let mut child = second_night(project)
+/// Kills a refresh as soon as a file is there.
+pub fn killed_when_there_is(mut night: Command, path: &Path) {
+    let mut child = night
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -127,7 +126,7 @@ fn killed_when_there_is(project: &Project, file: &str) {
     while !path.exists() && child.try_wait().unwrap().is_none() {}
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(path.exists(), "{file} was never written");
+    assert!(path.exists(), "{} was never written", path.display());
 }
 
 #[test]
@@ -142,7 +141,7 @@ fn killed_between_the_commits_of_two_tables_nothing_is_mixed_or_doubled() {
     ] {
         let project = between_nights();
         let before = project.sql("SELECT * FROM customer_value ORDER BY customer");
-        killed_when_there_is(&project, &file);
+        killed_when_there_is(second_night(&project), &project.path("store").join(&file));
         if head(&project) == 1 {
             let after = project.sql("SELECT * FROM customer_value ORDER BY customer");
             assert!(after == before, "{file}");
@@ -215,7 +214,7 @@ pub fn files_below(folder: &Path) -> Vec<PathBuf> {
 fn damaged(damage: impl Fn(&Path)) {
     let expected = undisturbed();
     let project = between_nights();
-    killed_after(&project, 4);
+    killed_after(second_night(&project), 4);
     let parts = files_below(&project.path("store/_work/parts"));
     assert!(!parts.is_empty());
     for part in parts {
@@ -252,7 +251,7 @@ fn a_part_with_a_flipped_bit_is_made_again() {
 fn a_result_record_that_is_damaged_is_superseded() {
     let expected = undisturbed();
     let project = between_nights();
-    killed_after(&project, 4);
+    killed_after(second_night(&project), 4);
     for record in files_below(&project.path("store/_work/results")) {
         let bytes = fs::read(&record).unwrap();
         fs::write(&record, &bytes[..bytes.len() / 2]).unwrap();

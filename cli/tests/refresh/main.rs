@@ -32,6 +32,7 @@ mod operators;
 mod private;
 mod processes;
 mod quarantine;
+mod resharded;
 mod restated;
 mod schedules;
 mod security;

@@ -26,7 +26,7 @@ use bytes::Bytes;
 use object_store::ObjectStoreExt;
 use tenfold_core::failure::Failure;
 use tenfold_core::format;
-use tenfold_core::refresh::state::STATE_FORMAT;
+use tenfold_core::refresh::state::OLDEST_STATE;
 use tenfold_core::snapshot::{
     Erasing, Event, Gone, Manifest, Marks, Suppression, SuppressionList, erasures,
 };
@@ -300,7 +300,7 @@ async fn understood(
 ) -> Result<tenfold_core::refresh::state::StateIndex, Failure> {
     let index = store::state(kept, manifest).await?;
     match index.format {
-        STATE_FORMAT => Ok(index),
+        OLDEST_STATE.. => Ok(index),
         older => Err(Failure::config(format!(
             "snapshot {} keeps its state in form {older}, which cannot be written anew",
             manifest.number

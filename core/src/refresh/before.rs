@@ -3,6 +3,7 @@
 use super::plan::{Head, Plan};
 use super::steps::decile_specs;
 use super::task::{BeforeModel, BeforeShard, Compared, DecileSpec, Fits, RankedValue};
+use crate::hash::shards_with;
 use crate::project::{DecileDeclaration, Project};
 use crate::snapshot::{Manifest, ObjectRef, TableEntry, TableFile};
 
@@ -10,6 +11,8 @@ use crate::snapshot::{Manifest, ObjectRef, TableEntry, TableFile};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Before<'a> {
     manifest: Option<&'a Manifest>,
+    /// Number of shards now, and in that snapshot.
+    shards: (u32, u32),
     deciles: Vec<Compared>,
     held: Option<&'a Fits>,
     /// What cannot be compared, and why.
@@ -21,6 +24,7 @@ impl<'a> Before<'a> {
     pub fn new(plan: &Plan, head: Option<&'a Head>, fits: Option<&Fits>) -> Self {
         let mut before = Self {
             manifest: head.map(|head| &head.manifest),
+            shards: (plan.shards, plan.shards_before.unwrap_or(plan.shards)),
             deciles: vec![Compared::New; plan.project.deciles.len()],
             held: None,
             notes: Vec::new(),
@@ -29,7 +33,7 @@ impl<'a> Before<'a> {
             return before;
         };
         let number = head.manifest.number;
-        if head.state.fingerprint != plan.fingerprint || head.state.shards != plan.shards {
+        if plan.from_scratch {
             before.deciles.fill(Compared::Changed);
             before.notes.push(format!(
                 "the sources were declared otherwise in snapshot {number}: moves since then are not counted"
@@ -80,18 +84,28 @@ impl<'a> Before<'a> {
         let manifest = self.manifest?;
         let same = |compared: &Compared| matches!(compared, Compared::Same { .. });
         let needed = self.deciles.iter().any(same);
-        let file = |table: &str| {
-            let entry = manifest.tables.get(table).filter(|_| needed)?;
-            let file = entry.files.iter().find(|file| file.shard == Some(shard))?;
-            Some((object(entry, file), file.rows))
+        let (now, then) = self.shards;
+        let held = shards_with(shard, now, then);
+        let files = |table: &str| -> Vec<(ObjectRef, u64)> {
+            let entry = manifest.tables.get(table).filter(|_| needed);
+            let files = entry.into_iter().flat_map(|entry| {
+                let files = entry.files.iter();
+                let theirs = files.filter(|file| file.shard.is_some_and(|at| held.contains(&at)));
+                theirs.map(|file| (object(entry, file), file.rows))
+            });
+            files.collect()
         };
-        let (value, decile) = (file("customer_value"), file("customer_decile"));
-        let rows = |file: &Option<(ObjectRef, u64)>| file.as_ref().map_or(0, |(_, rows)| *rows);
+        let (value, decile) = (files("customer_value"), files("customer_decile"));
+        let objects = |files: &[(ObjectRef, u64)]| {
+            let objects = files.iter().map(|(object, _)| object.clone());
+            objects.collect()
+        };
         Some(BeforeShard {
             deciles: self.deciles.clone(),
-            rows: rows(&value) + rows(&decile),
-            customer_value: value.map(|(object, _)| object),
-            customer_decile: decile.map(|(object, _)| object),
+            customer_value: objects(&value),
+            customer_decile: objects(&decile),
+            among: (now > then).then_some((shard, now)),
+            rows: value.iter().chain(&decile).map(|(_, rows)| rows).sum(),
             cuts: manifest.cuts.clone().filter(|_| needed),
         })
     }

@@ -2,6 +2,7 @@
 
 mod changes;
 mod choose;
+mod outlook;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,8 @@ use crate::hash::sha256_json;
 use crate::project::{Project, Refunds, Source};
 use crate::snapshot::{Manifest, Suppression};
 use choose::{Files, choose};
+
+pub use outlook::Outlook;
 
 /// Input bytes that one absorb task reads, about.
 const TASK_BYTES: u64 = 32 << 20;
@@ -78,6 +81,9 @@ pub struct Plan {
     pub parent: Option<Parent>,
     /// Number of shards.
     pub shards: u32,
+    /// Number of shards of the parent's state where it is another: its rows are split anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards_before: Option<u32>,
     /// Hash of the declarations that the state depends on.
     pub fingerprint: String,
     /// Whether the parent's state is left aside and every file is read again.
@@ -110,6 +116,8 @@ pub struct Planned {
     pub reads: BTreeMap<String, (u64, u64)>,
     /// Files that are reused.
     pub reused_files: u64,
+    /// How the accounts of each shard will be made.
+    pub outlook: Outlook,
     /// Things that a person should know.
     pub notes: Vec<String>,
 }
@@ -186,7 +194,8 @@ pub fn plan(
 ) -> Result<Planned, Failure> {
     refuse_going_back(as_of, head)?;
     let fingerprint = fingerprint(project, shards)?;
-    let kept = head.filter(|head| head.state.fingerprint == fingerprint);
+    let kept = gone_on_from(project, head)?;
+    let shards_before = kept.map(|head| head.state.shards);
     let mut plan = Plan {
         code_version: CODE_VERSION,
         project: project.clone(),
@@ -196,6 +205,7 @@ pub fn plan(
             snapshot_hash: head.manifest.snapshot_hash.clone(),
         }),
         shards,
+        shards_before: shards_before.filter(|before| *before != shards),
         fingerprint,
         from_scratch: kept.is_none(),
         absorb: Vec::new(),
@@ -231,12 +241,18 @@ pub fn plan(
     }
     let nothing_new = plan.absorb.is_empty()
         && plan.restated.is_empty()
+        && plan.shards_before.is_none()
         && kept.is_some_and(|head| says_the_same(head, &plan));
+    let outlook = match nothing_new {
+        true => Outlook::default(),
+        false => Outlook::of(&plan, kept.map(|head| &head.state)),
+    };
     Ok(Planned {
         plan,
         nothing_new,
         reads,
         reused_files,
+        outlook,
         notes,
     })
 }
@@ -250,7 +266,6 @@ pub fn plan(
 pub fn plan_backfill(
     project: &Project,
     as_of: Day,
-    shards: u32,
     head: Option<&Head>,
 ) -> Result<Planned, Failure> {
     let Some(head) = head else {
@@ -259,9 +274,9 @@ pub fn plan_backfill(
                 .remedy("publish the newest day first: `tenfold refresh`"),
         );
     };
-    let fingerprint = fingerprint(project, shards)?;
+    let shards = head.state.shards;
     let number = head.manifest.number;
-    if head.state.fingerprint != fingerprint {
+    if gone_on_from(project, Some(head))?.is_none() {
         return Err(Failure::config(format!(
             "the mapping of a source changed since snapshot {number}, which a backfill would build on"
         ))
@@ -283,7 +298,8 @@ pub fn plan_backfill(
             snapshot_hash: head.manifest.snapshot_hash.clone(),
         }),
         shards,
-        fingerprint,
+        shards_before: None,
+        fingerprint: fingerprint(project, shards)?,
         from_scratch: false,
         absorb: Vec::new(),
         released: CountsBySource::new(),
@@ -295,6 +311,7 @@ pub fn plan_backfill(
     let hash = plan.hash().map_err(|e| Failure::bug(e.to_string()))?;
     plan.tables = format!("backfills/{}/{TABLES}", &hash[..16]);
     Ok(Planned {
+        outlook: Outlook::of(&plan, Some(&head.state)),
         plan,
         nothing_new: false,
         reads: BTreeMap::new(),
@@ -312,6 +329,21 @@ pub fn plan_backfill(
 pub fn fingerprint(project: &Project, shards: u32) -> Result<String, Failure> {
     let purchases = project.clv.as_ref().map(|clv| (&clv.source, &clv.value));
     json_hash(&(mappings(project), purchases, shards))
+}
+
+/// The head, where its state can be gone on from: with whatever number of shards it was kept.
+///
+/// # Errors
+/// As [`fingerprint`].
+pub fn gone_on_from<'a>(
+    project: &Project,
+    head: Option<&'a Head>,
+) -> Result<Option<&'a Head>, Failure> {
+    let Some(head) = head else {
+        return Ok(None);
+    };
+    let fingerprint = fingerprint(project, head.state.shards)?;
+    Ok((head.state.fingerprint == fingerprint).then_some(head))
 }
 
 fn json_hash<T: Serialize>(value: &T) -> Result<String, Failure> {

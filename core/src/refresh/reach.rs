@@ -1,7 +1,10 @@
 //! How far back a merge has to look: the months whose days change what the accounts show.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use super::restate::Spans;
-use super::state::{Merging, StateRun, first_merged};
+use super::state::{Merging, ShardState, StateRun, first_merged};
 use super::task::{AccountsSpec, MergeTask, TotalsSpec};
 use crate::calendar::Day;
 
@@ -51,31 +54,67 @@ impl Months {
     }
 }
 
+/// Why accounts are added up from all days instead of being brought forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Anew {
+    /// Nothing is gone on from.
+    NoState,
+    /// The shards are others.
+    Split,
+    /// Time goes back.
+    EarlierDay,
+    /// Purchases are others, or the holdout came or went.
+    Purchases,
+    /// Other sums are needed.
+    Deciles,
+    /// There are no rows.
+    Empty,
+    /// It would not spare much.
+    Reach,
+}
+
+impl fmt::Display for Anew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoState => "there is no state to go on from",
+            Self::Split => "the number of shards changes",
+            Self::EarlierDay => "the day is before that of the state",
+            Self::Purchases => "purchases or the holdout are declared otherwise",
+            Self::Deciles => "deciles are declared otherwise",
+            Self::Empty => "no rows yet",
+            Self::Reach => "half of the rows or more lie in months that have to be read",
+        })
+    }
+}
+
 /// The months of a source's days that began or ceased to count, or moved into or out of a window,
-/// between two nights. None when the accounts of the earlier night cannot be brought forward: they
-/// were made for other sums, or for a later day.
-pub fn moved(old: &AccountsSpec, new: &AccountsSpec, source: &str) -> Option<Months> {
-    if new.as_of < old.as_of || old.totals.len() != new.totals.len() {
-        return None;
+/// between two nights.
+///
+/// # Errors
+/// Why the accounts of the earlier night cannot be brought forward: they were made for other sums,
+/// or for a later day.
+pub fn moved(old: &AccountsSpec, new: &AccountsSpec, source: &str) -> Result<Months, Anew> {
+    if new.as_of < old.as_of {
+        return Err(Anew::EarlierDay);
+    }
+    if old.totals.len() != new.totals.len() {
+        return Err(Anew::Deciles);
     }
     let mut months = Months::default();
     months.add_between(old.as_of, new.as_of);
     match (&old.clv, &new.clv) {
         (None, None) => {}
         (Some(old), Some(new)) if (&old.source, &old.value) == (&new.source, &new.value) => {
-            add_bound(
-                &mut months,
-                source == new.source,
-                old.holdout_from,
-                new.holdout_from,
-            )?;
+            let concerned = source == new.source;
+            add_bound(&mut months, concerned, old.holdout_from, new.holdout_from)
+                .ok_or(Anew::Purchases)?;
         }
-        _ => return None,
+        _ => return Err(Anew::Purchases),
     }
     for (old, new) in old.totals.iter().zip(&new.totals) {
-        add_windows(&mut months, source, old, new)?;
+        add_windows(&mut months, source, old, new).ok_or(Anew::Deciles)?;
     }
-    Some(months)
+    Ok(months)
 }
 
 /// Adds the months that the windows of a decile gain or lose.
@@ -125,8 +164,23 @@ fn add_bound(
 
 /// Whether reading these months of some runs is so much less than reading all of them that the
 /// accounts are brought forward.
-pub fn is_worth(rows: u64, all: u64) -> bool {
+fn is_worth(rows: u64, all: u64) -> bool {
     rows.saturating_mul(2) < all
+}
+
+/// The same of the months of each source of a shard.
+///
+/// # Errors
+/// Why it is not worth it.
+pub fn pays(state: &ShardState, by_source: &BTreeMap<String, Months>) -> Result<(), Anew> {
+    let some = by_source.iter();
+    let some = some.map(|(source, months)| months.rows(state.runs(source)));
+    let all = by_source.keys().flat_map(|source| state.runs(source));
+    match (some.sum(), all.map(|run| run.part.rows).sum()) {
+        (_, 0) => Err(Anew::Empty),
+        (some, all) if is_worth(some, all) => Ok(()),
+        _ => Err(Anew::Reach),
+    }
 }
 
 /// Rows that a merge holds at its peak, about: new events are taken to lie in the latest month.
@@ -144,7 +198,7 @@ pub fn rows_held(task: &MergeTask) -> u64 {
         let months = task
             .previous_spec
             .as_ref()
-            .and_then(|old| moved(old, &task.spec, &source.source));
+            .and_then(|old| moved(old, &task.spec, &source.source).ok());
         let withdrawn = task.withdrawn.get(&source.source);
         let read = months.map(|mut months| {
             withdrawn.into_iter().for_each(|days| months.add_days(days));
@@ -224,8 +278,8 @@ mod tests {
         let old = spec(day(2024, 6, 10), &[1], WindowKind::Trailing);
         let earlier = spec(day(2024, 6, 9), &[1], WindowKind::Trailing);
         let other = spec(day(2024, 6, 11), &[2], WindowKind::Trailing);
-        assert_eq!(moved(&old, &earlier, "sales"), None);
-        assert_eq!(moved(&old, &other, "sales"), None);
+        assert_eq!(moved(&old, &earlier, "sales"), Err(Anew::EarlierDay));
+        assert_eq!(moved(&old, &other, "sales"), Err(Anew::Deciles));
         let same = moved(&old, &old, "sales").unwrap();
         assert!(found(&same).is_empty());
     }

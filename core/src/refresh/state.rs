@@ -27,10 +27,12 @@ use super::restate::{Span, Spans};
 use super::task::AccountsSpec;
 use crate::calendar::Day;
 
-/// Version of the state's form. State of an earlier form is left aside: the events are read again.
+/// Version of the state's form. From 4 on the number of shards may be another one than the store was
+/// made with, and events may have lost against those of other customers.
 pub const STATE_FORMAT: u32 = 4;
 
-/// The oldest form of which state is gone on from: what it lacks has defaults.
+/// The oldest form that is gone on from: what it lacks has defaults. State of an earlier one is left
+/// aside: the events are read again.
 pub const OLDEST_STATE: u32 = 3;
 
 /// Runs that a list has at most.
@@ -172,6 +174,18 @@ impl ShardState {
         self.accounts_parts().chain(runs).chain(self.lost.values())
     }
 
+    /// The runs, without what follows from them.
+    #[must_use]
+    pub fn rows_alone(&self) -> Self {
+        Self {
+            days: self.days.clone(),
+            events: self.events.clone(),
+            links: self.links.clone(),
+            lost: self.lost.clone(),
+            ..Self::default()
+        }
+    }
+
     /// The parts of the accounts.
     pub fn accounts_parts(&self) -> impl Iterator<Item = &PartRef> {
         let accounts = self.accounts.iter().chain(&self.basis);
@@ -247,7 +261,7 @@ pub enum Unsettled {
 /// Everything that the next night starts from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateIndex {
-    /// Version of this record's form, [`STATE_FORMAT`].
+    /// Version of this record's form, at most [`STATE_FORMAT`].
     pub format: u32,
     /// Hash of the declarations that the state was built with: another one needs the events again.
     pub fingerprint: String,
@@ -269,7 +283,7 @@ pub struct StateIndex {
 }
 
 impl StateIndex {
-    /// Stands for state of an earlier form: nothing can be built on it.
+    /// Stands for state of an earlier form than [`OLDEST_STATE`]: nothing can be built on it.
     pub fn outdated(format: u32, as_of: Day) -> Self {
         Self {
             format,

@@ -6,18 +6,52 @@ use super::before::Before;
 use super::part::PartRef;
 use super::plan::Plan;
 use super::restate::Spans;
-use super::state::StateIndex;
+use super::state::{ShardState, StateIndex};
 use super::task::{
     AbsorbOutput, AccountsSpec, AssignOutput, AssignTask, BoundariesTask, CutsTask, DecileSpec,
     FitTask, Fits, GatherTask, GroupBy, MergeClv, MergeOutput, MergeSource, MergeTask, ModelTask,
-    PieceSegment, RankedValue, ScoreOutput, ScoreTask, ShardValues, Task, TotalsSpec, ValueSpec,
+    PieceSegment, RankedValue, ScoreOutput, ScoreTask, ShardValues, SplitOutput, SplitTask, Task,
+    TotalsSpec, ValueSpec,
 };
 use crate::calendar::{Day, LookBack, Window, WindowKind, lookback_window};
 use crate::clv;
+use crate::hash::shards_with;
 use crate::money::minor_per_major;
 use crate::project::{
     self, Clv, ClvModel, DecileDeclaration, Holdout, Inactive, Lookback, Project, Ties, ValueAt,
 };
+
+/// Tasks that split the rows of a state over the shards of a plan with another number of them; none
+/// where the number is the same.
+pub fn split_tasks(plan: &Plan, previous: &StateIndex) -> Vec<Task> {
+    let Some(shards_before) = plan.shards_before else {
+        return Vec::new();
+    };
+    let sources = merge_sources(&plan.project);
+    let task = |shard: u32| {
+        let from = shards_with(shard, plan.shards, shards_before);
+        let from = from.filter_map(|shard| previous.state.get(shard as usize));
+        Task::Split(SplitTask {
+            shard,
+            shards: plan.shards,
+            shards_before,
+            customer_type: plan.project.customer.key_type,
+            sources: sources.clone(),
+            from: from.map(ShardState::rows_alone).collect(),
+        })
+    };
+    (0..plan.shards).map(task).collect()
+}
+
+/// A state whose rows were split: what no shard has is as it was. The accounts are to be added up
+/// anew.
+pub fn split_state(plan: &Plan, previous: &StateIndex, split: Vec<SplitOutput>) -> StateIndex {
+    StateIndex {
+        shards: plan.shards,
+        state: split.into_iter().map(|output| output.state).collect(),
+        ..previous.clone()
+    }
+}
 
 /// Tasks that bring each shard's state up to date, from the pieces that were absorbed for it.
 pub fn merge_tasks(
@@ -43,7 +77,9 @@ pub fn merge_tasks(
             spec: spec.clone(),
             pieces: pieces.remove(&shard).unwrap_or_default(),
             previous: state(shard).cloned().unwrap_or_default(),
-            previous_spec: previous.map(|index| index.accounts.clone()),
+            previous_spec: previous
+                .filter(|_| plan.shards_before.is_none())
+                .map(|index| index.accounts.clone()),
             withdrawn: withdrawn.clone(),
             contests: BTreeMap::new(),
         })

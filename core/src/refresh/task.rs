@@ -9,6 +9,7 @@ mod fit;
 mod ids;
 mod merge;
 mod rank;
+mod split;
 mod tables;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ pub use self::fit::*;
 pub use self::ids::*;
 pub use self::merge::*;
 pub use self::rank::*;
+pub use self::split::*;
 pub use self::tables::*;
 use super::CODE_VERSION;
 use super::part::PartRef;
@@ -37,6 +39,7 @@ use crate::hash::sha256_json;
 )]
 pub enum Task {
     Absorb(AbsorbTask),
+    Split(SplitTask),
     Merge(MergeTask),
     Suspects(SuspectsTask),
     Contenders(ContendersTask),
@@ -62,6 +65,7 @@ pub enum Task {
 )]
 pub enum TaskOutput {
     Absorb(AbsorbOutput),
+    Split(SplitOutput),
     Merge(MergeOutput),
     Suspects(SuspectsOutput),
     Contenders(ContendersOutput),
@@ -79,6 +83,7 @@ impl Task {
     pub fn step(&self) -> &'static str {
         match self {
             Task::Absorb(_) => "absorb",
+            Task::Split(_) => "split",
             Task::Merge(_) => "merge",
             Task::Suspects(_) | Task::Contenders(_) => "ids",
             Task::Fit(_) => "fit",
@@ -102,6 +107,7 @@ impl Task {
                 let input: u64 = task.units.iter().map(|unit| unit.size).sum();
                 LEAST + input.saturating_mul(12).min(160 << 20)
             }
+            Task::Split(task) => rows(&mut [task.rows_held()].into_iter(), 250),
             Task::Merge(task) => rows(&mut [reach::rows_held(task)].into_iter(), 250),
             // Hashes of the part of the space, and one part of ids on its way.
             Task::Suspects(task) => {
@@ -159,6 +165,7 @@ impl TaskOutput {
                 let pieces = output.pieces.iter().map(|pieces| &pieces.part);
                 pieces.chain(&output.quarantine).collect()
             }
+            TaskOutput::Split(output) => output.state.parts().collect(),
             TaskOutput::Merge(output) => {
                 let keys = [
                     &output.transaction_keys,

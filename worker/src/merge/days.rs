@@ -357,7 +357,7 @@ fn read(
     if u32::try_from(days.len()).is_err() {
         return Err(Failure::data("one shard has more than 4,294,967,295 rows")
             .code(ErrorCode::ShardTooLarge)
-            .remedy("start a store with more shards"));
+            .remedy("give the store more shards: `tenfold refresh --shards N`"));
     }
     Ok(days)
 }

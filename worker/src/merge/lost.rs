@@ -12,7 +12,7 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
-use tenfold_core::hash::short_hash;
+use tenfold_core::hash::{hash_number, hash_text, shard_of, short_hash};
 use tenfold_core::project::CustomerType;
 use tenfold_core::refresh::copies::chains;
 use tenfold_core::refresh::part::PartRef;
@@ -39,6 +39,14 @@ impl Customer {
         let texts = customers.as_string_opt::<i32>();
         let texts = texts.ok_or_else(|| Failure::bug("customers are neither int64 nor text"))?;
         Ok(Self::Text(texts.value(row).to_owned()))
+    }
+
+    fn shard(&self, shards: u32) -> u32 {
+        let hash = match self {
+            Self::Number(number) => hash_number(*number),
+            Self::Text(text) => hash_text(text),
+        };
+        shard_of(hash, shards)
     }
 
     fn is_at(&self, customers: &ArrayRef, row: usize) -> bool {
@@ -192,6 +200,25 @@ impl Lost {
                 let ours = others.filter(|(.., ours)| *ours);
                 ours.for_each(|(event, ..)| lost.add(&id, event.clone()));
             }
+        }
+        Ok(lost)
+    }
+
+    /// Those of the customers of one of so many shards, out of what other shards had.
+    pub fn of_shard<'a>(
+        parts: impl Iterator<Item = &'a PartRef>,
+        (shard, shards): (u32, u32),
+        context: &TaskContext,
+        reach: &mut MergeReach,
+    ) -> Result<Self, Failure> {
+        let mut lost = Self::default();
+        for part in parts {
+            reach.bytes_read += part.bytes;
+            let read = Self::read(part, context)?;
+            let theirs = read
+                .events()
+                .filter(|(_, event)| event.customer.shard(shards) == shard);
+            theirs.for_each(|(id, event)| lost.add(id, event.clone()));
         }
         Ok(lost)
     }

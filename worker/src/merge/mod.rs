@@ -11,6 +11,7 @@ mod events;
 mod ids;
 mod lost;
 mod runs;
+mod split;
 mod suspects;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::counts::Counts;
 use tenfold_core::refresh::part::PartRef;
-use tenfold_core::refresh::reach::{Months, is_worth, moved};
+use tenfold_core::refresh::reach::{Months, moved, pays};
 use tenfold_core::refresh::restate::Spans;
 use tenfold_core::refresh::task::{AccountsSpec, MergeOutput, MergeReach, MergeSource, MergeTask};
 use tenfold_store::part::{decode_segment, get_segment};
@@ -33,6 +34,7 @@ use days::Days;
 use events::Arrived;
 use lost::{Losses, Lost};
 
+pub use split::run as split;
 pub use suspects::{contenders, run as suspects};
 
 /// Events that do not count for another customer's, by source.
@@ -100,7 +102,7 @@ fn months(
 ) -> Result<Option<BTreeMap<String, Months>>, Failure> {
     let mut by_source = BTreeMap::new();
     for source in &task.sources {
-        let Some(mut months) = moved(old, &task.spec, &source.source) else {
+        let Ok(mut months) = moved(old, &task.spec, &source.source) else {
             return Ok(None);
         };
         runs::add_months(&news.pieces[&source.source], &mut months)?;
@@ -114,7 +116,7 @@ fn months(
             .for_each(|day| months.add(day.month_index()));
         by_source.insert(source.source.clone(), months);
     }
-    if !pays(task, &by_source) {
+    if pays(&task.previous, &by_source).is_err() {
         return Ok(None);
     }
     for source in task.sources.iter().filter(|source| source.event_ids) {
@@ -130,15 +132,9 @@ fn months(
             )?;
         }
     }
-    Ok(Some(by_source).filter(|by_source| pays(task, by_source)))
-}
-
-fn pays(task: &MergeTask, by_source: &BTreeMap<String, Months>) -> bool {
-    let runs = |source: &str| task.previous.runs(source);
-    let some = by_source.iter();
-    let some = some.map(|(source, months)| months.rows(runs(source))).sum();
-    let all = by_source.keys().flat_map(|source| runs(source));
-    is_worth(some, all.map(|run| run.part.rows).sum())
+    Ok(pays(&task.previous, &by_source)
+        .is_ok()
+        .then_some(by_source))
 }
 
 /// Brings the accounts of the last night forward; none when only all days can tell.

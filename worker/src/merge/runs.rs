@@ -78,7 +78,8 @@ fn without(
         .collect()
 }
 
-fn slice(month: &MonthSlice) -> Slice {
+/// Where the rows of a month lie.
+pub fn slice(month: &MonthSlice) -> Slice {
     Slice {
         row_group: month.row_group as usize,
         row_groups: month.row_groups as usize,
@@ -167,27 +168,37 @@ pub fn append_events(
     let mut batches = without(read(&merging.merged, None, context, reach)?, withdrawn)?;
     batches.push(new);
     let events = remaining(source, &batches, task.customer_type)?;
-    let run = write_run(source, &with_dates(&events)?, "events", context, reach)?;
-    let run = match (run, source.horizon) {
+    let run = write_events(source, &events, context, reach)?;
+    Ok(merging.with(run))
+}
+
+/// Writes events as one run, with the short hashes of their ids; none when there are no events.
+pub fn write_events(
+    source: &MergeSource,
+    events: &RecordBatch,
+    context: &TaskContext,
+    reach: &mut MergeReach,
+) -> Result<Option<StateRun>, Failure> {
+    let run = write_run(source, &with_dates(events)?, "events", context, reach)?;
+    Ok(match (run, source.horizon) {
         (None, _) => None,
         (Some(run), None) => Some(StateRun {
-            ids: Some(ids::write(&events, context, reach)?),
+            ids: Some(ids::write(events, context, reach)?),
             ..run
         }),
         (Some(run), Some(_)) => {
-            let (ids, by_month) = ids::write_by_month(&events, context, reach)?;
+            let (ids, by_month) = ids::write_by_month(events, context, reach)?;
             Some(StateRun {
                 ids: Some(ids),
                 ids_by_month: Some(by_month),
                 ..run
             })
         }
-    };
-    Ok(merging.with(run))
+    })
 }
 
 /// Writes days as one run; none when there are no days.
-fn write_days(
+pub fn write_days(
     source: &MergeSource,
     days: &Days,
     codes: &CustomerCodes,

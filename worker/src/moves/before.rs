@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record_batch};
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int32Type, Int64Type};
 use tenfold_core::decile::MigrationError;
 use tenfold_core::failure::Failure;
@@ -16,8 +17,9 @@ use tenfold_store::publish::get_object;
 
 use super::mistaken;
 use crate::TaskContext;
-use crate::arrays::{column, text};
+use crate::arrays::{arrow_bug, column, text};
 use crate::cut::AllCuts;
+use crate::keys::of_shard;
 
 /// (measure, look-back, value of the dimension).
 type RunKey = (String, String, String);
@@ -58,22 +60,19 @@ impl<'a> BeforeBatches<'a> {
                 wanted.insert(decile.total_column(suffix));
             }
         }
-        let read = |object: &Option<ObjectRef>, wanted: &dyn Fn(&str) -> bool| {
-            let Some(object) = object else {
-                return Ok(None);
-            };
-            let bytes = context.wait(get_object(&context.store, object))?;
-            let within = |failure: Failure| failure.within(context.store.locate(&object.path));
-            decode_columns(bytes, wanted).map(Some).map_err(within)
-        };
-        let decile = read(&shard.customer_decile, &|_| true)?;
+        let decile = rows_of(shard, &shard.customer_decile, &|_| true, context)?;
         let cuts = match &shard.cuts {
             Some(object) => Some(read_cuts(object, context)?),
             None => None,
         };
         Ok(Self {
             shard,
-            value: read(&shard.customer_value, &|name| wanted.contains(name))?,
+            value: rows_of(
+                shard,
+                &shard.customer_value,
+                &|name| wanted.contains(name),
+                context,
+            )?,
             runs: match &decile {
                 Some(rows) => runs(rows)?,
                 None => BTreeMap::new(),
@@ -125,6 +124,46 @@ impl<'a> BeforeBatches<'a> {
         let of = move |key: &&RunKey| key.0 == measure && key.1 == lookback;
         self.runs.keys().filter(of).map(|key| key.2.as_str())
     }
+}
+
+/// The rows of the shard's customers in some files of a table, in the order that each file has.
+fn rows_of(
+    shard: &BeforeShard,
+    files: &[ObjectRef],
+    wanted: &dyn Fn(&str) -> bool,
+    context: &TaskContext,
+) -> Result<Option<RecordBatch>, Failure> {
+    let mut batches = Vec::with_capacity(files.len());
+    for file in files {
+        let bytes = context.wait(get_object(&context.store, file))?;
+        let within = |failure: Failure| failure.within(context.store.locate(&file.path));
+        let rows = decode_columns(bytes, wanted).map_err(within)?;
+        batches.push(match shard.among {
+            Some((shard, shards)) => of_shard(&rows, shard, shards)?,
+            None => rows,
+        });
+    }
+    match batches.as_slice() {
+        [] => Ok(None),
+        [rows] => Ok(Some(rows.clone())),
+        several => in_order(several).map(Some),
+    }
+}
+
+/// Rows of several files by what each of them is sorted by: the group, if there is one, and the
+/// customer.
+fn in_order(files: &[RecordBatch]) -> Result<RecordBatch, Failure> {
+    let rows = concat_batches(&files[0].schema(), files).map_err(arrow_bug)?;
+    let keys = ["measure", "lookback", "dimension_value", "customer"];
+    let keys = keys.iter().filter_map(|name| rows.column_by_name(name));
+    let keys: Vec<SortColumn> = keys
+        .map(|values| SortColumn {
+            values: values.clone(),
+            options: None,
+        })
+        .collect();
+    let order = lexsort_to_indices(&keys, None).map_err(arrow_bug)?;
+    take_record_batch(&rows, &order).map_err(arrow_bug)
 }
 
 fn read_cuts(object: &ObjectRef, context: &TaskContext) -> Result<AllCuts, Failure> {

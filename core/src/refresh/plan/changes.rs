@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Head, Listing, Plan};
 use crate::refresh::reach::moved;
 use crate::refresh::restate::{counted, some_of};
-use crate::refresh::state::STATE_FORMAT;
+use crate::refresh::state::OLDEST_STATE;
 use crate::refresh::steps::accounts_spec;
 use crate::refresh::task::SourceMapping;
 use crate::snapshot::declaration_changes;
@@ -14,18 +14,27 @@ use crate::snapshot::declaration_changes;
 /// of the snapshot that it builds on.
 pub(super) fn notes(plan: &Plan, head: &Head, listing: &Listing) -> Vec<String> {
     let number = head.manifest.number;
-    if head.state.format != STATE_FORMAT {
+    if head.state.format < OLDEST_STATE {
         return vec![format!(
             "another version of Tenfold kept the state of snapshot {number}: every file is read again"
         )];
     }
+    effect(plan, head)
+        .into_iter()
+        .chain(splits(plan, number))
+        .chain(lost(plan, head, listing))
+        .collect()
+}
+
+/// What changed declarations cost.
+fn effect(plan: &Plan, head: &Head) -> Option<String> {
+    let number = head.manifest.number;
     let changes = declaration_changes(&head.manifest.declarations, &plan.project);
     let changed: BTreeSet<String> = changes.into_iter().map(|change| change.path).collect();
     if changed.is_empty() {
-        let unfit = plan.from_scratch.then(|| {
+        return plan.from_scratch.then(|| {
             format!("the state of snapshot {number} is of another kind: every file is read again")
         });
-        return unfit.into_iter().collect();
     }
     let effect = if plan.from_scratch {
         "events are read in another way, so every file is read again"
@@ -35,10 +44,19 @@ pub(super) fn notes(plan: &Plan, head: &Head, listing: &Listing) -> Vec<String> 
         "customers are scored and ranked anew; no file is read for it"
     };
     let changed = some_of(&changed);
-    let told = format!("declarations changed since snapshot {number} ({changed}): {effect}");
-    std::iter::once(told)
-        .chain(lost(plan, head, listing))
-        .collect()
+    Some(format!(
+        "declarations changed since snapshot {number} ({changed}): {effect}"
+    ))
+}
+
+/// What another number of shards costs.
+fn splits(plan: &Plan, number: u64) -> Option<String> {
+    let before = plan.shards_before?;
+    Some(format!(
+        "{} shards instead of the {before} of snapshot {number}: the days and events of its state are \
+         split anew, and sums are added up anew from all of them; no file is read for it",
+        plan.shards
+    ))
 }
 
 /// What a horizon of event ids gives up: said when the events are read with it for the first time.
@@ -59,7 +77,7 @@ pub(super) fn horizon(mapping: &SourceMapping, from_scratch: bool) -> Option<Str
 fn adds_up_anew(plan: &Plan, head: &Head) -> bool {
     let spec = accounts_spec(plan);
     let mut sources = plan.project.sources.keys();
-    sources.any(|source| moved(&head.state.accounts, &spec, source).is_none())
+    sources.any(|source| moved(&head.state.accounts, &spec, source).is_err())
 }
 
 /// Files that counted and cannot be read again.

@@ -309,6 +309,41 @@ fn a_plan_says_what_changed_declarations_cost() {
 }
 
 #[test]
+fn another_number_of_shards_is_gone_on_from() {
+    let files = [file("a", 10)];
+    let head = head(&files);
+    let at = |shards: u32| {
+        let retry = QuarantineRetry::default();
+        let as_of = head.manifest.as_of;
+        plan(
+            &project(),
+            as_of,
+            shards,
+            Some(&head),
+            &listing(&files),
+            &retry,
+        )
+        .unwrap()
+    };
+    let same = at(8);
+    assert_eq!((same.plan.shards_before, same.nothing_new), (None, true));
+    assert_eq!(same.outlook, Outlook::default());
+    let more = at(16);
+    assert_eq!(
+        (more.plan.shards_before, more.nothing_new),
+        (Some(8), false)
+    );
+    assert!(more.plan.absorb.is_empty() && !more.plan.from_scratch);
+    assert!(more.notes[0].starts_with("16 shards instead of the 8 of snapshot 3"));
+    let why = "the number of shards changes".to_owned();
+    assert_eq!(
+        more.outlook.anew,
+        BTreeMap::from([(why, (0..16).collect())])
+    );
+    assert_ne!(more.plan.hash().unwrap(), same.plan.hash().unwrap());
+}
+
+#[test]
 fn rows_in_quarantine_are_read_again_alone() {
     let files = [file("a", 5), file("b", 6)];
     let head = head(&files);
@@ -432,25 +467,25 @@ fn a_file_that_may_be_missing_goes_on_counting() {
 #[test]
 fn a_backfill_makes_an_earlier_day_of_what_the_head_knew() {
     let head = head(&[file("a", 10)]);
-    let planned = plan_backfill(&project(), day("2024-02-01"), 8, Some(&head)).unwrap();
+    let planned = plan_backfill(&project(), day("2024-02-01"), Some(&head)).unwrap();
     assert!(planned.plan.absorb.is_empty());
     assert!(!planned.plan.from_scratch && !planned.nothing_new);
     assert_eq!(planned.plan.parent.as_ref().unwrap().number, 3);
     assert_eq!(planned.reused_files, 1);
     // Days have tables of their own, apart from those of the newest snapshot.
-    let other = plan_backfill(&project(), day("2024-02-02"), 8, Some(&head)).unwrap();
+    let other = plan_backfill(&project(), day("2024-02-02"), Some(&head)).unwrap();
     assert!(planned.plan.tables.starts_with("backfills/"));
     assert_ne!(planned.plan.tables, other.plan.tables);
 }
 
 #[test]
 fn a_backfill_is_refused_without_what_it_builds_on() {
-    let refused = plan_backfill(&project(), day("2024-02-01"), 8, None).unwrap_err();
+    let refused = plan_backfill(&project(), day("2024-02-01"), None).unwrap_err();
     assert!(refused.message.contains("needs a published snapshot"));
     let mut head = head(&[file("a", 10)]);
-    let refused = plan_backfill(&project(), day("2024-03-01"), 8, Some(&head)).unwrap_err();
+    let refused = plan_backfill(&project(), day("2024-03-01"), Some(&head)).unwrap_err();
     assert!(refused.message.contains("is not before 2024-03-01"));
     head.state.fingerprint = "another".to_owned();
-    let refused = plan_backfill(&project(), day("2024-02-01"), 8, Some(&head)).unwrap_err();
+    let refused = plan_backfill(&project(), day("2024-02-01"), Some(&head)).unwrap_err();
     assert!(refused.message.contains("mapping of a source changed"));
 }

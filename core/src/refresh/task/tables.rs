@@ -31,11 +31,15 @@ pub struct AssignTask {
 pub struct BeforeShard {
     /// How each published decile stood in it.
     pub deciles: Vec<Compared>,
-    /// Its `customer_value`; none when the shard had no customer.
-    pub customer_value: Option<ObjectRef>,
-    /// Its `customer_decile`.
-    pub customer_decile: Option<ObjectRef>,
-    /// Rows of both.
+    /// The files of `customer_value` that have its customers; none when the shard had no customer.
+    pub customer_value: Vec<ObjectRef>,
+    /// The files of `customer_decile` that have its customers.
+    pub customer_decile: Vec<ObjectRef>,
+    /// The shard, and how many there are, where there were fewer of them: the files have other
+    /// customers too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub among: Option<(u32, u32)>,
+    /// Rows of all these files.
     pub rows: u64,
     /// Its cuts.
     pub cuts: Option<ObjectRef>,
