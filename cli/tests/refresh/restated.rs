@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::killed::{killed_after, killed_when_there_is};
 use crate::support::{Draw, Project, SHOP, Sale, csv, date, sales, without_ids};
 
 const POLICIES: &str = "    changed: restate\n    vanished: restate\n";
@@ -211,6 +213,77 @@ fn a_day_that_is_written_anew_costs_that_day() {
         // The same again is nothing new.
         let run = world.project.refresh("2024-05-30").json();
         assert_eq!(run["status"], "nothing_new");
+    }
+}
+
+/// One night over some files, of which one was then corrected, one is gone, one has another name and
+/// some of its rows twice, and one is new.
+fn corrected(declarations: &str) -> Project {
+    let bears = "quarantine: {max_share: 0.2}\n";
+    let project = Project::new(&(with(declarations, POLICIES) + bears));
+    let mut all = sales(11, 900, 150);
+    all.sort_by_key(|sale| sale.day);
+    let write = |name: &str, sales: &[Sale], bad: u32| {
+        let sales = sales.to_vec();
+        project.write(&format!("sales/{name}.csv"), Content { sales, bad }.text());
+    };
+    for (number, chunk) in all[..750].chunks(150).enumerate() {
+        write(&number.to_string(), chunk, 1);
+    }
+    project.published("2024-05-30");
+    all[150..160].iter_mut().for_each(|sale| sale.cents += 125);
+    write("1", &all[150..300], 0);
+    project.remove("sales/2.csv");
+    project.remove("sales/3.csv");
+    write("3-again", &[&all[450..600], &all[450..460]].concat(), 2);
+    write("5", &all[750..], 0);
+    project
+}
+
+/// The bytes of all tables, and where all rows are.
+fn outcome(project: &Project) -> (BTreeMap<String, Vec<u8>>, Value, Vec<(String, i64)>) {
+    let manifest = project.manifest();
+    assert_eq!(manifest["number"], 2);
+    (project.files(), manifest["rows"].clone(), refused(project))
+}
+
+const CORRECTED: &str = "2024-06-01";
+
+fn restating(project: &Project) -> Command {
+    project.command(&["refresh", "--as-of", CORRECTED, "--threads", "1"])
+}
+
+#[test]
+fn a_restatement_that_is_killed_anywhere_gives_what_one_gives_that_was_not() {
+    for declarations in [SHOP.to_owned(), without_ids()] {
+        let undisturbed = corrected(&declarations);
+        undisturbed.published(CORRECTED);
+        let expected = outcome(&undisturbed);
+        let goes_on = |project: &Project, killed: &str| {
+            assert_eq!(project.refresh(CORRECTED).code, Some(0), "{killed}");
+            assert!(outcome(project) == expected, "{killed}");
+        };
+        for steps in 1..=9 {
+            let project = corrected(&declarations);
+            killed_after(restating(&project), steps);
+            goes_on(&project, &format!("after {steps} steps"));
+        }
+        let commit = |table: &str| format!("store/tables/{table}/_delta_log/{:020}.json", 1);
+        for file in [
+            commit("customer_decile"),
+            commit("customer_value"),
+            format!("store/_snapshots/{:020}.json", 2),
+        ] {
+            let project = corrected(&declarations);
+            killed_when_there_is(restating(&project), &project.path(&file));
+            goes_on(&project, &file);
+        }
+        // Killed again and again, each time one step later.
+        let project = corrected(&declarations);
+        for steps in 1..=9 {
+            killed_after(restating(&project), steps);
+        }
+        goes_on(&project, "after each step");
     }
 }
 
