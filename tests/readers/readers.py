@@ -1,10 +1,11 @@
 """Other programs read the tables of a snapshot: same rows as `tenfold sql`.
 
-Usage: readers.py TENFOLD_BINARY STORE
+Usage: readers.py TENFOLD_BINARY STORE [ERASED]
 
 Every table of every snapshot is read at its pinned version by deltalake, by Polars through Delta,
 and by DuckDB from the manifest's list of files, and compared, row by row, with what `tenfold sql`
-writes as Parquet.
+writes as Parquet. ERASED is a customer who was erased: no program may find them at any version that
+a snapshot names, and deltalake reads every version of the logs that is left.
 """
 
 import json
@@ -49,7 +50,15 @@ def expected(binary, store, number, table):
         return pl.from_arrow(pyarrow.parquet.read_table(file.name))
 
 
-def check(binary, store, number, name, table, files):
+def without(frame, name, erased):
+    """Nobody who was erased is in a table."""
+    if erased is not None and "customer" in frame.columns:
+        theirs = frame.filter(pl.col("customer").cast(pl.String) == erased)
+        assert theirs.is_empty(), f"{erased} is in {name}"
+    return frame
+
+
+def check(binary, store, number, name, table, files, erased):
     wanted = expected(binary, store, number, name)
     columns = [column for column in wanted.columns if column != "shard"]
     want = rows(wanted, columns)
@@ -57,25 +66,42 @@ def check(binary, store, number, name, table, files):
     version = table["delta_version"]
     root = f"{store}/{table['root']}"
     by_delta = pl.from_arrow(DeltaTable(root, version=version).to_pyarrow_table())
+    without(by_delta, name, erased)
     assert rows(by_delta, columns) == want, f"deltalake reads {name} differently"
-    by_polars = pl.scan_delta(root, version=version).collect()
+    by_polars = without(pl.scan_delta(root, version=version).collect(), name, erased)
     assert rows(by_polars, columns) == want, f"Polars reads {name} differently"
     by_duckdb = duckdb.read_parquet(files, hive_partitioning=False).to_arrow_table()
+    without(pl.from_arrow(by_duckdb), name, erased)
     assert rows(pl.from_arrow(by_duckdb), columns) == want, f"DuckDB reads {name} differently"
     return len(want)
 
 
-def main(binary, store):
+def every_version(store, name, root, erased):
+    """All versions of a table, those between two snapshots among them."""
+    newest = DeltaTable(f"{store}/{root}").version()
+    for version in range(newest + 1):
+        found = DeltaTable(f"{store}/{root}", version=version).to_pyarrow_table()
+        without(pl.from_arrow(found), f"{name} at version {version}", erased)
+    return newest + 1
+
+
+def main(binary, store, erased=None):
     passed = 0
+    roots = {}
     for snapshot in json.loads(tenfold(binary, store, "snapshot", "ls", "-o", "json")):
         number = snapshot["number"]
         manifest = json.loads(tenfold(binary, store, "snapshot", "get", str(number), "-o", "json"))
         listed = json.loads(tenfold(binary, store, "snapshot", "files", str(number), "-o", "json"))
         for name, table in manifest["tables"].items():
             files = [file["location"] for file in listed if file["table"] == name]
-            count = check(binary, store, number, name, table, files)
+            count = check(binary, store, number, name, table, files, erased)
+            roots[name] = table["root"]
             print(f"snapshot {number} {name}: {count} rows agree in deltalake, Polars and DuckDB")
             passed += 1
+    for name, root in roots.items() if erased is not None else ():
+        count = every_version(store, name, root, erased)
+        print(f"{name}: the erased customer is in none of {count} versions")
+        passed += 1
     print(f"{passed} passed, 0 failed")
 
 

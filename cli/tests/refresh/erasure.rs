@@ -38,13 +38,13 @@ const TEXT: &str = "canary-7f3a91";
 const NUMBER: i64 = 7_314_159_265_358;
 
 #[derive(Clone, Copy, PartialEq)]
-enum Keys {
+pub enum Keys {
     Text,
     Number,
 }
 
 impl Keys {
-    fn shop(self, declarations: &str) -> String {
+    pub fn shop(self, declarations: &str) -> String {
         let declarations = format!("{declarations}quarantine: {{max_share: 0.5}}\n");
         match self {
             Keys::Number => declarations,
@@ -54,7 +54,7 @@ impl Keys {
         }
     }
 
-    fn erased(self) -> String {
+    pub fn erased(self) -> String {
         match self {
             Keys::Text => TEXT.to_owned(),
             Keys::Number => NUMBER.to_string(),
@@ -62,7 +62,7 @@ impl Keys {
     }
 
     /// The sales of a night, with the one who is erased or without.
-    fn sales(self, night: usize, with: bool) -> String {
+    pub fn sales(self, night: usize, with: bool) -> String {
         let mut all: Vec<Sale> = sales(1, 1000, 150);
         all.sort_by_key(|sale| sale.day);
         // The first of all sales is theirs: days begin later without them.
@@ -78,7 +78,7 @@ impl Keys {
     }
 
     /// Refused rows: theirs in every way that rows are refused, and one of somebody else.
-    fn refused(self, with: bool) -> String {
+    pub fn refused(self, with: bool) -> String {
         let id = self.erased();
         let theirs =
             format!("t1,{id},2024-01-09,1o.00,north\nt2,{id},2024-01-10,1.00,north,\"much\"\n");
@@ -135,7 +135,7 @@ fn others(project: &Project, keys: Keys, at: &str) -> Value {
 }
 
 /// The files of the store that hold the erased, raw or decoded.
-fn files_with(project: &Project, keys: Keys) -> Vec<String> {
+pub fn files_with(project: &Project, keys: Keys) -> Vec<String> {
     let store = project.path("store");
     let found = files_below(&store).into_iter();
     let found = found.filter(|file| holds(file, keys));
@@ -143,7 +143,7 @@ fn files_with(project: &Project, keys: Keys) -> Vec<String> {
     found.map(|file| name(&file)).collect()
 }
 
-fn holds(file: &Path, keys: Keys) -> bool {
+pub fn holds(file: &Path, keys: Keys) -> bool {
     let is_named = |name: &str| name.contains(&keys.erased());
     let bytes = fs::read(file).unwrap();
     is_named(file.to_str().unwrap())

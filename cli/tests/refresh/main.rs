@@ -18,6 +18,7 @@ mod conservation;
 mod determinism;
 #[path = "../../../store/src/dying.rs"]
 mod dying;
+mod erased_beside;
 mod erasure;
 mod examples;
 mod formats;
