@@ -303,28 +303,62 @@ async fn look_up(
     manifest: &Manifest,
     parent: Option<&Manifest>,
 ) -> Result<(), Failure> {
+    let new = unnamed(store, manifest, parent).await?;
+    let paths = new.iter().map(|object| object.path.clone()).collect();
+    match gone(store, new).await? {
+        None => store.secure(paths).await,
+        Some(object) => Err(Failure::dependency(format!(
+            "{} is not what was written a while ago",
+            store.locate(&object.path)
+        ))
+        .remedy("nothing was published: refresh again, and it is computed anew")),
+    }
+}
+
+/// The objects of a manifest that its parent does not name.
+async fn unnamed(
+    store: &Store,
+    manifest: &Manifest,
+    parent: Option<&Manifest>,
+) -> Result<Vec<ObjectRef>, Failure> {
     let kept = match parent {
         Some(parent) => objects_named_by(store, parent).await?,
         None => BTreeSet::new(),
     };
     let named = objects_named_by(store, manifest).await?;
-    let new: Vec<ObjectRef> = named.difference(&kept).cloned().collect();
-    let paths = new.iter().map(|object| object.path.clone()).collect();
-    futures::stream::iter(new)
+    Ok(named.difference(&kept).cloned().collect())
+}
+
+/// One of some objects that is not there as it was written.
+async fn gone(store: &Store, objects: Vec<ObjectRef>) -> Result<Option<ObjectRef>, Failure> {
+    let mut looked_up = futures::stream::iter(objects)
         .map(|object| async move {
-            match store.size(&object.path).await? {
-                Some(bytes) if bytes == object.bytes => Ok(()),
-                _ => Err(Failure::dependency(format!(
-                    "{} is not what was written a while ago",
-                    store.locate(&object.path)
-                ))
-                .remedy("nothing was published: refresh again, and it is computed anew")),
-            }
+            let there = store.size(&object.path).await? == Some(object.bytes);
+            Ok::<_, Failure>((!there).then_some(object))
         })
-        .buffer_unordered(LOOKED_UP_AT_ONCE)
-        .try_collect::<()>()
-        .await?;
-    store.secure(paths).await
+        .buffer_unordered(LOOKED_UP_AT_ONCE);
+    while let Some(found) = looked_up.try_next().await? {
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// Where an object lay that a manifest needs before it can be published, when one is not there as it
+/// was written.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn lacks(store: &Store, manifest: &Manifest) -> Result<Option<String>, Failure> {
+    let index = &manifest.state;
+    if store.size(&index.path).await? != Some(index.bytes) {
+        return Ok(Some(store.locate(&index.path)));
+    }
+    let head = head(store).await?;
+    let new = unnamed(store, manifest, head.as_ref()).await?;
+    let object = gone(store, new).await?;
+    Ok(object.map(|object| store.locate(&object.path)))
 }
 
 /// What became of the number, if it is taken. The slot is read after the head: a write of ours that

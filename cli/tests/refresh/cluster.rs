@@ -1,6 +1,9 @@
 //! Refreshes by a coordinator and workers: whatever dies, each run publishes once, and what it
 //! publishes is what one process alone would have published.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -247,4 +250,74 @@ fn killed_and_paused_at_random_a_run_publishes_once() {
     workers[0] = cluster.worker("last");
     cluster.succeeded(&run);
     published_once(&cluster, &run);
+}
+
+/// Files of tables that a run is about to publish.
+fn unpublished(project: &Project) -> Vec<PathBuf> {
+    let published: BTreeSet<PathBuf> = project
+        .files()
+        .into_keys()
+        .map(|file| project.path("store").join(file))
+        .collect();
+    let tables = files_below(&project.path("store/tables/customer_value"));
+    let parquet = |file: &PathBuf| file.extension().is_some_and(|kind| kind == "parquet");
+    let new = tables.into_iter().filter(parquet);
+    new.filter(|file| !published.contains(file)).collect()
+}
+
+/// Kills the coordinator between the announcement of a run and its manifest; gives the run. A
+/// publication that was faster is followed by the next day's.
+fn killed_while_publishing(cluster: &mut Cluster) -> String {
+    let announced = cluster.project.path("store/_announced");
+    for day in 1..30 {
+        let newest = cluster.project.manifest()["number"].clone();
+        let before = files_below(&announced);
+        let run = cluster.submit(&format!("2024-06-{day:02}"));
+        let begun = Instant::now();
+        while files_below(&announced) == before {
+            assert!(begun.elapsed() < PATIENCE, "nothing is announced");
+        }
+        cluster.coordinator.kill();
+        if cluster.project.manifest()["number"] == newest {
+            return run;
+        }
+        cluster.restart();
+        cluster.succeeded(&run);
+    }
+    panic!("every publication was faster than its end");
+}
+
+#[test]
+fn a_publication_whose_files_were_deleted_ends_and_can_be_tried_again() {
+    let mut cluster = Cluster::new(shop());
+    let _worker = cluster.worker("a");
+    let first = cluster.submit("2024-05-01");
+    cluster.succeeded(&first);
+    let run = killed_while_publishing(&mut cluster);
+    let before = cluster.project.manifest();
+    let deleted = unpublished(&cluster.project);
+    assert!(!deleted.is_empty());
+    for file in deleted {
+        fs::remove_file(file).unwrap();
+    }
+    cluster.restart();
+    let ended = cluster.ask(&["run", "wait", &run, "--timeout", "120s", "-o", "json"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let told = "was deleted while the run published";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    // The number that it would have had says what the snapshot before says.
+    let manifest = cluster.project.manifest();
+    assert_eq!(manifest["rollback_of"], before["number"]);
+    assert_eq!(manifest["snapshot_hash"], before["snapshot_hash"]);
+    let again = cluster.ask(&["run", "retry", &run]);
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+    let ended = cluster.succeeded(&run);
+    let number = manifest["number"].as_i64().unwrap() + 1;
+    assert_eq!(ended["snapshot"], number);
+    let whole = cluster.project.tenfold(&["scrub", "--all"]);
+    assert_eq!(whole.code, Some(0), "{}", whole.stderr);
+    let verified = cluster
+        .project
+        .tenfold(&["snapshot", "verify", &number.to_string()]);
+    assert_eq!(verified.code, Some(0), "{}", verified.stderr);
 }

@@ -24,7 +24,9 @@ use super::ready;
 use super::settings::OpenProject;
 use crate::book::NotAdded;
 use crate::refresh::{Prepared, Refresh, lost_race};
+use crate::rollback::again;
 use crate::run::{RunRecord, RunStatus};
+use crate::store::suppression;
 use crate::{Gate, OpenGate, Stopped};
 
 /// How long to wait before a store that failed is asked again.
@@ -382,7 +384,11 @@ async fn finish_publication(cluster: &Cluster, kept: &ObjectRef) -> Result<Endin
                 Err(refused) if refused.code == Some(ErrorCode::ErasedSince) => {
                     return Ok(Ending::without(RunState::Failed, Some(refused)));
                 }
-                published => published?,
+                Err(refused) => match without_objects(cluster, &manifest).await? {
+                    Some(ending) => return Ok(ending),
+                    None => return Err(refused),
+                },
+                Ok(published) => published,
             }
         }
     };
@@ -401,4 +407,41 @@ async fn finish_publication(cluster: &Cluster, kept: &ObjectRef) -> Result<Endin
             Ending::without(RunState::Failed, Some(lost_race(&run, manifest.number)))
         }
     })
+}
+
+/// How a publication ends that lacks objects, which somebody deleted: nobody can bring it to its slot
+/// any more. The slot is taken first, with what the newest snapshot says, so that no coordinator that
+/// was paused can create the manifest later. `None` while that is not certain: where nothing lacks, or
+/// there is no snapshot yet whose content could stand in.
+async fn without_objects(
+    cluster: &Cluster,
+    manifest: &Manifest,
+) -> Result<Option<Ending>, Failure> {
+    let store = &cluster.store;
+    let Some(gone) = publish::lacks(store, manifest).await? else {
+        return Ok(None);
+    };
+    let newest = publish::newest(store).await?;
+    let head = newest.head.as_ref();
+    // Where the number is taken, the next look at its slot shows by whom.
+    let Some(head) = head.filter(|_| newest.last < manifest.number) else {
+        return Ok(None);
+    };
+    let at_ms = cluster.clock.now_ms();
+    let now = (super::render::time(at_ms), at_ms);
+    let suppression = suppression(store).await?;
+    let run = cluster.ids.run(at_ms);
+    let taken = match again(store, head, &newest, suppression, run, now).await {
+        Ok(taken) => taken.number,
+        // Somebody took it: the next look at the slot shows who.
+        Err(Stopped::LostRace(_)) => return Ok(None),
+        Err(Stopped::Failed(failure)) => return Err(failure),
+    };
+    let failure = Failure::dependency(format!(
+        "{gone} was deleted while the run published; snapshot {taken} says what snapshot {} says",
+        head.number
+    ))
+    .code(ErrorCode::Damaged)
+    .remedy("keep other programs from deleting in the store, then retry the run: it computes anew");
+    Ok(Some(Ending::without(RunState::Failed, Some(failure))))
 }

@@ -92,7 +92,7 @@ fn complete(state: &State) -> bool {
 fn fenced(state: &State) -> bool {
     let ledger = read(&state.ledger);
     let published = state.slots.iter().flatten();
-    let mut of_the_ledger = published.filter(|body| body.run != ALONE);
+    let mut of_the_ledger = published.filter(|body| body.run < ALONE);
     of_the_ledger.all(|body| announced(&ledger, body.run) == Some(*body))
 }
 

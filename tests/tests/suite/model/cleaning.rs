@@ -2,7 +2,8 @@
 //! of a run go that has not announced them yet: what a manifest names has to be there all the same.
 
 use super::state::{
-    Body, Cleaner, Protocol, RUNS, State, Variant, begins_cleaning, bits, ends_cleaning, expires,
+    Body, Cleaner, FILES, Protocol, RUNS, State, Variant, begins_cleaning, bits, ends_cleaning,
+    expires,
 };
 
 impl State {
@@ -24,7 +25,7 @@ impl State {
 
     /// Runs whose files announced publications will name.
     fn in_announcements(&self) -> u8 {
-        let bodies = (0..RUNS as u8).filter_map(|run| {
+        let bodies = (0..FILES as u8).filter_map(|run| {
             let number = self.said.announced[usize::from(run)]?;
             Some(Body { run, by: 0, number })
         });

@@ -6,6 +6,10 @@ use tenfold_core::snapshot::{Announcement, Cleaning, Event, Marks, ObjectRef, Re
 pub const RUNS: usize = 3;
 /// The run that no coordinator knows: somebody refreshes the same store in one process.
 pub const ALONE: u8 = RUNS as u8 - 1;
+/// Stands for a run whose files are gone: what the snapshot before says, once more.
+pub const STAND_IN: u8 = RUNS as u8;
+/// Whose files there are.
+pub const FILES: usize = RUNS + 1;
 /// The place of whoever does that among the coordinators.
 pub const LONER: u8 = 2;
 
@@ -36,6 +40,11 @@ pub enum Variant {
     AnnouncementsIgnored,
     /// A clean-up does not say that it begins.
     BeginsUnsaid,
+    /// Files of a run that is being published are deleted by hand: the protocol as it is, but for what
+    /// that destroys.
+    ByHand,
+    /// The same, and the run ends without its number being taken.
+    NumberLeft,
 }
 
 /// What a run wants to publish.
@@ -123,7 +132,7 @@ pub enum Late {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Said {
     /// By run: the number that it announced.
-    pub announced: [Option<u8>; RUNS],
+    pub announced: [Option<u8>; FILES],
     /// Numbers whose objects are still there, as bits.
     pub expiring: u8,
     /// Numbers whose objects are gone, as bits.
@@ -141,7 +150,7 @@ pub struct State {
     /// What each slot held first.
     pub first: [Option<Body>; RUNS],
     /// Files of a run, by run: its manifest names them, and that of the next snapshot.
-    pub files: [bool; RUNS],
+    pub files: [bool; FILES],
     pub said: Said,
     pub cleaner: Cleaner,
     pub late: Vec<Late>,
@@ -158,6 +167,7 @@ pub struct Left {
     pub losses: u8,
     pub offices: u8,
     pub clean_ups: u8,
+    pub by_hand: u8,
 }
 
 /// The model.
@@ -215,7 +225,7 @@ impl Said {
     }
 
     fn marks(self) -> Marks {
-        let announced = (0..RUNS as u8).filter_map(|run| {
+        let announced = (0..FILES as u8).filter_map(|run| {
             let number = self.announced[usize::from(run)]?;
             Some((run.to_string(), announcement(number)))
         });
@@ -234,7 +244,7 @@ impl Said {
 
     fn of(marks: &Marks) -> Self {
         let mut said = Self::default();
-        for run in 0..RUNS {
+        for run in 0..FILES {
             let announced = marks.announced.get(&run.to_string());
             said.announced[run] = announced.map(|announced| announced.number as u8);
         }

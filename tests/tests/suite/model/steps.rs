@@ -6,8 +6,8 @@ use tenfold_core::ledger::RunState;
 use super::check;
 use super::ledger::{announced, first, read, record, state as state_of};
 use super::state::{
-    ALONE, Body, Cleaner, Coordinator, LONER, Late, Left, Line, Mark, Phase, Protocol, RUNS, Said,
-    State, Variant, announces,
+    ALONE, Body, Cleaner, Coordinator, FILES, LONER, Late, Left, Line, Mark, Phase, Protocol, RUNS,
+    STAND_IN, Said, State, Variant, announces,
 };
 
 /// What the store does with a write.
@@ -37,6 +37,8 @@ pub enum Action {
     CleanUp,
     /// Whoever cleans up is gone, and long enough for others to begin.
     CleanerCrashes,
+    /// Somebody deletes the files of a run that is not published.
+    DeletedByHand(u8),
 }
 
 impl Model for Protocol {
@@ -63,7 +65,7 @@ impl Model for Protocol {
             ledger,
             slots: [None; RUNS],
             first: [None; RUNS],
-            files: [false; RUNS],
+            files: std::array::from_fn::<_, FILES, _>(|run| run == usize::from(STAND_IN)),
             said: Said::default(),
             cleaner: Cleaner::Away,
             late: Vec::new(),
@@ -81,7 +83,8 @@ impl Model for Protocol {
                     1
                 },
                 offices: 1,
-                clean_ups: 1,
+                clean_ups: u8::from(!self.by_hand()),
+                by_hand: u8::from(self.by_hand()),
             },
         }]
     }
@@ -105,6 +108,9 @@ impl Model for Protocol {
             }
         }
         actions.extend((0..state.late.len() as u8).map(Action::Lands));
+        if state.left.by_hand > 0 {
+            actions.extend((0..ALONE).map(Action::DeletedByHand));
+        }
         if state.cleaner != Cleaner::Away {
             actions.push(Action::CleanUp);
             if state.left.crashes > 0 {
@@ -135,6 +141,13 @@ impl Model for Protocol {
             },
             Action::Expire => next.expire(),
             Action::CleanUp => self.clean_up(&mut next),
+            Action::DeletedByHand(run) => {
+                let published = last.slots.iter().flatten().any(|body| body.run == run);
+                if !published && last.files[usize::from(run)] {
+                    next.files[usize::from(run)] = false;
+                    next.left.by_hand -= 1;
+                }
+            }
             Action::CleanerCrashes => {
                 next.left.crashes -= 1;
                 next.cleaner = Cleaner::Away;
@@ -233,6 +246,11 @@ impl State {
 }
 
 impl Protocol {
+    /// Whether files are deleted that must not be.
+    fn by_hand(&self) -> bool {
+        [Variant::ByHand, Variant::NumberLeft].contains(&self.variant)
+    }
+
     /// `Book::add`: a record goes behind everything that is there, if it still may.
     fn add(&self, state: &mut State, who: u8, mark: Mark, store: Store) -> Added {
         if self.variant == Variant::Unsettled {
@@ -270,7 +288,7 @@ impl Protocol {
             Phase::AtGate(body) => self.gate(state, who, body, store),
             Phase::CheckingHead(body) => self.check_head(state, body),
             Phase::Announcing(body) => self.announce(state, body),
-            Phase::LookingUp(body) => self.look_up(state, body),
+            Phase::LookingUp(body) => self.look_up(state, who, body),
             Phase::Creating(body) => self.create(state, body, store),
             Phase::ReadingBack(body, error) => self.read_back(state, body, error),
             Phase::Settling(body) => match state.slot(body.number) {
@@ -352,12 +370,23 @@ impl Protocol {
     }
 
     /// `look_up`: files that the parent does not name have to be there.
-    fn look_up(&self, state: &State, body: Body) -> Phase {
+    fn look_up(&self, state: &State, who: u8, body: Body) -> Phase {
         let there = state.files[usize::from(body.run)];
-        match there || self.variant == Variant::LookUpLeftOut {
-            true => Phase::Creating(body),
-            // Nothing of it is published, and it is looked at again.
-            false => Phase::Idle,
+        if there || self.variant == Variant::LookUpLeftOut {
+            return Phase::Creating(body);
+        }
+        if self.variant == Variant::NumberLeft {
+            return over(body.run, false);
+        }
+        // Nothing of it is published. `without_objects`: a coordinator takes the number with what the
+        // snapshot before says; without one the run is looked at again.
+        match who == LONER || body.number == 1 {
+            true => Phase::Idle,
+            false => Phase::CheckingHead(Body {
+                run: STAND_IN,
+                by: who,
+                number: body.number,
+            }),
         }
     }
 
@@ -401,6 +430,10 @@ impl Protocol {
     }
 }
 
+/// A run is over. That a number is taken is not told: the next look at the slot shows it.
 fn over(run: u8, succeeded: bool) -> Phase {
-    Phase::Ending { run, succeeded }
+    match run == STAND_IN {
+        true => Phase::Idle,
+        false => Phase::Ending { run, succeeded },
+    }
 }
