@@ -4,10 +4,13 @@ use arrow::error::ArrowError;
 use datafusion::common::utils::datafusion_strsim::normalized_levenshtein;
 use datafusion::common::{Column, DataFusionError, SchemaError};
 use datafusion::parquet::errors::ParquetError;
-use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 
 /// How alike two names must be (1 = equal) for one to be offered instead of the other.
 const ALIKE: f64 = 0.5;
+
+/// How many names are offered.
+const OFFERED: usize = 3;
 
 /// How many names a remedy lists.
 const LISTED: usize = 20;
@@ -15,7 +18,7 @@ const LISTED: usize = 20;
 /// Puts an error of a query into words. `tables` are the names that the query could have used.
 pub(crate) fn failure(error: &DataFusionError, tables: &[String]) -> Failure {
     match root(error) {
-        DataFusionError::SQL(parser, _) => Failure::config(one_line(&parser.to_string()))
+        DataFusionError::SQL(parser, _) => wrong(one_line(&parser.to_string()))
             .remedy("check the query near the place that the message names"),
         DataFusionError::SchemaError(schema, _) => unknown_column(schema),
         DataFusionError::Plan(message) => plan(message, tables),
@@ -32,8 +35,22 @@ pub(crate) fn failure(error: &DataFusionError, tables: &[String]) -> Failure {
             Failure::new(FailureClass::Infra, one_line(&error.strip_backtrace()))
         }
         DataFusionError::Internal(message) => Failure::bug(one_line(message)),
-        other => Failure::config(one_line(&other.message())),
+        other => wrong(one_line(&other.message())).remedy(CHECK),
     }
+}
+
+/// What to do about a query when nothing more is known.
+const CHECK: &str =
+    "change the query; `tenfold sql \"DESCRIBE customer_value\"` shows columns and types";
+
+/// A query that cannot be answered as it is.
+fn wrong(message: String) -> Failure {
+    Failure::config(message).code(ErrorCode::WrongQuery)
+}
+
+/// A query that names something that is not there.
+fn unknown(message: String) -> Failure {
+    Failure::config(message).code(ErrorCode::UnknownName)
 }
 
 /// The first error that says what is wrong, below all the layers that add where it was noticed.
@@ -54,7 +71,7 @@ fn parquet(error: &ParquetError) -> Failure {
     match store {
         Some(error) => in_store(error),
         None => Failure::dependency(one_line(&error.to_string()))
-            .remedy("a file of the snapshot is missing or damaged: run `tenfold verify`"),
+            .remedy("a file of the snapshot is missing or damaged: run `tenfold scrub`"),
     }
 }
 
@@ -73,7 +90,7 @@ fn arrow(error: &ArrowError) -> Failure {
         ArrowError::IoError(message, _)
         | ArrowError::IpcError(message)
         | ArrowError::ParquetError(message) => Failure::dependency(one_line(message)),
-        other => Failure::config(one_line(&other.to_string())),
+        other => wrong(one_line(&other.to_string())).remedy(CHECK),
     }
 }
 
@@ -83,12 +100,12 @@ fn plan(message: &str, tables: &[String]) -> Failure {
         .and_then(|rest| rest.split_once("' not found"))
         .and_then(|(name, _)| name.rsplit('.').next());
     match missing {
-        Some(name) => Failure::config(format!("there is no table {name}"))
+        Some(name) => unknown(format!("there is no table {name}"))
             .remedy(alternatives("tables", name, tables)),
         None => {
             // What stands before is every signature that was tried.
             let start = message.find("No function matches").unwrap_or(0);
-            Failure::config(one_line(&message[start..]))
+            wrong(one_line(&message[start..])).remedy(CHECK)
         }
     }
 }
@@ -99,15 +116,15 @@ fn unknown_column(error: &SchemaError) -> Failure {
         valid_fields,
     } = error
     else {
-        return Failure::config(one_line(&error.to_string()));
+        return wrong(one_line(&error.to_string())).remedy(CHECK);
     };
     let columns: Vec<String> = valid_fields
         .iter()
         .map(|column| column.name.clone())
         .collect();
-    let failure = Failure::config(format!("there is no column {}", shown(field)));
+    let failure = unknown(format!("there is no column {}", shown(field)));
     match columns.is_empty() {
-        true => failure,
+        true => failure.remedy(CHECK),
         false => failure.remedy(alternatives("columns", &field.name, &columns)),
     }
 }
@@ -119,19 +136,21 @@ fn shown(column: &Column) -> String {
     }
 }
 
-/// The name that was probably meant, or else the names there are.
+/// The names that were probably meant, or else the names there are.
 fn alternatives(kind: &str, wrong: &str, names: &[String]) -> String {
-    let likeness = |name: &String| normalized_levenshtein(&wrong.to_lowercase(), name);
-    let nearest = names
-        .iter()
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    match nearest {
-        Some(name) if likeness(name) >= ALIKE => format!("did you mean {name}?"),
-        Some(_) if names.len() > LISTED => {
+    let likeness = |name: &str| normalized_levenshtein(&wrong.to_lowercase(), name);
+    let mut near: Vec<&str> = names.iter().map(String::as_str).collect();
+    near.retain(|name| likeness(name) >= ALIKE);
+    near.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
+    near.truncate(OFFERED);
+    match near.as_slice() {
+        [] if names.is_empty() => format!("the snapshot has no {kind}"),
+        [] if names.len() > LISTED => {
             format!("its {kind} include {}", names[..LISTED].join(", "))
         }
-        Some(_) => format!("the {kind} are {}", names.join(", ")),
-        None => format!("the snapshot has no {kind}"),
+        [] => format!("the {kind} are {}", names.join(", ")),
+        [one] => format!("did you mean {one}?"),
+        [first @ .., last] => format!("did you mean {} or {last}?", first.join(", ")),
     }
 }
 

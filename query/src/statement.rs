@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::Statement as Sql;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 
 use crate::error;
 
@@ -68,11 +68,11 @@ fn counts(token: &Token) -> bool {
 fn the_statement(mut statements: VecDeque<Statement>) -> Result<Statement, Failure> {
     match (statements.pop_front(), statements.is_empty()) {
         (Some(statement), true) => Ok(statement),
-        (Some(_), false) => {
-            Err(Failure::config("there is more than one statement")
-                .remedy("ask one query at a time"))
-        }
+        (Some(_), false) => Err(Failure::config("there is more than one statement")
+            .code(ErrorCode::WrongQuery)
+            .remedy("ask one query at a time")),
         (None, _) => Err(Failure::config("there is no query")
+            .code(ErrorCode::WrongQuery)
             .remedy("ask something like SELECT count(*) FROM customer_value")),
     }
 }
@@ -103,5 +103,6 @@ pub(crate) fn refused(what: &str) -> Failure {
     Failure::config(format!(
         "{what} is not a query: a snapshot cannot be changed"
     ))
+    .code(ErrorCode::WrongQuery)
     .remedy("use SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES or DESCRIBE")
 }

@@ -17,7 +17,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Int32Type, Int64Type};
 use arrow::util::pretty::pretty_format_batches;
 use object_store::ObjectStoreExt;
-use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tenfold_core::snapshot::{TableEntry, TableFile};
 use tenfold_store::delta::{CommitStamp, TableSpec, commit_exact};
 use tenfold_store::object::Store;
@@ -322,6 +322,7 @@ async fn a_wrong_name_is_answered_with_the_right_one() {
     let failure = refusal("SELECT custmer_id FROM customer_value").await;
     assert_eq!(failure.class, FailureClass::UserConfig);
     assert_eq!(failure.message, "there is no column custmer_id");
+    assert_eq!(failure.code, Some(ErrorCode::UnknownName));
     assert_eq!(failure.remedy, "did you mean customer_id?");
 
     let failure = refusal("SELECT c.zzz FROM customer_value AS c").await;
@@ -334,6 +335,11 @@ async fn a_wrong_name_is_answered_with_the_right_one() {
     let failure = refusal("SELECT 1 FROM customer_valeu").await;
     assert_eq!(failure.message, "there is no table customer_valeu");
     assert_eq!(failure.remedy, "did you mean customer_value?");
+
+    let wide =
+        "SELECT clv_2m FROM (SELECT 1 AS clv_12m, 2 AS clv_3m, 3 AS decile, 4 AS clv_6m) AS t";
+    let failure = refusal(wide).await;
+    assert_eq!(failure.remedy, "did you mean clv_12m, clv_3m or clv_6m?");
 
     let failure = refusal("SELECT 1 FROM q").await;
     assert_eq!(failure.remedy, "the tables are customer_value, dim_region");
