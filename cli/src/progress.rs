@@ -7,6 +7,7 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use tenfold_coordinator::Progress;
 
+use crate::machine::counted;
 use crate::terminal;
 
 /// Shows the steps of a refresh.
@@ -84,8 +85,9 @@ impl Progress for Shown {
         };
         let elapsed = step.started.elapsed().as_secs_f64();
         eprintln!(
-            "{:>8}  {} tasks{reused}  {elapsed:.2} s",
-            step.name, step.tasks
+            "{:>8}  {}{reused}  {elapsed:.2} s",
+            step.name,
+            counted(step.tasks as u64, "task")
         );
     }
 }

@@ -9,7 +9,7 @@ use tenfold_worker::{Processors, TaskContext};
 
 use super::{Stopped, print, refresh_of};
 use crate::args::{AsOf, Global};
-use crate::machine::{Machine, shown_bytes};
+use crate::machine::{Machine, counted, shown_bytes};
 use crate::output::TextTable;
 use crate::pool::Pool;
 use crate::progress::Shown;
@@ -67,14 +67,17 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
     let snapshot = record.snapshot.unwrap_or_default();
     lines.push(match record.status {
         RunStatus::NothingNew => {
-            format!("nothing new: snapshot {snapshot} already says it (as_of {})", record.as_of)
+            format!(
+                "nothing new: snapshot {snapshot} already says it (as_of {})",
+                record.as_of
+            )
         }
         _ => format!(
-            "published snapshot {snapshot} as_of {}: {} files read, {} reused; {} tasks run, {} done before",
+            "published snapshot {snapshot} as_of {}: {} read, {} reused; {} run, {} done before",
             record.as_of,
-            summary.files_read,
+            counted(summary.files_read, "file"),
             summary.files_reused,
-            summary.tasks_run,
+            counted(summary.tasks_run, "task"),
             summary.tasks_adopted
         ),
     });

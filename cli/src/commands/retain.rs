@@ -12,7 +12,7 @@ use ulid::Ulid;
 use super::marks::not_marked;
 use super::{Stopped, asked_for, print, refresh};
 use crate::args::Global;
-use crate::machine::{Machine, now, shown_bytes};
+use crate::machine::{Machine, counted, now, shown_bytes};
 use crate::output::TextTable;
 use crate::project;
 use crate::terminal::say;
@@ -111,16 +111,17 @@ pub fn expire(
 }
 
 fn describe(shown: &Expired) {
-    let (objects, bytes) = (shown.deleted_objects, shown_bytes(shown.deleted_bytes));
+    let objects = counted(shown.deleted_objects, "object");
+    let bytes = shown_bytes(shown.deleted_bytes);
     match shown.dry_run {
         true => say!(
-            "{} snapshots would expire; {objects} objects ({bytes}) could be deleted then",
-            shown.expired.len()
+            "{} would expire; {objects} ({bytes}) could be deleted then",
+            counted(shown.expired.len() as u64, "snapshot")
         ),
         false => {
             say!(
-                "{} snapshots expired; {objects} objects ({bytes}) deleted",
-                shown.expired.len()
+                "{} expired; {objects} ({bytes}) deleted",
+                counted(shown.expired.len() as u64, "snapshot")
             );
             if !shown.expired.is_empty() {
                 say!(

@@ -17,7 +17,7 @@ use ulid::Ulid;
 
 use super::{Stopped, asked_for, print, refresh, refresh_of};
 use crate::args::Global;
-use crate::machine::{Machine, shown_bytes};
+use crate::machine::{Machine, counted, shown_bytes};
 use crate::output::TextTable;
 use crate::progress::Shown;
 use crate::project::{self, Opened};
@@ -111,7 +111,10 @@ fn judge(verified: &Verified) -> Result<(), Stopped> {
     }
     if verified.is_good() {
         let files: u64 = verified.compared.values().sum();
-        say!("snapshot {number} is what its inputs give: {files} files and its hash are equal");
+        say!(
+            "snapshot {number} is what its inputs give: {} and its hash are equal",
+            counted(files, "file")
+        );
         return Ok(());
     }
     let parameters = match verified.parameters_differ {

@@ -16,7 +16,7 @@ use super::ask::{Asking, within};
 use super::shown::{self, took};
 use crate::args::Global;
 use crate::commands::Stopped;
-use crate::machine::Machine;
+use crate::machine::{Machine, counted};
 use crate::output::{Format, TextTable, text_to_stdout};
 use crate::service::client::Remote;
 use crate::service::signals::{stop_requested, stopped};
@@ -217,13 +217,13 @@ impl Frame {
             |snapshot| format!("snapshot {} as of {}", snapshot.number, snapshot.as_of),
         );
         let mut text = format!(
-            "{}  {} workers, {} slots  {} tasks running, {} queued  {} runs queued  {snapshot}\n",
+            "{}  {}, {}  {} running, {} queued  {} queued  {snapshot}\n",
             cluster.coordinator,
-            cluster.workers,
-            cluster.slots,
-            cluster.tasks_running,
+            counted(cluster.workers.into(), "worker"),
+            counted(cluster.slots.into(), "slot"),
+            counted(cluster.tasks_running.into(), "task"),
             cluster.tasks_queued,
-            cluster.runs_queued,
+            counted(cluster.runs_queued.into(), "run"),
         );
         let running = self.runs.iter().find(|run| run.run == cluster.running);
         let tables = [

@@ -12,6 +12,7 @@ use super::ask::Asking;
 use super::shown::took;
 use crate::args::Waiting;
 use crate::commands::Stopped;
+use crate::machine::counted;
 use crate::terminal;
 
 /// Pause before a watch that broke off is begun again.
@@ -125,9 +126,9 @@ fn show_change(before: Option<&Run>, now: &Run) {
     let shown = before.map_or(0, |before| before.steps.iter().filter(ended).count());
     for step in now.steps.iter().filter(ended).skip(shown) {
         say(&format!(
-            "  {:<8} {} tasks, {} reused{}  {}",
+            "  {:<8} {}, {} reused{}  {}",
             step.step,
-            step.tasks,
+            counted(step.tasks.into(), "task"),
             step.reused,
             failed_attempts(step),
             took(&step.started_at, &step.ended_at)
