@@ -181,7 +181,7 @@ impl Refresh<'_> {
         outcome?;
         kept?;
         sweep(self.store, &work.tasks, &work.parts, (self.now)().1).await?;
-        if let Err(why) = self.retain().await {
+        if let Err(why) = self.retain(record.snapshot.unwrap_or_default()).await {
             let failure = why.failure();
             record
                 .warnings
@@ -203,13 +203,13 @@ impl Refresh<'_> {
         }
     }
 
-    /// Lets old snapshots expire.
-    async fn retain(&self) -> Result<(), NotMarked> {
+    /// Lets old snapshots expire, after one was published.
+    async fn retain(&self, number: u64) -> Result<(), NotMarked> {
         let writer = Writer {
             name: &self.run,
             at_ms: (self.now)().1,
         };
-        retention::after_refresh(self.store, self.project.retention, writer).await
+        retention::after_refresh(self.store, self.project.retention, writer, number).await
     }
 
     /// A run that another one overtook finds its work swept: that is a lost race, whatever it looks

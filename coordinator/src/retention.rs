@@ -44,7 +44,11 @@ pub async fn retain(
     Ok(Retained { expired, cleaned })
 }
 
-/// The same after a refresh: without a snapshot that expired there is nothing to look for.
+/// Every so many snapshots a clean-up looks for what runs left that were killed.
+const LOOKED_EVERY: u64 = 7;
+
+/// The same after a refresh that published `number`: for snapshots that expired, and now and then for
+/// what killed runs left.
 ///
 /// # Errors
 /// As [`retain`].
@@ -52,11 +56,12 @@ pub async fn after_refresh(
     store: &Store,
     retention: Retention,
     writer: Writer<'_>,
+    number: u64,
 ) -> Result<(), NotMarked> {
     expire(store, retention, writer).await?;
     finish_erasures(store, writer).await?;
     let waiting = !marks(store).await?.expiring.is_empty();
-    if waiting {
+    if waiting || number.is_multiple_of(LOOKED_EVERY) {
         let kept = wanted(store).await?;
         clean_up(store, writer, Grace::default(), &kept).await?;
     }

@@ -334,3 +334,29 @@ fn scrubbing_finds_what_is_damaged_and_what_is_whole() {
     assert!(table.text().contains(file) && table.code == Some(1));
     assert_eq!(project.tenfold(&["scrub", "--at", "2"]).code, Some(0));
 }
+
+#[test]
+fn what_killed_runs_left_goes_after_a_while_though_no_snapshot_expired() {
+    let project = nights_of(SHOP, 1);
+    let left = [
+        "store/_state/days/left.parquet",
+        "store/tables/customer_value/shard=0/left.parquet",
+    ];
+    for file in left {
+        project.write(file, "left by a run that was killed");
+        let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(8 * 24 * 3600);
+        let file = fs::File::options()
+            .write(true)
+            .open(project.path(file))
+            .unwrap();
+        file.set_modified(long_ago).unwrap();
+    }
+    let there = || left.map(|file| project.path(file).exists());
+    for day in 2..=7 {
+        assert_eq!(there(), [true, true], "day {day}");
+        project.published(&format!("2024-07-0{day}"));
+    }
+    assert_eq!(there(), [false, false]);
+    let whole = project.tenfold(&["scrub", "--all"]);
+    assert_eq!(whole.code, Some(0), "{}", whole.stderr);
+}
