@@ -44,10 +44,10 @@ fn refreshed(project: &Project, as_of: &str, shards: &str) -> Value {
 /// A store that always had as many shards, with some nights; the last one alone where it is whole.
 fn always(declarations: &str, nights: usize, shards: &str, whole: bool) -> Project {
     let project = Project::new(declarations);
-    for night in 0..nights {
+    for (night, as_of) in NIGHTS.iter().enumerate().take(nights) {
         deliver(&project, night);
         if !whole || night + 1 == nights {
-            refreshed(&project, NIGHTS[night], shards);
+            refreshed(&project, as_of, shards);
         }
     }
     project
