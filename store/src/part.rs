@@ -105,11 +105,9 @@ pub(crate) fn damaged(store: &Store, path: &str) -> Failure {
     .remedy("delete it and refresh again: what depends on it is computed anew")
 }
 
-/// Sorted columns and low-cardinality columns of a Parquet file, which decide its encodings.
+/// What has to be said of columns of a Parquet file beside their types.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Layout<'a> {
-    /// Whole-number columns in sorted order, stored as differences.
-    pub sorted: &'a [&'a str],
     /// Columns with few distinct values, stored by dictionary.
     pub repeated: &'a [&'a str],
     /// Columns without statistics, since they identify people.
@@ -196,20 +194,8 @@ pub async fn put_parquet(
 /// # Errors
 /// When it is absent or damaged.
 pub async fn get_parquet(store: &Store, part: &PartRef) -> Result<RecordBatch, Failure> {
-    get_columns(store, part, &|_| true).await
-}
-
-/// Reads the wanted columns of a Parquet part, as one batch.
-///
-/// # Errors
-/// When it is absent or damaged.
-pub async fn get_columns(
-    store: &Store,
-    part: &PartRef,
-    wanted: &(dyn Fn(&str) -> bool + Sync),
-) -> Result<RecordBatch, Failure> {
     let bytes = get_part(store, part).await?;
-    decode_columns(bytes, wanted).map_err(|failure| failure.within(store.locate(&part.path)))
+    decode_parquet(bytes).map_err(|failure| failure.within(store.locate(&part.path)))
 }
 
 /// The columns of a Parquet file, from its footer.
@@ -270,38 +256,31 @@ pub fn decode_columns(bytes: Bytes, wanted: &dyn Fn(&str) -> bool) -> Result<Rec
     decode().map_err(|error| Failure::dependency(format!("cannot decode Parquet: {error}")))
 }
 
-/// Writes one batch as an Arrow IPC part.
+/// Encodes one batch as an Arrow IPC file.
 ///
 /// # Errors
-/// When the store refuses.
-pub async fn put_ipc(store: &Store, batch: &RecordBatch) -> Result<PartRef, Failure> {
+/// When a column's type cannot be written, which is a mistake of ours.
+pub fn encode_ipc(batch: &RecordBatch) -> Result<Vec<u8>, Failure> {
     let encode = || -> Result<Vec<u8>, arrow::error::ArrowError> {
         let mut writer = FileWriter::try_new(Vec::new(), &batch.schema())?;
         writer.write(batch)?;
         writer.into_inner()
     };
-    let bytes = encode().map_err(|error| Failure::bug(format!("cannot encode IPC: {error}")))?;
-    put_part(store, WORK, "arrow", batch.num_rows() as u64, bytes).await
+    encode().map_err(|error| Failure::bug(format!("cannot encode IPC: {error}")))
 }
 
-/// Reads an Arrow IPC part, as one batch.
+/// Decodes an Arrow IPC file into one batch.
 ///
 /// # Errors
-/// When it is absent or damaged.
-pub async fn get_ipc(store: &Store, part: &PartRef) -> Result<RecordBatch, Failure> {
-    let bytes = get_part(store, part).await?;
+/// When it is not one.
+pub fn decode_ipc(bytes: Bytes) -> Result<RecordBatch, Failure> {
     let decode = || -> Result<RecordBatch, arrow::error::ArrowError> {
         let reader = FileReader::try_new(Cursor::new(bytes), None)?;
         let schema = reader.schema();
         let batches = reader.collect::<Result<Vec<_>, _>>()?;
         one_batch(schema, batches)
     };
-    decode().map_err(|error| {
-        Failure::dependency(format!(
-            "cannot decode {}: {error}",
-            store.locate(&part.path)
-        ))
-    })
+    decode().map_err(|error| Failure::dependency(format!("cannot decode Arrow IPC: {error}")))
 }
 
 fn one_batch(
@@ -370,16 +349,13 @@ mod tests {
     async fn parts_come_back_as_they_were() {
         let store = Store::in_memory();
         let batch = batch(1000);
-        let layout = Layout {
-            sorted: &["customer"],
-            ..Layout::default()
-        };
+        let layout = Layout::default();
         let parquet = put_parquet(&store, STATE, &batch, layout).await.unwrap();
         assert_eq!(get_parquet(&store, &parquet).await.unwrap(), batch);
         let again = put_parquet(&store, STATE, &batch, layout).await.unwrap();
         assert_eq!(parquet, again);
-        let ipc = put_ipc(&store, &batch).await.unwrap();
-        assert_eq!(get_ipc(&store, &ipc).await.unwrap(), batch);
+        let ipc = encode_ipc(&batch).unwrap();
+        assert_eq!(decode_ipc(Bytes::from(ipc)).unwrap(), batch);
         let mut segment = Vec::new();
         append_segment(&batch, &mut segment).unwrap();
         assert_eq!(decode_segment(Bytes::from(segment)).unwrap(), batch);
@@ -388,12 +364,13 @@ mod tests {
     #[tokio::test]
     async fn a_damaged_part_is_noticed() {
         let store = Store::in_memory();
-        let part = put_ipc(&store, &batch(10)).await.unwrap();
+        let ipc = encode_ipc(&batch(10)).unwrap();
+        let part = put_part(&store, WORK, "arrow", 10, ipc).await.unwrap();
         let mut bytes = store.get(&part.path).await.unwrap().to_vec();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         store.put(&part.path, Bytes::from(bytes)).await.unwrap();
-        let refused = get_ipc(&store, &part).await.unwrap_err();
+        let refused = get_part(&store, &part).await.unwrap_err();
         assert!(refused.message.contains("damaged"), "{refused}");
     }
 }

@@ -17,7 +17,7 @@ use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::task::{
     AssignOutput, AssignTask, DecileSpec, RankedValue, TablePart, published,
 };
-use tenfold_store::part::{Layout, WORK, put_parquet};
+use tenfold_store::part::{Layout, WORK};
 
 use crate::TaskContext;
 use crate::arrays::{arrow_bug, column};
@@ -444,18 +444,12 @@ fn write(
         .collect();
     let mut repeated: Vec<&str> = tiles.iter().map(String::as_str).collect();
     repeated.extend(["measure", "lookback", "dimension_value", "decile"]);
-    let sorted: &[&str] = if table == "customer_value" {
-        &["customer"]
-    } else {
-        &[]
-    };
     let layout = Layout {
-        sorted,
         repeated: &repeated,
         identity: &["customer"],
     };
     let directory = format!("{}/{table}/shard={shard:02}", task.tables);
-    let part = context.wait(put_parquet(&context.store, &directory, rows, layout))?;
+    let part = context.put_parquet(&directory, rows, layout)?;
     Ok(TablePart {
         table: table.to_owned(),
         shard: Some(shard),

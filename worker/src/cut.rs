@@ -23,9 +23,7 @@ use tenfold_core::refresh::task::{
     BoundariesOutput, BoundariesTask, CutsOutput, CutsTask, DecileSpec, GatherOutput, GatherTask,
     GroupSummary,
 };
-use tenfold_store::part::{
-    Layout, STATE, WORK, encode_parquet, get_ipc, get_part, parquet_batches, put_part,
-};
+use tenfold_store::part::{Layout, STATE, WORK, encode_parquet, parquet_batches};
 
 use crate::TaskContext;
 use crate::arrays::{arrow_bug, column, text};
@@ -73,18 +71,12 @@ pub fn put_json<T: Serialize>(
     context: &TaskContext,
 ) -> Result<PartRef, Failure> {
     let bytes = serde_json::to_vec(value).map_err(|error| Failure::bug(error.to_string()))?;
-    context.wait(put_part(
-        &context.store,
-        directory,
-        "json",
-        rows as u64,
-        bytes,
-    ))
+    context.put_part(directory, "json", rows as u64, bytes)
 }
 
 /// Reads a JSON part.
 pub fn get_json<T: DeserializeOwned>(part: &PartRef, context: &TaskContext) -> Result<T, Failure> {
-    let bytes: Bytes = context.wait(get_part(&context.store, part))?;
+    let bytes: Bytes = context.get_part(part)?;
     serde_json::from_slice(&bytes)
         .map_err(|error| Failure::dependency(format!("cannot decode {}: {error}", part.path)))
 }
@@ -96,7 +88,7 @@ pub fn boundaries(
 ) -> Result<BoundariesOutput, Failure> {
     let mut merged: BTreeMap<GroupKey, Histogram> = BTreeMap::new();
     for part in &task.histograms {
-        for (key, histogram) in histograms(&context.wait(get_ipc(&context.store, part))?)? {
+        for (key, histogram) in histograms(&context.get_ipc(part)?)? {
             merged.entry(key).or_default().merge(&histogram);
         }
     }
@@ -175,15 +167,13 @@ pub fn gather(task: &GatherTask, context: &TaskContext) -> Result<GatherOutput, 
     };
     // Compressed, since customers of equal value can be most of all customers.
     let layout = Layout {
-        sorted: &["customer"],
         repeated: &["group", "key"],
         identity: &["customer"],
     };
     let bytes = encode_parquet(&first.schema(), &found, layout)?;
     let rows = found.iter().map(RecordBatch::num_rows).sum::<usize>() as u64;
-    let part = put_part(&context.store, WORK, "parquet", rows, bytes);
     Ok(GatherOutput {
-        candidates: Some(context.wait(part)?),
+        candidates: Some(context.put_part(WORK, "parquet", rows, bytes)?),
     })
 }
 
@@ -231,7 +221,7 @@ pub fn cuts(task: &CutsTask, context: &TaskContext) -> Result<CutsOutput, Failur
     let groups: Vec<GroupBoundaries> = get_json(&task.boundaries, context)?;
     let mut shards = Vec::with_capacity(task.candidates.len());
     for part in &task.candidates {
-        let bytes = context.wait(get_part(&context.store, part))?;
+        let bytes = context.get_part(part)?;
         shards.push(Candidates::new(bytes)?);
     }
     let summaries;

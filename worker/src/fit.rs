@@ -11,7 +11,6 @@ use tenfold_core::clv::{
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::task::{FitTask, Fits, HoldoutRecord};
-use tenfold_store::part::get_ipc;
 
 use crate::TaskContext;
 use crate::arrays::{column, int64};
@@ -72,7 +71,7 @@ fn read_keys<K: Ord + Copy, V: Copy>(
     let rows: u64 = parts.iter().map(|part| part.rows).sum();
     let mut all = Vec::with_capacity(usize::try_from(rows).unwrap_or_default());
     for part in parts {
-        read(&context.wait(get_ipc(&context.store, part))?, &mut all)?;
+        read(&context.get_ipc(part)?, &mut all)?;
     }
     all.sort_unstable_by_key(|(key, _)| *key);
     all.dedup_by(|(key, value), (kept, sum)| {

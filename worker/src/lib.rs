@@ -12,6 +12,7 @@ pub mod link;
 mod merge;
 mod model;
 mod moves;
+mod parts;
 mod populations;
 mod processors;
 mod prune;

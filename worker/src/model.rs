@@ -15,7 +15,7 @@ use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::money::{minor_per_major, to_minor};
 use tenfold_core::refresh::task::{DecileSpec, ModelOutput, ModelTask, RankedValue, TablePart};
-use tenfold_store::part::{Layout, put_parquet};
+use tenfold_store::part::Layout;
 
 use crate::TaskContext;
 use crate::assign::{FactSums, read_facts};
@@ -101,7 +101,7 @@ fn write(
 ) -> Result<TablePart, Failure> {
     let directory = format!("{}/{table}", task.tables);
     let layout = Layout::default();
-    let part = context.wait(put_parquet(&context.store, &directory, rows, layout))?;
+    let part = context.put_parquet(&directory, rows, layout)?;
     Ok(TablePart {
         table: table.to_owned(),
         shard: None,

@@ -12,7 +12,6 @@ use tenfold_core::failure::Failure;
 use tenfold_core::project::ALWAYS_HORIZON;
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::task::{DecileSpec, Fits, ScoreOutput, ScoreTask, ValueSpec};
-use tenfold_store::part::put_ipc;
 
 use crate::TaskContext;
 use crate::arrays::int64;
@@ -43,7 +42,7 @@ pub fn run(task: &ScoreTask, context: &TaskContext) -> Result<ScoreOutput, Failu
         batches.scores = scores.clone();
     }
     let part = match &scores {
-        Some(scores) => Some(context.wait(put_ipc(&context.store, scores))?),
+        Some(scores) => Some(context.put_ipc(scores)?),
         None => None,
     };
     Ok(ScoreOutput {
@@ -261,5 +260,5 @@ fn histograms(
         Arc::new(UInt64Array::from(customers)),
     ];
     let batch = crate::arrays::batch(Arc::new(schema), columns)?;
-    context.wait(put_ipc(&context.store, &batch))
+    context.put_ipc(&batch)
 }

@@ -12,7 +12,6 @@ use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::money::minor_per_major;
 use tenfold_core::refresh::task::{DecileSpec, RankedValue, ShardValues, ValueSpec};
-use tenfold_store::part::{get_columns, get_ipc};
 
 use crate::TaskContext;
 use crate::arrays::{arrow_bug, column, int64};
@@ -51,17 +50,17 @@ impl ShardBatches {
 
     fn load_columns(
         values: &ShardValues,
-        wanted: &(dyn Fn(&str) -> bool + Sync),
+        wanted: &dyn Fn(&str) -> bool,
         context: &TaskContext,
     ) -> Result<Self, Failure> {
-        let accounts = context.wait(get_columns(&context.store, &values.accounts, wanted))?;
+        let accounts = context.get_columns(&values.accounts, wanted)?;
         let scores = match &values.scores {
-            Some(part) => Some(context.wait(get_ipc(&context.store, part))?),
+            Some(part) => Some(context.get_ipc(part)?),
             None => None,
         };
         let mut totals = BTreeMap::new();
         for (name, part) in &values.totals {
-            totals.insert(name.clone(), context.wait(get_ipc(&context.store, part))?);
+            totals.insert(name.clone(), context.get_ipc(part)?);
         }
         Ok(Self {
             accounts,

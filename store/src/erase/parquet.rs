@@ -5,7 +5,6 @@ use arrow::compute::{filter_record_batch, not};
 use arrow::datatypes::Int64Type;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::Encoding;
 use parquet::file::metadata::ColumnChunkMetaData;
 use tenfold_core::failure::Failure;
 use tenfold_core::snapshot::Gone;
@@ -16,7 +15,6 @@ use crate::part::{Layout, decode_parquet, encode_parquet};
 pub struct File {
     /// Its rows.
     pub batch: RecordBatch,
-    sorted: Vec<String>,
     repeated: Vec<String>,
     identity: Vec<String>,
 }
@@ -33,10 +31,6 @@ impl File {
             written.filter_map(name).collect()
         };
         Ok(Self {
-            sorted: names(&|column| {
-                let mut encodings = column.encodings();
-                encodings.any(|encoding| encoding == Encoding::DELTA_BINARY_PACKED)
-            }),
             repeated: names(&|column| column.dictionary_page_offset().is_some()),
             identity: names(&|column| column.statistics().is_none()),
             batch: decode_parquet(bytes)?,
@@ -69,10 +63,9 @@ impl File {
 
     /// Gives the way in which the columns are written.
     pub fn with_layout<T>(&self, write: impl FnOnce(Layout<'_>) -> T) -> T {
-        let [sorted, repeated, identity] = [&self.sorted, &self.repeated, &self.identity]
+        let [repeated, identity] = [&self.repeated, &self.identity]
             .map(|names| names.iter().map(String::as_str).collect::<Vec<_>>());
         write(Layout {
-            sorted: &sorted,
             repeated: &repeated,
             identity: &identity,
         })

@@ -37,7 +37,6 @@ fn rows(customers: &[i64]) -> RecordBatch {
 }
 
 const LAYOUT: Layout<'_> = Layout {
-    sorted: &["customer"],
     repeated: &["word", "tile"],
     identity: &["customer"],
 };

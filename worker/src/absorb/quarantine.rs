@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde_json::{Map, Value};
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::part::PartRef;
-use tenfold_store::part::{Layout, STATE, put_parquet};
+use tenfold_store::part::{Layout, STATE};
 
 use super::derive::BadRow;
 use super::read::Rows;
@@ -117,9 +117,7 @@ impl Quarantine {
             ..Layout::default()
         };
         let directory = format!("{STATE}/quarantine");
-        context
-            .wait(put_parquet(&context.store, &directory, &rows, layout))
-            .map(Some)
+        context.put_parquet(&directory, &rows, layout).map(Some)
     }
 }
 

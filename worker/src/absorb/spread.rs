@@ -7,7 +7,7 @@ use tenfold_core::failure::Failure;
 use tenfold_core::hash::{hash_text, shard_of};
 use tenfold_core::refresh::part::{Pieces, Segment};
 use tenfold_core::refresh::task::SourceMapping;
-use tenfold_store::part::{WORK, append_segment, put_part};
+use tenfold_store::part::{WORK, append_segment};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::derive::piece_schema;
@@ -96,14 +96,8 @@ impl<'a> Spreader<'a> {
             });
         }
         self.held_bytes = 0;
-        let written = put_part(
-            &self.context.store,
-            WORK,
-            "pieces",
-            order.len() as u64,
-            bytes,
-        );
-        let part = self.context.wait(written)?;
+        let rows = order.len() as u64;
+        let part = self.context.put_part(WORK, "pieces", rows, bytes)?;
         self.written.push(Pieces { part, segments });
         Ok(())
     }

@@ -6,7 +6,6 @@ use tenfold_core::failure::Failure;
 use tenfold_core::format;
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::snapshot::{Gone, SuppressionList};
-use tenfold_store::part::get_part;
 
 use super::derive::Sorted;
 use crate::TaskContext;
@@ -20,7 +19,7 @@ impl Suppressed {
         let Some(part) = list else {
             return Ok(Self(None));
         };
-        let bytes = context.wait(get_part(&context.store, part))?;
+        let bytes = context.get_part(part)?;
         let list = format::read(&bytes, SuppressionList::FORMAT, &part.path)?;
         Ok(Self(Some(Gone::since(&list, 0))))
     }

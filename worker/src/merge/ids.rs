@@ -14,7 +14,7 @@ use tenfold_core::refresh::reach::Months;
 use tenfold_core::refresh::restate::{Span, Spans};
 use tenfold_core::refresh::state::{Slices, StateRun};
 use tenfold_core::refresh::task::MergeReach;
-use tenfold_store::part::{Layout, STATE, get_parquet, put_parquet, put_part};
+use tenfold_store::part::{Layout, STATE};
 use tenfold_store::sliced::encode_run;
 
 use super::events::UNTIL;
@@ -24,7 +24,6 @@ use crate::arrays::{column, days, days_in, int64, text};
 
 /// How the parts are written.
 const LAYOUT: Layout<'_> = Layout {
-    sorted: &["hash"],
     repeated: &["month"],
     identity: &["hash"],
 };
@@ -78,7 +77,7 @@ pub fn read(
         }) => read_months(part, (*footer, all), months, context, reach),
         None => {
             reach.bytes_read += part.bytes;
-            context.wait(get_parquet(&context.store, part)).map(Some)
+            context.get_parquet(part).map(Some)
         }
     }
 }
@@ -113,7 +112,7 @@ pub fn write(
         .collect();
     seen.sort_unstable();
     let (folder, batch) = (format!("{STATE}/ids"), batch(&seen)?);
-    let part = context.wait(put_parquet(&context.store, &folder, &batch, LAYOUT))?;
+    let part = context.put_parquet(&folder, &batch, LAYOUT)?;
     reach.bytes_written += part.bytes;
     Ok(part)
 }
@@ -140,7 +139,7 @@ pub fn write_by_month(
     let months = months.collect::<Result<Vec<_>, Failure>>()?;
     let (bytes, footer, months) = encode_run(&schema(), &months, LAYOUT)?;
     let (folder, rows) = (format!("{STATE}/ids"), seen.len() as u64);
-    let part = context.wait(put_part(&context.store, &folder, "parquet", rows, bytes))?;
+    let part = context.put_part(&folder, "parquet", rows, bytes)?;
     reach.bytes_written += part.bytes;
     Ok((part, Slices { footer, months }))
 }

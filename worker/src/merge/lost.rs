@@ -18,7 +18,7 @@ use tenfold_core::refresh::copies::chains;
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::restate::Span;
 use tenfold_core::refresh::task::{Contest, MergeReach, MergeSource, MergeTask};
-use tenfold_store::part::{Layout, STATE, get_parquet, put_parquet};
+use tenfold_store::part::{Layout, STATE};
 
 use super::events::UNTIL;
 use crate::TaskContext;
@@ -170,7 +170,7 @@ impl Lost {
         lost.0.retain(|id, _| !suspects.contains(&short_hash(id)));
         let mut by_id: BTreeMap<String, Vec<(Event, i32, bool)>> = BTreeMap::new();
         for (of_shard, part) in &contest.contenders {
-            let events = context.wait(get_parquet(&context.store, part))?;
+            let events = context.get_parquet(part)?;
             let ids = text(&events, "event_id")?;
             let (times, customers) = (int64(&events, "time")?, column(&events, "customer")?);
             let (days, until) = (days(&events)?, days_in(&events, UNTIL)?);
@@ -224,7 +224,7 @@ impl Lost {
     }
 
     fn read(part: &PartRef, context: &TaskContext) -> Result<Self, Failure> {
-        let rows = context.wait(get_parquet(&context.store, part))?;
+        let rows = context.get_parquet(part)?;
         let ids = text(&rows, "event_id")?;
         let (times, customers) = (int64(&rows, "time")?, column(&rows, "customer")?);
         let mut lost = Self::default();
@@ -286,7 +286,7 @@ impl Lost {
             ..Layout::default()
         };
         let folder = format!("{STATE}/lost");
-        let part = context.wait(put_parquet(&context.store, &folder, &rows, layout))?;
+        let part = context.put_parquet(&folder, &rows, layout)?;
         reach.bytes_written += part.bytes;
         Ok(Some(part))
     }
@@ -300,7 +300,7 @@ pub fn suspects_of(
 ) -> Result<HashSet<i64>, Failure> {
     let mut hashes = HashSet::new();
     for part in parts {
-        let suspects = context.wait(get_parquet(&context.store, part))?;
+        let suspects = context.get_parquet(part)?;
         let shards = column(&suspects, "shard")?.as_primitive::<Int32Type>();
         let of_suspects = int64(&suspects, "hash")?;
         for row in 0..suspects.num_rows() {

@@ -18,7 +18,7 @@ use tenfold_core::refresh::reach::Months;
 use tenfold_core::refresh::restate::Spans;
 use tenfold_core::refresh::state::{Merging, MonthSlice, StateRun, first_merged};
 use tenfold_core::refresh::task::{MergeReach, MergeSource, MergeTask};
-use tenfold_store::part::{Layout, STATE, get_parquet, put_part};
+use tenfold_store::part::{Layout, STATE};
 use tenfold_store::sliced::{Slice, encode_run, get_slices};
 
 use super::codes::CustomerCodes;
@@ -56,7 +56,7 @@ pub fn read_months(
     let slices: Vec<Slice> = all.iter().filter(wanted).map(slice).collect();
     if slices.len() == all.len() {
         reach.bytes_read += part.bytes;
-        return context.wait(get_parquet(&context.store, part)).map(Some);
+        return context.get_parquet(part).map(Some);
     }
     if slices.is_empty() {
         return Ok(None);
@@ -276,15 +276,13 @@ fn write_run(
     let mut repeated: Vec<&str> = dimensions.iter().map(String::as_str).collect();
     repeated.extend(["rows", "refunds"]);
     let layout = Layout {
-        sorted: &["customer"],
         repeated: &repeated,
         identity: &["customer", "event_id"],
     };
     let (bytes, footer, months) = encode_run(&rows.schema(), &months, layout)?;
     let directory = format!("{STATE}/{kind}");
     let count = rows.num_rows() as u64;
-    let put = put_part(&context.store, &directory, "parquet", count, bytes);
-    let part = context.wait(put)?;
+    let part = context.put_part(&directory, "parquet", count, bytes)?;
     reach.bytes_written += part.bytes;
     Ok(Some(StateRun {
         part,

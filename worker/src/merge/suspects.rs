@@ -17,7 +17,7 @@ use tenfold_core::refresh::reach::Months;
 use tenfold_core::refresh::task::{
     ContendersOutput, ContendersTask, IdsPart, MergeReach, SuspectsOutput, SuspectsTask,
 };
-use tenfold_store::part::{Layout, WORK, get_parquet, put_parquet};
+use tenfold_store::part::{Layout, WORK};
 
 use super::events::{self, UNTIL};
 use super::{ids, lost, runs};
@@ -71,7 +71,7 @@ impl Search<'_> {
         for shard in &self.task.shards {
             let Some(part) = &shard.lost else { continue };
             self.reach.bytes_read += part.bytes;
-            let rows = self.context.wait(get_parquet(&self.context.store, part))?;
+            let rows = self.context.get_parquet(part)?;
             let (ids, days) = (text(&rows, "event_id")?, days(&rows)?);
             for (row, day) in days.iter().enumerate() {
                 let hash = short_hash(ids.value(row));
@@ -207,7 +207,7 @@ fn write(places: &BTreeSet<Place>, context: &TaskContext) -> Result<PartRef, Fai
         identity: &["hash"],
         ..Layout::default()
     };
-    context.wait(put_parquet(&context.store, WORK, &rows, layout))
+    context.put_parquet(WORK, &rows, layout)
 }
 
 /// Runs a contenders task.
@@ -218,7 +218,7 @@ pub fn contenders(
     let mut reach = MergeReach::default();
     let mut months = Months::default();
     for part in &task.suspects {
-        let suspects = context.wait(get_parquet(&context.store, part))?;
+        let suspects = context.get_parquet(part)?;
         let shards = column(&suspects, "shard")?.as_primitive::<Int32Type>();
         let of_suspects = column(&suspects, "month")?.as_primitive::<Int32Type>();
         let ours =
@@ -238,7 +238,7 @@ pub fn contenders(
         ..Layout::default()
     };
     Ok(ContendersOutput {
-        contenders: context.wait(put_parquet(&context.store, WORK, &events, layout))?,
+        contenders: context.put_parquet(WORK, &events, layout)?,
         bytes_read: reach.bytes_read,
     })
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use futures::StreamExt;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+};
 use parquet::arrow::async_reader::{ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder};
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::refresh::task::{InputUnit, SourceMapping};
@@ -16,7 +17,9 @@ use crate::TaskContext;
 
 /// Reads one unit of a Parquet file.
 pub struct ParquetReader {
-    stream: ParquetRecordBatchStream<ParquetFile>,
+    row_groups: ParquetRecordBatchStream<ParquetFile>,
+    /// The row group that is being decoded.
+    decoding: Option<ParquetRecordBatchReader>,
     next_row: u64,
 }
 
@@ -40,18 +43,29 @@ impl ParquetReader {
         if let Some((first, end)) = unit.row_groups {
             builder = builder.with_row_groups((first..end).collect());
         }
-        let stream = builder.build().map_err(|error| unreadable(&error))?;
+        let row_groups = builder.build().map_err(|error| unreadable(&error))?;
         Ok(Self {
-            stream,
+            row_groups,
+            decoding: None,
             next_row: unit.first_row,
         })
     }
 
     pub fn next(&mut self, context: &TaskContext) -> Result<Option<Rows>, Failure> {
-        let Some(batch) = context.wait(self.stream.next()) else {
-            return Ok(None);
+        let batch = loop {
+            match self.decoding.as_mut().and_then(Iterator::next) {
+                Some(batch) => break batch,
+                None => {
+                    self.decoding = context
+                        .wait(self.row_groups.next_row_group())
+                        .map_err(|error| unreadable(&error))?
+                }
+            }
+            if self.decoding.is_none() {
+                return Ok(None);
+            }
         };
-        let batch = batch.map_err(|error| unreadable(&error))?;
+        let batch = batch.map_err(|error| unreadable(&error.into()))?;
         let first = self.next_row;
         self.next_row += batch.num_rows() as u64;
         Ok(Some(Rows::whole(batch, first)))

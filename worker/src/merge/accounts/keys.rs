@@ -7,7 +7,6 @@ use arrow::datatypes::{Field, Schema};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::part::PartRef;
-use tenfold_store::part::put_ipc;
 
 use super::{Account, Accounts};
 use crate::TaskContext;
@@ -142,5 +141,5 @@ fn write(
     let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
     let arrays = columns.into_iter().map(|(_, column)| column).collect();
     let keys = crate::arrays::batch(Arc::new(schema), arrays)?;
-    context.wait(put_ipc(&context.store, &keys)).map(Some)
+    context.put_ipc(&keys).map(Some)
 }

@@ -9,7 +9,7 @@ use tenfold_core::failure::Failure;
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::state::ShardState;
 use tenfold_core::refresh::task::{AccountsSpec, TotalsSpec};
-use tenfold_store::part::{Layout, STATE, get_parquet, put_parquet};
+use tenfold_store::part::{Layout, STATE};
 
 use super::write::{Columns, amounts, column, counts, dates};
 use super::{Account, Accounts, Group, Groups, Sum, partitioned, plain};
@@ -44,8 +44,7 @@ pub fn write(
     }
     let directory = format!("{STATE}/basis");
     let basis = basis.batch()?;
-    let put = put_parquet(&context.store, &directory, &basis, Layout::default());
-    state.basis = Some(context.wait(put)?);
+    state.basis = Some(context.put_parquet(&directory, &basis, Layout::default())?);
     for (totals, groups) in partitioned(spec).zip(&accounts.groups) {
         if !groups.rows.is_empty() {
             let part = write_groups(groups, totals, codes, context)?;
@@ -79,14 +78,11 @@ fn write_groups(
         columns.push(&format!("values.{place}"), values(sums()), false);
     }
     let layout = Layout {
-        sorted: &["customer"],
         repeated: &["value", "rows"],
         identity: &["customer"],
     };
     let directory = format!("{STATE}/groups");
-    let batch = columns.batch()?;
-    let put = put_parquet(&context.store, &directory, &batch, layout);
-    context.wait(put)
+    context.put_parquet(&directory, &columns.batch()?, layout)
 }
 
 fn values(sums: impl Iterator<Item = Sum>) -> ArrayRef {
@@ -106,7 +102,7 @@ pub fn read(
     spec: &AccountsSpec,
     context: &TaskContext,
 ) -> Result<Stored, Failure> {
-    let get = |part| context.wait(get_parquet(&context.store, part));
+    let get = |part| context.get_parquet(part);
     let accounts = match (&state.accounts, &state.basis) {
         (Some(accounts), Some(basis)) => Some((get(accounts)?, get(basis)?)),
         _ => None,

@@ -7,7 +7,7 @@ use arrow::datatypes::{Field, Schema};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::task::{AccountsSpec, MergeClv, MergeOutput, TotalsSpec};
-use tenfold_store::part::{Layout, STATE, put_ipc, put_parquet};
+use tenfold_store::part::{Layout, STATE};
 
 use super::{Account, Accounts, Groups, Sum, keys, partitioned, plain, stored};
 use crate::TaskContext;
@@ -34,7 +34,7 @@ pub fn write(
     for (totals, groups) in partitioned(spec).zip(&accounts.groups) {
         if !groups.rows.is_empty() {
             let long = long_form(groups, totals, codes)?;
-            let part = context.wait(put_ipc(&context.store, &long))?;
+            let part = context.put_ipc(&long)?;
             output.totals.insert(totals.name.clone(), part);
         }
     }
@@ -42,13 +42,12 @@ pub fn write(
         write_keys(accounts, spec.as_of, clv, context, output)?;
     }
     let layout = Layout {
-        sorted: &["customer"],
         identity: &["customer"],
         ..Layout::default()
     };
     let directory = format!("{STATE}/accounts");
     let shown = shown(accounts, spec, codes)?;
-    let part = context.wait(put_parquet(&context.store, &directory, &shown, layout))?;
+    let part = context.put_parquet(&directory, &shown, layout)?;
     output.state.accounts = Some(part);
     stored::write(accounts, spec, codes, context, &mut output.state)
 }
