@@ -5,8 +5,8 @@ use std::time::Duration;
 use tenfold_core::failure::{ErrorCode, Failure};
 use tokio::time::timeout;
 
-/// Does some work, or gives up after a while: what the work holds is dropped then, which ends a
-/// query wherever it is.
+/// Does some work, or gives up after a while, when the work next pauses: what it holds is dropped
+/// then, which ends a query wherever it is.
 ///
 /// # Errors
 /// Those of the work, or that it took too long.

@@ -23,6 +23,7 @@ use crate::calls::Calls;
 use crate::history::History;
 use crate::information::Described;
 use crate::parameters::Parameters;
+use crate::pauses::PausesOfJoins;
 use crate::pool::SharedPool;
 use crate::prepared::Prepared;
 use crate::{error, functions, information, statement, table};
@@ -146,8 +147,9 @@ impl Session {
     pub async fn prepare(&self, text: &str, parameters: &Parameters) -> Result<Prepared, Failure> {
         let fail = |error| error::failure(&error, &self.tables);
         let mut statement = statement::parsed(text, &self.tables)?;
+        // Values stand beside it: -1 in the place of `$1` would read as an operator and a number.
+        let text = format!("{statement} {parameters:?}");
         parameters.bind(&mut statement)?;
-        let text = statement.to_string();
         let context = self.own_context().map_err(fail)?;
         let (plan, history) = self.plan(statement, &context).await?;
         // The statement's kind gives the better message; this looks at everything inside it.
@@ -167,13 +169,15 @@ impl Session {
         })
     }
 
-    /// A context for one query: with memory of its own, so that no query takes another one's.
+    /// A context for one query: with memory of its own, so that no query takes another one's, and
+    /// with pauses in which it can be stopped.
     fn own_context(&self) -> datafusion::error::Result<SessionContext> {
         let runtime = RuntimeEnvBuilder::from_runtime_env(&self.context.runtime_env())
             .with_memory_pool(Arc::new(SharedPool::new(self.memory_bytes)))
             .build_arc()?;
         let state = SessionStateBuilder::new_from_existing(self.context.state())
             .with_runtime_env(runtime)
+            .with_physical_optimizer_rule(Arc::new(PausesOfJoins))
             .build();
         Ok(SessionContext::new_with_state(state))
     }

@@ -12,9 +12,13 @@ use tenfold_core::failure::{ErrorCode, Failure};
 
 use crate::error;
 
-/// Keywords and operators that a statement may have. Its parsed form is as deep as it has of them at
-/// worst, and is gone through by recursion: a thread has to have the stack for it.
+/// Keywords and operators that a statement may have. Its parsed form and its plan are as deep as it
+/// has of them at worst, and are gone through by recursion.
 const WORDS: usize = 2000;
+
+/// Stack of a thread on which that many words are planned and computed; memory is taken as it is
+/// used.
+pub const STACK: usize = 64 << 20;
 
 /// Reads the one statement of a text. `tables` are the names that it could use.
 ///

@@ -2,12 +2,9 @@
 //! neither connections nor anything else in the process waiting.
 
 use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_query::STACK;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
-
-/// Stack of a thread, of which memory is taken as it is used. Queries and plans are trees that are
-/// gone through by recursion; how deep they are is bounded where they are read.
-const STACK: usize = 64 << 20;
 
 /// Threads for queries.
 pub struct Pool(Option<Runtime>);

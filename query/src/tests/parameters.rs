@@ -122,6 +122,27 @@ async fn one_query_has_one_text() {
     assert_eq!(text(same, number("1")).await, one);
     assert_ne!(text(same, number("2")).await, one);
     assert_ne!(text(same, Parameter::Text("1".to_owned())).await, one);
+    // Here the operator comes after the cast, there the value before it.
+    let none = Parameters::default();
+    let cast = session.prepare("SELECT -1::bigint", &none).await.unwrap();
+    assert_ne!(text("SELECT $1::bigint", number("-1")).await, cast.text());
+}
+
+#[tokio::test]
+async fn joins_that_try_all_pairs_pause_by_what_they_give() {
+    let session = session().await;
+    let less = "EXPLAIN SELECT * FROM dim_region a JOIN dim_region b ON a.customer < b.customer";
+    for (sql, join) in [
+        (
+            "EXPLAIN SELECT * FROM dim_region a CROSS JOIN dim_region b",
+            "CrossJoinExec",
+        ),
+        (less, "NestedLoopJoinExec"),
+    ] {
+        let plan = show(&session, sql).await;
+        let (pause, join) = (plan.find("CooperativeExec"), plan.find(join));
+        assert!(pause.is_some() && pause < join, "{plan}");
+    }
 }
 
 #[tokio::test]
