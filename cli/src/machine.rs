@@ -16,19 +16,21 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Prepares threads and memory as the command line says.
-    pub fn new(global: &Global) -> Result<Self, Failure> {
+    /// Prepares threads and memory as the command line says. The threads have a stack of so many
+    /// bytes, or as others have.
+    pub fn new(global: &Global, stack: Option<usize>) -> Result<Self, Failure> {
         let processors = std::thread::available_parallelism().map_or(1, |count| count.get());
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(processors)
-            .enable_all()
-            .build()
-            .map_err(|error| {
-                Failure::new(
-                    FailureClass::Infra,
-                    format!("cannot start threads: {error}"),
-                )
-            })?;
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        runtime.worker_threads(processors).enable_all();
+        if let Some(bytes) = stack {
+            runtime.thread_stack_size(bytes);
+        }
+        let runtime = runtime.build().map_err(|error| {
+            Failure::new(
+                FailureClass::Infra,
+                format!("cannot start threads: {error}"),
+            )
+        })?;
         let threads = global.threads.unwrap_or(processors).max(1);
         Ok(Self {
             runtime,

@@ -30,6 +30,7 @@ use serde::Serialize;
 use tenfold_core::failure::{Failure, FailureClass};
 use tenfold_core::project::{Retention, json_schema_text, schedule_json_schema_text};
 use tenfold_core::snapshot::{At, Manifest};
+use tenfold_query::STACK;
 use tenfold_store::object::Store;
 use tenfold_store::resolve::{Unresolved, resolve};
 
@@ -72,7 +73,9 @@ impl Stopped {
 /// Runs a command.
 pub fn run(arguments: Arguments) -> Result<(), Stopped> {
     let global = arguments.global;
-    let machine = Machine::new(&global)?;
+    // Other commands than this one ask no queries but their own, which are short.
+    let stack = matches!(arguments.command, Command::Sql { .. }).then_some(STACK);
+    let machine = Machine::new(&global, stack)?;
     match arguments.command {
         Command::Demo { directory } => demo::run(&directory, &global, &machine)?,
         Command::Init { directory, from } => {

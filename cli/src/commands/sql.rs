@@ -16,6 +16,7 @@ use crate::machine::Machine;
 use crate::output::{to_stdout, write_batches};
 
 /// What is asked.
+#[derive(Clone)]
 pub struct Asked {
     sql: String,
     parameters: Parameters,
@@ -102,13 +103,20 @@ fn answer_within(
         memory_bytes,
         threads: machine.threads,
     };
-    machine.runtime.block_on(within(limit, async {
-        let session = Session::open(store, &manifest.tables, options)
+    let (store, asked) = (store.clone(), asked.clone());
+    let (tables, number) = (manifest.tables.clone(), manifest.number);
+    // Not on the main thread, whose stack is not ours to choose.
+    let answering = machine.runtime.spawn(async move {
+        let session = Session::open(&store, &tables, options)
             .await?
-            .with_history(store, manifest.number);
+            .with_history(&store, number);
         let prepared = session.prepare(&asked.sql, &asked.parameters).await?;
         let answer = prepared.run().await?;
-        Ok((answer.schema(), answer.collect().await?))
+        Ok::<_, Failure>((answer.schema(), answer.collect().await?))
+    });
+    let gone = || Failure::bug("the query ended without an answer");
+    machine.runtime.block_on(within(limit, async {
+        answering.await.unwrap_or_else(|_| Err(gone()))
     }))
 }
 

@@ -1,13 +1,15 @@
-//! SQL over HTTP as processes: beside refreshes, over TLS, and in one process with a coordinator.
+//! SQL over HTTP as processes: beside refreshes, over TLS, and in one process with a coordinator; and
+//! what queries of the command line have in common with it.
 
 use std::fs;
 use std::process::Stdio;
+use std::time::Instant;
 
 use reqwest::{Certificate, Client, ClientBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::processes::Process;
+use crate::processes::{PATIENCE, Process};
 use crate::security::{certificates, token};
 use crate::support::{Answer, Project, SHOP, binary, csv, sales};
 
@@ -166,6 +168,18 @@ fn beyond_this_machine_it_needs_a_certificate_and_knows_who_asks() {
 }
 
 #[test]
+fn queries_of_the_command_line_may_be_deep_and_have_their_time() {
+    let project = shop();
+    project.published("2024-05-01");
+    let deep = format!("SELECT 1{}", " + 1".repeat(1990));
+    let deep = project.tenfold(&["sql", &deep]);
+    assert!(deep.code.is_some(), "{}", deep.stderr);
+    let endless = project.tenfold(&["sql", ENDLESS, "--timeout", "1s"]);
+    assert_eq!(endless.code, Some(7), "{}", endless.stderr);
+    assert!(endless.stderr.contains("E2315"), "{}", endless.stderr);
+}
+
+#[test]
 fn queries_without_end_keep_no_lease_waiting() {
     let project = shop();
     let mut up = Process::start(project.command(&[
@@ -210,6 +224,7 @@ fn queries_without_end_keep_no_lease_waiting() {
         let all = all["queries"].as_array().unwrap().iter();
         all.filter(|query| query["state"] == "running").count()
     };
+    let begun = Instant::now();
     asking.runtime.block_on(async {
         loop {
             let all = asking.client.get(format!("{}/v1/queries", asking.address));
@@ -217,6 +232,7 @@ fn queries_without_end_keep_no_lease_waiting() {
             if running(&serde_json::from_str(&all).unwrap()) == 4 {
                 break;
             }
+            assert!(begun.elapsed() < PATIENCE, "still {all}");
         }
     });
     let run = submit("2024-06-01");
