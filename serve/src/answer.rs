@@ -187,8 +187,7 @@ impl Server {
         };
         if let Some(kept) = key.as_ref().and_then(|key| self.cache.get(key)) {
             ticket.sent(kept.rows);
-            out.held = kept.body.to_vec();
-            return out.send(&head(Origin::Kept)).await;
+            return out.give(&head(Origin::Kept), kept.body).await;
         }
         let origin = match key {
             Some(_) => Origin::Computed,
@@ -272,11 +271,16 @@ impl Out {
     }
 
     async fn send(&mut self, head: &Head) -> Result<(), Failure> {
+        let held = Bytes::from(std::mem::take(&mut self.held));
+        self.give(head, held).await
+    }
+
+    /// Sends a part of the body, and before the first one what is known of the answer.
+    async fn give(&mut self, head: &Head, bytes: Bytes) -> Result<(), Failure> {
         if let Some(sender) = self.head.take() {
             // Whoever waited is gone: the closed channel says so next.
             let _ = sender.send(Ok(head.clone()));
         }
-        let bytes = Bytes::from(std::mem::take(&mut self.held));
         let sent = self.pieces.send(Piece::Bytes(bytes)).await;
         sent.map_err(|_| cancelled())
     }

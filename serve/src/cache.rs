@@ -76,10 +76,10 @@ impl Cache {
     /// The answer to a query.
     pub fn get(&self, key: &Key) -> Option<Kept> {
         let mut known = self.known();
-        known.forget(|entry| entry.since.elapsed() > KEPT);
         known.uses += 1;
         let now = known.uses;
-        let entry = known.entries.get_mut(key)?;
+        let entry = known.entries.get_mut(key);
+        let entry = entry.filter(|entry| !entry.is_over())?;
         let before = std::mem::replace(&mut entry.used, now);
         let kept = entry.kept.clone();
         known.order.remove(&before);
@@ -111,16 +111,18 @@ impl Cache {
 
     /// Lets go of answers whose time is over.
     pub fn tidy(&self) {
-        self.known().forget(|entry| entry.since.elapsed() > KEPT);
+        self.known().forget(|_, entry| entry.is_over());
     }
 
     /// Lets go of the answers over a snapshot.
     pub fn forget(&self, snapshot: &str) {
-        let mut known = self.known();
-        let gone: Vec<Key> = known.entries.keys().cloned().collect();
-        for key in gone.iter().filter(|key| key.snapshot == snapshot) {
-            known.remove(key);
-        }
+        self.known().forget(|key, _| key.snapshot == snapshot);
+    }
+}
+
+impl Entry {
+    fn is_over(&self) -> bool {
+        self.since.elapsed() > KEPT
     }
 }
 
@@ -132,8 +134,8 @@ impl Known {
         }
     }
 
-    fn forget(&mut self, over: impl Fn(&Entry) -> bool) {
-        let gone = self.entries.iter().filter(|(_, entry)| over(entry));
+    fn forget(&mut self, over: impl Fn(&Key, &Entry) -> bool) {
+        let gone = self.entries.iter().filter(|(key, entry)| over(key, entry));
         let gone: Vec<Key> = gone.map(|(key, _)| key.clone()).collect();
         for key in &gone {
             self.remove(key);

@@ -62,8 +62,8 @@ impl Snapshots {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens the snapshot that a name means at this moment. What was kept of one that stood for the
-    /// same number before, such as before an erasure, is forgotten.
+    /// Opens the snapshot that a name means at this moment. What was kept of another that stood for
+    /// the same number before, such as before an erasure, is forgotten.
     ///
     /// # Errors
     /// When there is none, it has expired, or the store does not answer.
@@ -92,7 +92,10 @@ impl Snapshots {
         let mut kept = self.kept();
         let number = opened.about.number;
         for before in kept.iter().filter(|other| other.about.number == number) {
-            cache.forget(&before.identity);
+            // A query beside this one may have opened the same.
+            if before.identity != opened.identity {
+                cache.forget(&before.identity);
+            }
         }
         kept.retain(|other| other.about.number != number);
         kept.truncate(OPEN - 1);
