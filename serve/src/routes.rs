@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::snapshot::At;
@@ -188,10 +189,10 @@ impl TemplateRequest {
     /// # Errors
     /// When it is no such request.
     pub fn read(body: &[u8]) -> Result<Self, Failure> {
-        serde_json::from_slice(body).map_err(|error| {
-            Failure::config(format!("the request cannot be understood: {error}"))
-                .remedy("send an object with parameters, at and format, or an empty one, as JSON")
-        })
+        read(
+            body,
+            "send an object with parameters, at and format, or an empty one, as JSON",
+        )
     }
 
     /// What it asks for, of the template of a name.
@@ -228,10 +229,10 @@ impl SqlRequest {
     /// # Errors
     /// When it is no such request.
     pub fn read(body: &[u8]) -> Result<Self, Failure> {
-        serde_json::from_slice(body).map_err(|error| {
-            Failure::config(format!("the request cannot be understood: {error}"))
-                .remedy("send an object with sql, and perhaps parameters, at and format, as JSON")
-        })
+        read(
+            body,
+            "send an object with sql, and perhaps parameters, at and format, as JSON",
+        )
     }
 
     /// What it asks for; `accept` is the header in which a client says what it likes.
@@ -253,6 +254,13 @@ impl SqlRequest {
             format: format(self.format.as_deref(), accept)?,
         })
     }
+}
+
+/// Reads a body, or says what to send instead.
+fn read<T: DeserializeOwned>(body: &[u8], instead: &str) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| {
+        Failure::config(format!("the request cannot be understood: {error}")).remedy(instead)
+    })
 }
 
 fn format(named: Option<&str>, accept: Option<&str>) -> Result<Format, Failure> {

@@ -270,10 +270,7 @@ impl Coordinator {
     }
 
     fn own_address(&self, bound: SocketAddr) -> String {
-        let scheme = match self.listen.identity.tls_cert {
-            Some(_) => "https",
-            None => "http",
-        };
+        let scheme = self.listen.identity.scheme();
         let own = format!("{scheme}://{bound}");
         self.listen.advertise.clone().unwrap_or(own)
     }

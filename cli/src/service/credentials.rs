@@ -58,6 +58,14 @@ impl Identity {
         let authenticates = self.tokens.is_some() || self.client_ca.is_some();
         check_exposure(address, self.tls_cert.is_some(), authenticates)
     }
+
+    /// What an address begins with.
+    pub fn scheme(&self) -> &'static str {
+        match self.tls_cert {
+            Some(_) => "https",
+            None => "http",
+        }
+    }
 }
 
 /// Certificates and tokens of a process.

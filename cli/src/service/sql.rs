@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::credentials::{Credentials, Identity};
 use super::signals::{stop_requested, stopped};
+use super::worker::Share;
 use crate::args::Global;
 use crate::machine::{Machine, parse_bytes};
 use crate::project;
@@ -51,14 +52,6 @@ pub struct Serve {
     pub sql: SqlListen,
     #[command(flatten)]
     pub identity: Identity,
-}
-
-/// Threads and memory for queries.
-pub struct Share {
-    /// Threads.
-    pub threads: usize,
-    /// Memory in bytes.
-    pub memory: u64,
 }
 
 /// Runs until the process is told to stop.
@@ -104,11 +97,7 @@ impl SqlListen {
                 .remedy("stop what listens there, or give another --sql-listen")
         })?;
         let bound = listener.local_addr().unwrap_or(address);
-        let scheme = if identity.tls_cert.is_some() {
-            "https"
-        } else {
-            "http"
-        };
+        let scheme = identity.scheme();
         tracing::info!(address = %format!("{scheme}://{bound}"), "SQL over HTTP");
         let listening = Listening {
             listener,

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::coordinator::{Coordinator, Listen, Office};
 use super::signals::stop_requested;
-use super::sql::{self, SqlListen};
+use super::sql::SqlListen;
 use super::worker::{Share, worker};
 use crate::args::Global;
 use crate::machine::Machine;
@@ -56,10 +56,6 @@ pub fn run(
         let answering = async {
             let Some(address) = sql.sql_listen else {
                 return Ok(());
-            };
-            let share = sql::Share {
-                threads: share.threads,
-                memory: share.memory,
             };
             let identity = &listen.identity;
             sql.answer(address, identity, store.clone(), &share, drain.clone())

@@ -79,11 +79,11 @@ pub fn run(
     })
 }
 
-/// What a worker may use of the machine.
+/// What a worker, or whoever answers queries, may use of the machine.
 pub struct Share {
-    /// Tasks at a time, and threads of a task that runs alone.
+    /// Tasks at a time, and threads of a task that runs alone; threads of all queries.
     pub threads: usize,
-    /// Memory of all tasks, in bytes.
+    /// Memory of all tasks or queries, in bytes.
     pub memory: u64,
 }
 
