@@ -352,7 +352,7 @@ impl Refused {
     }
 
     fn bad_token() -> Self {
-        let failure = Failure::config("the token is not known to this coordinator")
+        let failure = Failure::config("the token is not known")
             .code(ErrorCode::Unauthenticated)
             .remedy("check TENFOLD_TOKEN; `tenfold token new` makes a new one");
         Self::new(String::new(), Code::Unauthenticated, failure)
