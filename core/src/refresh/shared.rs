@@ -13,7 +13,6 @@ use super::state::{StateIndex, StateRun, Unsettled};
 use super::steps::{accounts_spec, merge_sources};
 use super::task::{
     ContendersTask, Contest, IdsPart, MergeOutput, MergeSource, MergeTask, ShardIds, SuspectsTask,
-    Task,
 };
 
 /// New ids that one task holds, about.
@@ -33,7 +32,7 @@ pub fn suspects_tasks(
     plan: &Plan,
     previous: Option<&StateIndex>,
     merged: &[MergeOutput],
-) -> Vec<Task> {
+) -> Vec<SuspectsTask> {
     let sources = merge_sources(&plan.project).into_iter();
     sources
         .filter(|source| source.event_ids)
@@ -46,7 +45,7 @@ fn of_source(
     previous: Option<&StateIndex>,
     merged: &[MergeOutput],
     source: &MergeSource,
-) -> Vec<Task> {
+) -> Vec<SuspectsTask> {
     let name = &source.source;
     let unsettled = previous.map_or(Unsettled::None, |index| index.unsettled);
     let restated = plan.restated.get(name);
@@ -73,13 +72,11 @@ fn of_source(
         return Vec::new();
     }
     let parts = new.div_ceil(TASK_IDS).clamp(1, 4096).next_power_of_two() as u32;
-    let task = |part| {
-        Task::Suspects(SuspectsTask {
-            source: source.clone(),
-            part,
-            parts,
-            shards: shards.clone(),
-        })
+    let task = |part| SuspectsTask {
+        source: source.clone(),
+        part,
+        parts,
+        shards: shards.clone(),
     };
     (0..parts).map(task).collect()
 }
@@ -99,7 +96,7 @@ pub fn contenders_tasks(
     plan: &Plan,
     merged: &[MergeOutput],
     suspected: &BTreeMap<String, Suspected>,
-) -> Vec<Task> {
+) -> Vec<ContendersTask> {
     let mut tasks = Vec::new();
     for source in merge_sources(&plan.project) {
         let Some(suspected) = suspected.get(&source.source) else {
@@ -109,13 +106,13 @@ pub fn contenders_tasks(
             let Some(output) = merged.get(*shard as usize) else {
                 continue;
             };
-            tasks.push(Task::Contenders(ContendersTask {
+            tasks.push(ContendersTask {
                 source: source.clone(),
                 shard: *shard,
                 customer_type: plan.project.customer.key_type,
                 runs: output.state.runs(&source.source).to_vec(),
                 suspects: suspected.parts.clone(),
-            }));
+            });
         }
     }
     tasks
@@ -126,14 +123,14 @@ pub fn contest_tasks(
     plan: &Plan,
     merged: &[MergeOutput],
     contests: &BTreeMap<String, Contest>,
-) -> Vec<Task> {
+) -> Vec<MergeTask> {
     let sources = merge_sources(&plan.project);
     let spec = accounts_spec(plan);
     let concerned = contests.values().flat_map(|contest| &contest.contenders);
     let concerned: BTreeSet<u32> = concerned.map(|(shard, _)| *shard).collect();
     let task = |shard: u32| {
         let output = merged.get(shard as usize)?;
-        Some(Task::Merge(MergeTask {
+        Some(MergeTask {
             shard,
             customer_type: plan.project.customer.key_type,
             sources: sources.clone(),
@@ -143,7 +140,7 @@ pub fn contest_tasks(
             previous_spec: Some(spec.clone()),
             withdrawn: BTreeMap::new(),
             contests: contests.clone(),
-        }))
+        })
     };
     concerned.into_iter().filter_map(task).collect()
 }
@@ -237,12 +234,7 @@ deciles: [{measure: revenue}]
             ..MergeOutput::default()
         };
         let merged: Vec<MergeOutput> = after.iter().map(output).collect();
-        let tasks = suspects_tasks(&planned(), Some(&index(before, unsettled)), &merged);
-        let suspects = |task| match task {
-            Task::Suspects(task) => task,
-            other => panic!("{other:?}"),
-        };
-        tasks.into_iter().map(suspects).collect()
+        suspects_tasks(&planned(), Some(&index(before, unsettled)), &merged)
     }
 
     fn names(parts: &[IdsPart]) -> Vec<&str> {
