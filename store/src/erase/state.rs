@@ -40,6 +40,7 @@ type Event = (String, String, i64);
 #[derive(Clone)]
 struct Their {
     id: Option<String>,
+    /// Whose event it is; of days nobody asks.
     customer: String,
     time: i64,
     day: i32,
@@ -392,7 +393,7 @@ fn rows_of(
         );
         let their = |row: usize| Their {
             id: None,
-            customer: customer(batch, row),
+            customer: String::new(),
             time: 0,
             day: days[row],
             until: days[row],
@@ -413,28 +414,30 @@ fn rows_of(
     let values = values.and_then(|values| values.as_primitive_opt::<Int64Type>());
     let is_refund =
         |row: usize| values.is_some_and(|values| values.is_valid(row) && values.value(row) < 0);
-    let their = |row: usize| Their {
+    let their = |(row, customer): (usize, String)| Their {
         id: Some(ids.value(row).to_owned()),
-        customer: customer(batch, row),
+        customer,
         time: times[row],
         day: days[row],
         until: until[row],
         rows: 1,
         refunds: i64::from(is_refund(row)),
     };
-    Ok(places.into_iter().map(their).collect())
+    let customers = customers(batch, &places)?;
+    Ok(places.into_iter().zip(customers).map(their).collect())
 }
 
-/// The customer of a row, as text.
-fn customer(batch: &RecordBatch, row: usize) -> String {
+/// The customers of some rows, as text.
+fn customers(batch: &RecordBatch, rows: &[usize]) -> Result<Vec<String>, Failure> {
     let column = batch.column_by_name("customer");
-    let numbers = column.and_then(|column| column.as_primitive_opt::<Int64Type>());
-    let texts = column.and_then(|column| column.as_string_opt::<i32>());
-    match (numbers, texts) {
-        (Some(numbers), _) => numbers.value(row).to_string(),
-        (None, Some(texts)) => texts.value(row).to_owned(),
-        (None, None) => String::new(),
+    if let Some(numbers) = column.and_then(|column| column.as_primitive_opt::<Int64Type>()) {
+        let number = |row: &usize| numbers.value(*row).to_string();
+        return Ok(rows.iter().map(number).collect());
     }
+    let texts = column.and_then(|column| column.as_string_opt::<i32>());
+    let texts = texts.ok_or_else(|| Failure::bug("customers are neither int64 nor text"))?;
+    let text = |row: &usize| texts.value(*row).to_owned();
+    Ok(rows.iter().map(text).collect())
 }
 
 /// The earliest day of the rows that are left.
