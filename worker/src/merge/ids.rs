@@ -43,7 +43,11 @@ pub fn add_seen(
         let ids = text(batch, "event_id")?;
         new.extend((0..batch.num_rows()).map(|row| short_hash(ids.value(row))));
     }
+    if new.is_empty() {
+        return Ok(());
+    }
     new.sort_unstable();
+    let filter = Filter::of(new.iter().copied());
     let around = horizon.map(|days| around(pieces, days)).transpose()?;
     for run in runs {
         let Some(part) = &run.ids else { continue };
@@ -54,12 +58,45 @@ pub fn add_seen(
         let month = column(&seen, "month")?.as_primitive::<Int32Type>();
         let hashes = int64(&seen, "hash")?;
         for row in 0..seen.num_rows() {
-            if new.binary_search(&hashes.value(row)).is_ok() {
+            let hash = hashes.value(row);
+            if filter.may_have(hash) && new.binary_search(&hash).is_ok() {
                 months.add(month.value(row));
             }
         }
     }
     Ok(())
+}
+
+/// Tells at once of most hashes that they are none of some.
+pub struct Filter {
+    bits: Vec<u64>,
+}
+
+impl Filter {
+    /// Knows these.
+    pub fn of(hashes: impl ExactSizeIterator<Item = i64>) -> Self {
+        let words = (hashes.len() / 4).next_power_of_two();
+        let mut filter = Self {
+            bits: vec![0; words],
+        };
+        for hash in hashes {
+            let (word, bit) = filter.place(hash);
+            filter.bits[word] |= bit;
+        }
+        filter
+    }
+
+    /// Whether one may be among them.
+    pub fn may_have(&self, hash: i64) -> bool {
+        let (word, bit) = self.place(hash);
+        self.bits[word] & bit != 0
+    }
+
+    fn place(&self, hash: i64) -> (usize, u64) {
+        let hash = hash.cast_unsigned();
+        let word = (hash >> 6) as usize & (self.bits.len() - 1);
+        (word, 1 << (hash % 64))
+    }
 }
 
 /// The hashes of a part, of some months where these can be read alone; none when there are none.

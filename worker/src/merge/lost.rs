@@ -167,6 +167,9 @@ impl Lost {
     ) -> Result<Self, Failure> {
         let suspects = suspects_of(shard, &contest.suspects, context)?;
         let mut lost = self.clone();
+        if suspects.is_empty() {
+            return Ok(lost);
+        }
         lost.0.retain(|id, _| !suspects.contains(&short_hash(id)));
         let mut by_id: BTreeMap<String, Vec<(Event, i32, bool)>> = BTreeMap::new();
         for (of_shard, part) in &contest.contenders {

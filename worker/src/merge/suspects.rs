@@ -20,6 +20,7 @@ use tenfold_core::refresh::task::{
 use tenfold_store::part::{Layout, WORK};
 
 use super::events::{self, UNTIL};
+use super::ids::Filter;
 use super::{ids, lost, runs};
 use crate::TaskContext;
 use crate::arrays::{arrow_bug, column, days, days_in, int64, text};
@@ -98,7 +99,7 @@ impl Search<'_> {
         new.sort_unstable();
         let twice = new.windows(2).filter(|pair| pair[0] == pair[1]);
         let mut found: HashSet<i64> = twice.map(|pair| pair[0]).collect();
-        let filter = Filter::of(&new);
+        let filter = Filter::of(new.iter().copied());
         for part in task.shards.iter().flat_map(|shard| &shard.old) {
             self.each(part, around.as_ref(), |hash, _| {
                 if filter.may_have(hash) && new.binary_search(&hash).is_ok() {
@@ -119,11 +120,12 @@ impl Search<'_> {
 
     /// Where hashes are.
     fn places(&mut self, hashes: &HashSet<i64>) -> Result<BTreeSet<Place>, Failure> {
+        let filter = Filter::of(hashes.iter().copied());
         let mut places = BTreeSet::new();
         for shard in &self.task.shards {
             for part in shard.new.iter().chain(&shard.old) {
                 self.each(part, None, |hash, month| {
-                    if hashes.contains(&hash) {
+                    if filter.may_have(hash) && hashes.contains(&hash) {
                         places.insert((hash, shard.shard, month));
                     }
                 })?;
@@ -152,36 +154,6 @@ impl Search<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// Tells at once of most hashes that they are none of some.
-struct Filter {
-    bits: Vec<u64>,
-}
-
-impl Filter {
-    fn of(hashes: &[i64]) -> Self {
-        let words = (hashes.len() / 4).next_power_of_two();
-        let mut filter = Self {
-            bits: vec![0; words],
-        };
-        for hash in hashes {
-            let (word, bit) = filter.place(*hash);
-            filter.bits[word] |= bit;
-        }
-        filter
-    }
-
-    fn may_have(&self, hash: i64) -> bool {
-        let (word, bit) = self.place(hash);
-        self.bits[word] & bit != 0
-    }
-
-    fn place(&self, hash: i64) -> (usize, u64) {
-        let hash = hash.cast_unsigned();
-        let word = (hash >> 6) as usize & (self.bits.len() - 1);
-        (word, 1 << (hash % 64))
     }
 }
 
