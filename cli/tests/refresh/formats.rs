@@ -138,7 +138,8 @@ fn computed_from(cluster: &Cluster) -> Value {
     json!({"earlier": earlier, "next": contents_of(project, &number), "rows": night["rows"]})
 }
 
-fn copied(from: &Path, to: &Path) {
+/// Copies all files below a folder.
+pub fn copied(from: &Path, to: &Path) {
     for file in files_below(from) {
         let place = to.join(file.strip_prefix(from).unwrap());
         fs::create_dir_all(place.parent().unwrap()).unwrap();
