@@ -259,11 +259,13 @@ impl Night {
         let value = value(task, source);
         let withdrawn = task.withdrawn.get(name);
         let (before, arrived) = if let Some(losses) = losses {
-            let kept = events::remaining(source, &kept, task.customer_type)?;
-            let (counts, _) = losses.before.without(&kept)?;
+            let mut kept = events::remaining(source, &kept, task.customer_type)?;
+            let (counts, mut lost) = losses.before.without(&kept)?;
             let before = days::from_events(source, std::slice::from_ref(&counts), codes, value)?;
-            let kept = without_days(kept, withdrawn)?;
-            let (_, lost) = losses.before.without(&kept)?;
+            if withdrawn.is_some() {
+                kept = without_days(kept, withdrawn)?;
+                (_, lost) = losses.before.without(&kept)?;
+            }
             self.lost.insert(name.clone(), -lost);
             let arrived = events::take_in(source, kept, pieces, task.customer_type)?;
             (before, Some(arrived))
