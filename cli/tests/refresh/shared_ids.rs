@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use tenfold_core::hash::short_hash;
 
 use crate::support::{Draw, Project, SHOP, Sale, csv, date, sales, without_ids};
 
@@ -178,6 +179,30 @@ fn a_night_without_shared_ids_does_nothing_for_them() {
     project.write("sales/3.csv", csv(&own));
     let with = tasks(project.published(&date(122)));
     assert!(with > without, "{with} tasks against {without}");
+}
+
+#[test]
+fn two_ids_with_one_short_hash_count_both_and_no_shard_is_written_twice_for_them() {
+    let [one, same, other] = ["o-0567726", "o-1057145", "o-1057146"];
+    assert_eq!(short_hash(one), short_hash(same));
+    let night = |id: &str| {
+        let project = Project::new(SHOP);
+        let first = [sales(3, 200, 150), vec![sale(one, 5, 100)]].concat();
+        project.write("sales/1.csv", csv(&first));
+        project.published(&date(200));
+        project.write("sales/2.csv", csv(&[sale(id, 6, 101)]));
+        let run = project.published(&date(201));
+        let rows = &run["summary"]["rows"]["sales"];
+        let rows = ["counted", "duplicate"].map(|name| rows[name].as_i64());
+        assert_eq!(rows, [Some(1), Some(0)], "{id}");
+        let written = run["summary"]["merge"]["bytes_written"].as_u64();
+        (run["summary"]["tasks_run"].as_u64(), written.unwrap())
+    };
+    let (looked_at, plain) = (night(same), night(other));
+    assert!(looked_at.0 > plain.0, "{looked_at:?} against {plain:?}");
+    // Ids take a few bytes more or less.
+    let more = looked_at.1.abs_diff(plain.1);
+    assert!(more < 1000, "{looked_at:?} against {plain:?}");
 }
 
 #[test]

@@ -104,6 +104,11 @@ impl Losses {
         Ok(Self { before, after })
     }
 
+    /// Whether no event begins or ceases to count.
+    pub fn are_the_same(&self) -> bool {
+        self.before == self.after
+    }
+
     /// The days of events that begin or cease to count.
     pub fn days(&self) -> impl Iterator<Item = Day> {
         let changed = |one: &Lost, other: &Lost| {

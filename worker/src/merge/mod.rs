@@ -62,6 +62,14 @@ pub fn run(task: &MergeTask, context: &TaskContext) -> Result<MergeOutput, Failu
         Ok((source.source.clone(), losses))
     });
     let losses: AllLosses = losses.collect::<Result<_, Failure>>()?;
+    // Suspects whose ids are not shared, or were decided before.
+    if !task.contests.is_empty() && losses.values().all(Losses::are_the_same) {
+        return Ok(MergeOutput {
+            unchanged: true,
+            reach,
+            ..MergeOutput::default()
+        });
+    }
     let news = News { pieces, losses };
     if let Some(old) = &task.previous_spec
         && let Some(months) = months(task, old, &news, context, &mut reach)?
@@ -289,7 +297,7 @@ impl Night {
             Some((arrived, losses)) => {
                 let (counts, lost) = losses.after.without(&arrived.all)?;
                 *self.lost.entry(name.clone()).or_default() += lost;
-                let same = arrived.new.num_rows() == 0 && losses.before == losses.after;
+                let same = arrived.new.num_rows() == 0 && losses.are_the_same();
                 match same && withdrawn.is_none() {
                     true => before,
                     false => {

@@ -156,6 +156,10 @@ pub struct MergeOutput {
     pub holdout_keys: Option<PartRef>,
     /// Long-form sums of the partitioned deciles, by decile.
     pub totals: BTreeMap<String, PartRef>,
+    /// Whether an earlier merge of the night stays as it is, since contests came to nothing new: there
+    /// is nothing else in this answer then.
+    #[serde(default)]
+    pub unchanged: bool,
     /// What was read and written.
     pub reach: MergeReach,
 }
@@ -164,15 +168,57 @@ impl MergeOutput {
     /// This answer after an earlier one of the same night, whose state it went on from.
     #[must_use]
     pub fn after(mut self, earlier: &Self) -> Self {
-        add_by_source(&mut self.change, &earlier.change);
-        self.withdrawn.clone_from(&earlier.withdrawn);
-        self.reach = MergeReach {
-            forward: earlier.reach.forward && self.reach.forward,
+        let reach = MergeReach {
+            forward: earlier.reach.forward && (self.unchanged || self.reach.forward),
             months_read: earlier.reach.months_read + self.reach.months_read,
             bytes_read: earlier.reach.bytes_read + self.reach.bytes_read,
             bytes_written: earlier.reach.bytes_written + self.reach.bytes_written,
             ..earlier.reach
         };
+        if self.unchanged {
+            return Self {
+                reach,
+                ..earlier.clone()
+            };
+        }
+        add_by_source(&mut self.change, &earlier.change);
+        self.withdrawn.clone_from(&earlier.withdrawn);
+        self.reach = reach;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refresh::counts::Counts;
+
+    #[test]
+    fn an_earlier_merge_stays_where_contests_come_to_nothing_new() {
+        let counts = Counts {
+            counted: 7,
+            ..Counts::default()
+        };
+        let earlier = MergeOutput {
+            customers: 3,
+            change: BTreeMap::from([("sales".to_owned(), counts)]),
+            reach: MergeReach {
+                forward: true,
+                bytes_read: 5,
+                ..MergeReach::default()
+            },
+            ..MergeOutput::default()
+        };
+        let unchanged = MergeOutput {
+            unchanged: true,
+            reach: MergeReach {
+                bytes_read: 2,
+                ..MergeReach::default()
+            },
+            ..MergeOutput::default()
+        };
+        let mut expected = earlier.clone();
+        expected.reach.bytes_read = 7;
+        assert_eq!(unchanged.after(&earlier), expected);
     }
 }
