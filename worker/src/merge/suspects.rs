@@ -88,14 +88,16 @@ impl Search<'_> {
     fn found_twice(&mut self) -> Result<HashSet<i64>, Failure> {
         let task = self.task;
         let mut new: Vec<i64> = Vec::new();
-        let mut around = task.source.horizon.map(|_| Months::default());
+        let mut months = BTreeSet::new();
         for part in task.shards.iter().flat_map(|shard| &shard.new) {
-            if let (Some(around), Some(slices)) = (&mut around, &part.by_month) {
-                let months = slices.months.iter().map(|slice| slice.month);
-                months.for_each(|month| self.add_around(month, around));
-            }
+            let slices = part.by_month.iter().flat_map(|slices| &slices.months);
+            months.extend(slices.map(|slice| slice.month));
             self.each(part, None, |hash, _| new.push(hash))?;
         }
+        if new.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let around = task.source.horizon.map(|days| around(&months, days));
         new.sort_unstable();
         let twice = new.windows(2).filter(|pair| pair[0] == pair[1]);
         let mut found: HashSet<i64> = twice.map(|pair| pair[0]).collect();
@@ -108,14 +110,6 @@ impl Search<'_> {
             })?;
         }
         Ok(found)
-    }
-
-    /// Adds the months within the horizon of one.
-    fn add_around(&self, month: i32, months: &mut Months) {
-        const SHORTEST_MONTH: u32 = 28;
-        let horizon = self.task.source.horizon.unwrap_or_default();
-        let reach = i32::try_from(horizon / SHORTEST_MONTH + 1).unwrap_or(i32::MAX);
-        (month.saturating_sub(reach)..=month.saturating_add(reach)).for_each(|at| months.add(at));
     }
 
     /// Where hashes are.
@@ -155,6 +149,18 @@ impl Search<'_> {
         }
         Ok(())
     }
+}
+
+/// The months within the horizon of some.
+fn around(months: &BTreeSet<i32>, horizon: u32) -> Months {
+    const SHORTEST_MONTH: u32 = 28;
+    let reach = i32::try_from(horizon / SHORTEST_MONTH + 1).unwrap_or(i32::MAX);
+    let mut around = Months::default();
+    for month in months {
+        let near = month.saturating_sub(reach)..=month.saturating_add(reach);
+        near.for_each(|month| around.add(month));
+    }
+    around
 }
 
 fn write(places: &BTreeSet<Place>, context: &TaskContext) -> Result<PartRef, Failure> {
