@@ -196,13 +196,9 @@ pub(super) struct Clv {
     #[serde(default)]
     pub holdout: Holdout,
     /// Customers that the models are fitted on, at least: with twice as many or more, a sample of them by hash. All are scored.
-    #[serde(default = "default_fit_customers")]
+    #[serde(default = "super::model::default_fit_customers")]
     #[schemars(range(min = 1000))]
     pub fit_customers: u64,
-}
-
-fn default_fit_customers() -> u64 {
-    super::model::FIT_CUSTOMERS
 }
 
 fn default_models() -> Vec<ClvModel> {
