@@ -62,8 +62,7 @@ fn nights_with_a_horizon_equal_one_refresh() {
         }
         draw.shuffle(&mut all);
         let project = Project::new(&with_horizon(horizon));
-        let mut nights = all.chunks(150).enumerate();
-        for (night, new) in nights.by_ref() {
+        for (night, new) in all.chunks(150).enumerate() {
             project.write(&format!("sales/{night}.csv"), csv(new));
             project.published(&date(260 + night as u32));
         }
