@@ -22,7 +22,7 @@ pub struct Settings {
     pub version: String,
     /// Where the project is, for people.
     pub project: String,
-    /// Shards of a store that is new.
+    /// Number of shards: without one as many as the newest snapshot has.
     pub shards: Option<u32>,
     /// How tasks are leased.
     pub rules: Rules,
