@@ -84,14 +84,6 @@ pub fn shown_bytes(bytes: u64) -> String {
     }
 }
 
-/// So many of something that forms its plural with an s.
-pub fn counted(count: u64, one: &str) -> String {
-    match count {
-        1 => format!("1 {one}"),
-        count => format!("{count} {one}s"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

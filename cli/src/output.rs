@@ -5,14 +5,6 @@
 //! output quietly.
 
 mod render;
-/// A count with its noun.
-pub fn many(count: u64, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        _ => format!("{count} {what}s"),
-    }
-}
-
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +24,14 @@ use tenfold_query::rows::{Datum, csv_cell, csv_datum, each_row, json, keys, prec
 
 use self::render::{short, yaml};
 use crate::terminal::view;
+
+/// So many of something that forms its plural with an s.
+pub fn counted(count: u64, one: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {one}s"),
+    }
+}
 
 /// How rows and records are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -7,7 +7,7 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use tenfold_coordinator::Progress;
 
-use crate::machine::counted;
+use crate::output::counted;
 use crate::terminal;
 
 /// Shows the steps of a refresh.

@@ -10,7 +10,7 @@ use tenfold_store::object::Store;
 
 use crate::args::Global;
 use crate::machine::Machine;
-use crate::output::many;
+use crate::output::counted;
 
 /// Name of the file of declarations.
 pub const FILE: &str = "tenfold.yaml";
@@ -62,7 +62,7 @@ pub fn checked(text: &str, file: &str) -> Result<Project, Failure> {
         .filter(|finding| finding.severity == Severity::Error)
         .count();
     let project = project.ok_or_else(|| {
-        Failure::config(format!("{file} has {}", many(errors as u64, "error")))
+        Failure::config(format!("{file} has {}", counted(errors as u64, "error")))
             .code(ErrorCode::Lint)
             .remedy("see the lines above")
     })?;

@@ -20,7 +20,7 @@ use super::marks::not_marked;
 use super::{Stopped, print};
 use crate::args::{Erase, EraseVerb, Global};
 use crate::machine::{Machine, now, shown_bytes};
-use crate::output::{TextTable, many};
+use crate::output::{TextTable, counted};
 use crate::project;
 use crate::terminal::say;
 
@@ -49,7 +49,7 @@ fn people(erase: &Erase, kept: &Store, global: &Global, machine: &Machine) -> Re
         let snapshots = machine.runtime.block_on(erasure::preview(kept, &keys))?;
         say!(
             "{} would be written anew; nothing was changed",
-            many(snapshots.len() as u64, "snapshot")
+            counted(snapshots.len() as u64, "snapshot")
         );
         let people = keys.len() as u64;
         return show(
@@ -161,7 +161,7 @@ fn confirm(people: u64, kept: &Store) -> Result<(), Stopped> {
         // A question is asked however quiet it is to be.
         eprintln!(
             "This takes {} out of every snapshot in {}, for good. Type yes to go on:",
-            many(people, "customer"),
+            counted(people, "customer"),
             kept.location()
         );
         let read = stdin.lock().read_line(&mut answer);
@@ -238,12 +238,12 @@ fn describe(known: &Known) {
     match known.state {
         "begun" => say!(
             "erasure {erasure} of {} has begun: `tenfold erase resume` goes on with it",
-            many(known.people, "customer")
+            counted(known.people, "customer")
         ),
         _ => say!(
             "erasure {erasure}: {} gone from {}",
-            many(known.people, "customer"),
-            many(snapshots, "snapshot")
+            counted(known.people, "customer"),
+            counted(snapshots, "snapshot")
         ),
     }
     match known.state {
@@ -252,7 +252,7 @@ fn describe(known: &Known) {
         ),
         "finished" => say!(
             "{} ({}) deleted",
-            many(known.deleted_objects, "old file"),
+            counted(known.deleted_objects, "old file"),
             shown_bytes(known.deleted_bytes)
         ),
         _ => {}

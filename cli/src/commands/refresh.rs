@@ -9,8 +9,8 @@ use tenfold_worker::{Processors, TaskContext};
 
 use super::{Stopped, print, refresh_of};
 use crate::args::{AsOf, Global};
-use crate::machine::{Machine, counted, shown_bytes};
-use crate::output::TextTable;
+use crate::machine::{Machine, shown_bytes};
+use crate::output::{TextTable, counted};
 use crate::pool::Pool;
 use crate::progress::Shown;
 use crate::project::{self, Opened};

@@ -12,8 +12,8 @@ use ulid::Ulid;
 use super::marks::not_marked;
 use super::{Stopped, asked_for, print, refresh};
 use crate::args::Global;
-use crate::machine::{Machine, counted, now, shown_bytes};
-use crate::output::TextTable;
+use crate::machine::{Machine, now, shown_bytes};
+use crate::output::{TextTable, counted};
 use crate::project;
 use crate::terminal::say;
 

@@ -17,8 +17,8 @@ use ulid::Ulid;
 
 use super::{Stopped, asked_for, print, refresh, refresh_of};
 use crate::args::Global;
-use crate::machine::{Machine, counted, shown_bytes};
-use crate::output::TextTable;
+use crate::machine::{Machine, shown_bytes};
+use crate::output::{TextTable, counted};
 use crate::progress::Shown;
 use crate::project::{self, Opened};
 use crate::terminal::say;

@@ -16,7 +16,7 @@ use super::wait::{exit, until_over};
 use crate::args::{Global, OneSchedule, Schedule};
 use crate::commands::Stopped;
 use crate::machine::Machine;
-use crate::output::{Format, TextTable, many};
+use crate::output::{Format, TextTable, counted};
 use crate::project;
 use crate::terminal::say;
 
@@ -198,7 +198,7 @@ fn checked(text: &str, file: &str, project: &Project) -> Result<(), Failure> {
     match schedule {
         Some(_) => Ok(()),
         None => {
-            let errors = many(findings.len() as u64, "error");
+            let errors = counted(findings.len() as u64, "error");
             Err(wrong(format!("{file} has {errors}")).remedy("see the lines above"))
         }
     }

@@ -16,8 +16,8 @@ use super::ask::{Asking, within};
 use super::shown::{self, took};
 use crate::args::Global;
 use crate::commands::Stopped;
-use crate::machine::{Machine, counted};
-use crate::output::{Format, TextTable, text_to_stdout};
+use crate::machine::Machine;
+use crate::output::{Format, TextTable, counted, text_to_stdout};
 use crate::service::client::Remote;
 use crate::service::signals::{stop_requested, stopped};
 

@@ -12,7 +12,7 @@ use super::ask::Asking;
 use super::shown::took;
 use crate::args::Waiting;
 use crate::commands::Stopped;
-use crate::machine::counted;
+use crate::output::counted;
 use crate::terminal;
 
 /// Pause before a watch that broke off is begun again.
