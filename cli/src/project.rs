@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tenfold_core::calendar::{Day, parse_as_of, today};
 use tenfold_core::failure::{ErrorCode, Failure};
-use tenfold_core::project::{Lint, Project, Severity, lint};
+use tenfold_core::project::{Finding, Lint, Project, Severity, lint};
+use tenfold_query::declare_tables;
 use tenfold_store::locations::Locations;
 use tenfold_store::object::Store;
 
@@ -14,6 +15,10 @@ use crate::output::counted;
 
 /// Name of the file of declarations.
 pub const FILE: &str = "tenfold.yaml";
+
+/// Folder of a project with the tables that it declares by SQL, and how its files end.
+const TABLES: &str = "tables";
+const SQL: &str = ".sql";
 
 /// A project that lints clean, and its store.
 pub struct Opened {
@@ -27,23 +32,85 @@ pub struct Opened {
     pub inputs: Arc<Locations>,
 }
 
+/// The declarations of a project as they are written.
+pub struct Written {
+    /// The text of its main file.
+    pub text: String,
+    /// The files of its folder for tables: place in the project, and text.
+    pub tables: Vec<(String, String)>,
+}
+
 /// Reads the declarations of a project.
-pub async fn read(global: &Global) -> Result<String, Failure> {
+pub async fn read(global: &Global) -> Result<Written, Failure> {
     let base = base(global);
     let remedy = format!("make a project with `tenfold init`, or say with -p where {FILE} is");
     if base.contains("://") {
-        let bytes = Store::open(&base)?.get(FILE).await;
+        let store = Store::open(&base)?;
+        let bytes = store.get(FILE).await;
         let bytes = bytes.map_err(|failure| failure.remedy(remedy))?;
-        return String::from_utf8(bytes.to_vec()).map_err(|_| {
-            Failure::config(format!("{base}/{FILE} is not UTF-8")).code(ErrorCode::NoProject)
+        let mut tables = Vec::new();
+        for place in listed(&store).await? {
+            let bytes = store.get(&place).await?;
+            tables.push((
+                place.clone(),
+                utf8(bytes.to_vec(), &format!("{base}/{place}"))?,
+            ));
+        }
+        return Ok(Written {
+            text: utf8(bytes.to_vec(), &format!("{base}/{FILE}"))?,
+            tables,
         });
     }
     let path = format!("{base}/{FILE}");
-    std::fs::read_to_string(&path).map_err(|error| {
-        Failure::config(format!("cannot read {path}: {error}"))
-            .code(ErrorCode::NoProject)
-            .remedy(remedy)
+    let text = std::fs::read(&path).map_err(|error| unreadable(&path, &error).remedy(remedy))?;
+    Ok(Written {
+        text: utf8(text, &path)?,
+        tables: tables_in(&base)?,
     })
+}
+
+/// The files of a local project's folder for tables, by name.
+fn tables_in(base: &str) -> Result<Vec<(String, String)>, Failure> {
+    let folder = format!("{base}/{TABLES}");
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(&folder, &error)),
+    };
+    let mut tables = Vec::new();
+    for entry in entries {
+        let name = entry
+            .map_err(|error| unreadable(&folder, &error))?
+            .file_name();
+        let name = name.to_string_lossy();
+        if !name.ends_with(SQL) {
+            continue;
+        }
+        let path = format!("{folder}/{name}");
+        let text = std::fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+        tables.push((format!("{TABLES}/{name}"), utf8(text, &path)?));
+    }
+    tables.sort();
+    Ok(tables)
+}
+
+/// The places of a project's files for tables, below a prefix of a bucket.
+async fn listed(store: &Store) -> Result<Vec<String>, Failure> {
+    let found = store.list(TABLES).await?;
+    let places = found.iter().map(|meta| store.relative(&meta.location));
+    let direct = |place: &String| place.ends_with(SQL) && place.matches('/').count() == 1;
+    let mut places: Vec<String> = places.filter(direct).collect();
+    places.sort();
+    Ok(places)
+}
+
+fn utf8(bytes: Vec<u8>, path: &str) -> Result<String, Failure> {
+    String::from_utf8(bytes)
+        .map_err(|_| Failure::config(format!("{path} is not UTF-8")).code(ErrorCode::NoProject))
+}
+
+fn unreadable(path: &str, error: &std::io::Error) -> Failure {
+    Failure::config(format!("cannot read {path}: {error}")).code(ErrorCode::NoProject)
 }
 
 /// Folder or prefix of the project.
@@ -51,21 +118,36 @@ pub fn base(global: &Global) -> String {
     global.project.trim_end_matches('/').to_owned()
 }
 
-/// Checks declarations; findings go to standard error.
-pub fn checked(text: &str, file: &str) -> Result<Project, Failure> {
-    let Lint { project, findings } = lint(text);
-    for finding in &findings {
+/// Checks declarations of the project at `base`; findings go to standard error.
+pub fn checked(written: &Written, base: &str) -> Result<Project, Failure> {
+    let file = format!("{base}/{FILE}");
+    let Lint {
+        mut project,
+        findings,
+    } = lint(&written.text);
+    let mut found: Vec<(String, Finding)> = findings
+        .into_iter()
+        .map(|finding| (file.clone(), finding))
+        .collect();
+    if let Some(project) = &mut project {
+        let of_tables = declare_tables(project, &written.tables)?.into_iter();
+        found.extend(of_tables.map(|of| (format!("{base}/{}", of.file), of.finding)));
+    }
+    for (file, finding) in &found {
         eprintln!("{}", finding.render(file));
     }
-    let errors = findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Error)
-        .count();
-    let project = project.ok_or_else(|| {
-        Failure::config(format!("{file} has {}", counted(errors as u64, "error")))
-            .code(ErrorCode::Lint)
-            .remedy("see the lines above")
-    })?;
+    let errors = found.iter();
+    let errors = errors.filter(|(_, finding)| finding.severity == Severity::Error);
+    let errors: Vec<&str> = errors.map(|(file, _)| file.as_str()).collect();
+    if let Some(first) = errors.first() {
+        return Err(Failure::config(format!(
+            "{first} has {}",
+            counted(errors.len() as u64, "error")
+        ))
+        .code(ErrorCode::Lint)
+        .remedy("see the lines above"));
+    }
+    let project = project.ok_or_else(|| Failure::bug("a project without errors is none"))?;
     tenfold_worker::check_populations(&project).map_err(|failure| failure.within(file))?;
     Ok(project)
 }
@@ -77,9 +159,8 @@ pub fn open(global: &Global, machine: &Machine) -> Result<Opened, Failure> {
 
 /// Opens a project and its store.
 pub async fn open_project(global: &Global) -> Result<Opened, Failure> {
-    let text = read(global).await?;
     let base = base(global);
-    let project = checked(&text, &format!("{base}/{FILE}"))?;
+    let project = checked(&read(global).await?, &base)?;
     let store = open_store(global)?;
     Ok(Opened {
         project,

@@ -13,7 +13,7 @@ use tenfold_core::refresh::CODE_VERSION;
 use tenfold_core::refresh::plan::{Listing, QuarantineRetry, plan};
 use tenfold_core::refresh::state::{OLDEST_STATE, StateIndex, TakenInput};
 use tenfold_core::refresh::task::{Fits, TablePart};
-use tenfold_core::snapshot::{AGAINST_PARENT, Manifest, snapshot_hash};
+use tenfold_core::snapshot::{Manifest, is_by_history, snapshot_hash};
 use tenfold_store::object::Store;
 use tenfold_store::publish::table_entries;
 
@@ -196,13 +196,13 @@ fn hash_of(
 }
 
 /// Compares the files of all tables: how many there are, and those that are not the same. Tables
-/// that compare the snapshot with its parent are left out, since it was computed without one.
+/// that depend on the snapshots before are left out, since it was computed without them.
 fn differences(
     manifest: &Manifest,
     parts: &[TablePart],
 ) -> (BTreeMap<String, u64>, Vec<Difference>) {
     let mut files: BTreeMap<(&str, Option<u32>), [Vec<&str>; 2]> = BTreeMap::new();
-    let is_compared = |table: &str| !AGAINST_PARENT.contains(&table);
+    let is_compared = |table: &str| !is_by_history(&manifest.declarations, table);
     for (name, table) in manifest.tables.iter().filter(|(name, _)| is_compared(name)) {
         for file in &table.files {
             let [recorded, _] = files.entry((name, file.shard)).or_default();

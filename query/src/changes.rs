@@ -23,10 +23,18 @@ use datafusion::logical_expr::{
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 use tenfold_core::failure::Failure;
-use tenfold_core::snapshot::{TableEntry, TableFile, TableMeaning};
+use tenfold_core::snapshot::{TableEntry, TableFile};
 use tenfold_store::object::Store;
 
 use crate::{error, table};
+
+/// A table as its changes are asked for.
+pub(crate) struct Subject<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The columns that make up its key; none when it has no key.
+    pub key: Vec<&'a str>,
+}
 
 /// A table in two snapshots, one after the other.
 pub(crate) struct Step {
@@ -36,11 +44,6 @@ pub(crate) struct Step {
     pub before: Option<TableEntry>,
     /// The table in the later one.
     pub after: Option<TableEntry>,
-}
-
-/// The columns that make up the key of a table.
-fn key_of(table: &str) -> &'static [&'static str] {
-    TableMeaning::of(table).map_or(&[], |meaning| meaning.key)
 }
 
 /// Marks rows that are there: beside an outer join, those of the other side are not.
@@ -55,7 +58,7 @@ const COPY: &str = "_copy";
 /// The changes of all steps as a view. Its columns are those of the table after the last step,
 /// `_change_type` and `_snapshot`.
 pub(crate) async fn changes(
-    name: &str,
+    subject: &Subject<'_>,
     steps: &[Step],
     store: &Store,
     context: &SessionContext,
@@ -64,6 +67,7 @@ pub(crate) async fn changes(
     // Names of its own, so that none of the query's can be meant.
     let context =
         SessionContext::new_with_config_rt(context.copied_config(), context.runtime_env());
+    let name = subject.name;
     let opened = Opened {
         name,
         store,
@@ -83,7 +87,7 @@ pub(crate) async fn changes(
         }
         let before = opened.table(gone.as_ref(), &schema).await?;
         let after = opened.table(come.as_ref(), &schema).await?;
-        let one = step_changes(name, step.number, before, after, &schema, &context);
+        let one = step_changes(&subject.key, step.number, before, after, &schema, &context);
         let one = one.map_err(failed)?;
         all = Some(match all {
             None => one,
@@ -186,7 +190,7 @@ fn of(side: &str, name: &str) -> Expr {
 }
 
 fn step_changes(
-    name: &str,
+    declared: &[&str],
     number: u64,
     before: DataFrame,
     after: DataFrame,
@@ -194,7 +198,6 @@ fn step_changes(
     context: &SessionContext,
 ) -> DataFusionResult<DataFrame> {
     let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-    let declared = key_of(name);
     let keyed = !declared.is_empty() && declared.iter().all(|key| names.contains(key));
     let key: Vec<&str> = match keyed {
         true => declared.to_vec(),

@@ -6,14 +6,15 @@ use datafusion::catalog::TableProvider;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::prelude::SessionContext;
 use tenfold_core::failure::Failure;
-use tenfold_core::snapshot::{At, Manifest, TableEntry, expired_failure};
+use tenfold_core::project::UserTable;
+use tenfold_core::snapshot::{At, Manifest, Meaning, TableEntry, expired_failure};
 use tenfold_store::marks::marks;
 use tenfold_store::object::Store;
 use tenfold_store::publish;
 use tenfold_store::resolve::{Unresolved, resolve};
 
 use crate::calls::{Bound, Call};
-use crate::changes::{Step, changes};
+use crate::changes::{Step, Subject, changes};
 use crate::table;
 
 /// The snapshots of a store up to the one that a session reads.
@@ -50,20 +51,22 @@ impl History {
                 to,
                 fallback,
             } => {
-                let steps = self.steps(table, from, to, *fallback).await?;
-                changes(table, &steps, &self.store, context, objects).await
+                let (declared, steps) = self.steps(table, from, to, *fallback).await?;
+                let key = Meaning::of(table, &declared).map_or_else(Vec::new, |table| table.key());
+                let subject = Subject { name: table, key };
+                changes(&subject, &steps, &self.store, context, objects).await
             }
         }
     }
 
-    /// From snapshot to snapshot: after `from`, up to and with `to`.
+    /// From snapshot to snapshot: after `from`, up to and with `to`; and what tables are declared there.
     async fn steps(
         &self,
         table: &str,
         from: &Bound,
         to: &Bound,
         fallback: bool,
-    ) -> Result<Vec<Step>, Failure> {
+    ) -> Result<(Vec<UserTable>, Vec<Step>), Failure> {
         let last = night(self.manifest(to).await?)?;
         entry_of(&last, table)?;
         let to = last.number;
@@ -92,7 +95,7 @@ impl History {
                 after: entry,
             });
         }
-        Ok(steps)
+        Ok((last.declarations.tables, steps))
     }
 
     /// The snapshot to begin after; none for before the first.

@@ -15,7 +15,8 @@ use datafusion::catalog::{
 };
 use datafusion::error::{DataFusionError, Result};
 use datafusion::prelude::SessionContext;
-use tenfold_core::snapshot::{Reference, TableMeaning};
+use tenfold_core::project::UserTable;
+use tenfold_core::snapshot::Meaning;
 
 /// The tables of a catalog's schema, by name.
 pub(crate) struct Described<'a> {
@@ -25,6 +26,8 @@ pub(crate) struct Described<'a> {
     pub schema: &'a str,
     /// Their columns.
     pub tables: &'a BTreeMap<String, SchemaRef>,
+    /// Those that the project declares by SQL.
+    pub declared: &'a [UserTable],
 }
 
 /// Gives a context its `information_schema`. Its own has to be off.
@@ -142,7 +145,7 @@ struct Constraint<'a> {
     table: &'a str,
     name: String,
     kind: &'static str,
-    columns: Vec<&'static str>,
+    columns: Vec<&'a str>,
     /// The key that it refers to.
     refers: Option<String>,
 }
@@ -156,15 +159,13 @@ impl Described<'_> {
         view.texts("table_catalog", rows().map(|_| text(self.catalog)));
         view.texts("table_schema", rows().map(|(schema, _)| text(schema)));
         view.texts("table_name", rows().map(|(_, name)| text(name)));
-        let kind = |schema: &str| {
-            if schema == self.schema {
-                "BASE TABLE"
-            } else {
-                "VIEW"
-            }
+        let is_kept = |name: &str| self.meaning(name).is_none_or(|meaning| meaning.is_table());
+        let kind = |(schema, name): (&str, &str)| match schema == self.schema && is_kept(name) {
+            true => text("BASE TABLE"),
+            false => text("VIEW"),
         };
-        view.texts("table_type", rows().map(|(schema, _)| text(kind(schema))));
-        let about = |name: &str| TableMeaning::of(name).and_then(|table| text(table.about));
+        view.texts("table_type", rows().map(kind));
+        let about = |name: &str| self.meaning(name).and_then(|table| text(table.about()?));
         view.texts("description", rows().map(|(_, name)| about(name)));
         view
     }
@@ -200,7 +201,7 @@ impl Described<'_> {
         let arrow = rows().map(|(_, _, field)| Some(field.data_type().to_string()));
         view.texts("arrow_type", arrow);
         let about = rows().map(|(table, _, field)| {
-            let meaning = TableMeaning::of(table)?;
+            let meaning = self.meaning(table)?;
             text(meaning.column(field.name())?)
         });
         view.texts("description", about);
@@ -210,40 +211,48 @@ impl Described<'_> {
     fn constraints(&self) -> Vec<Constraint<'_>> {
         let mut all = Vec::new();
         for (name, schema) in self.tables {
-            let Some(meaning) = TableMeaning::of(name) else {
+            let Some(meaning) = self.meaning(name) else {
                 continue;
             };
-            all.push(Constraint {
-                table: name,
-                name: key_name(meaning),
-                kind: if meaning.null_in_key {
-                    "UNIQUE"
-                } else {
-                    "PRIMARY KEY"
-                },
-                columns: meaning.key.to_vec(),
-                refers: None,
-            });
+            let columns = meaning.key();
+            if !columns.is_empty() {
+                all.push(Constraint {
+                    table: name,
+                    name: key_name(&meaning),
+                    kind: if meaning.null_in_key() {
+                        "UNIQUE"
+                    } else {
+                        "PRIMARY KEY"
+                    },
+                    columns,
+                    refers: None,
+                });
+            }
             // Earlier versions may have published fewer columns and tables.
-            let references = meaning.references.iter();
+            let references = meaning.references().into_iter();
             let there = references
-                .filter(|reference| schema.field_with_name(reference.column).is_ok())
-                .filter_map(|reference| Some((reference, self.other(reference)?)));
-            all.extend(there.map(|(reference, other)| Constraint {
+                .filter(|[column, ..]| schema.field_with_name(column).is_ok())
+                .filter_map(|[column, table, _]| Some((column, self.other(table)?)));
+            all.extend(there.map(|(column, other)| Constraint {
                 table: name,
-                name: format!("{name}_{}_fkey", reference.column),
+                name: format!("{name}_{column}_fkey"),
                 kind: "FOREIGN KEY",
-                columns: vec![reference.column],
-                refers: Some(key_name(other)),
+                columns: vec![column],
+                refers: Some(key_name(&other)),
             }));
         }
         all
     }
 
+    /// What is known of a table.
+    fn meaning(&self, table: &str) -> Option<Meaning<'_>> {
+        Meaning::of(table, self.declared)
+    }
+
     /// The table that a reference leads to, when this snapshot has it.
-    fn other(&self, reference: &Reference) -> Option<&'static TableMeaning> {
-        self.tables.get(reference.table)?;
-        TableMeaning::of(reference.table)
+    fn other(&self, table: &str) -> Option<Meaning<'_>> {
+        self.tables.get(table)?;
+        self.meaning(table)
     }
 
     fn constraints_view(&self) -> View {
@@ -324,9 +333,9 @@ fn text(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn key_name(table: &TableMeaning) -> String {
-    let kind = if table.null_in_key { "key" } else { "pkey" };
-    format!("{}_{kind}", table.name)
+fn key_name(table: &Meaning<'_>) -> String {
+    let kind = if table.null_in_key() { "key" } else { "pkey" };
+    format!("{}_{kind}", table.name())
 }
 
 /// A type as PostgreSQL calls it.

@@ -13,6 +13,7 @@ mod deadline;
 mod error;
 mod functions;
 mod history;
+mod in_order;
 mod information;
 mod parameters;
 mod pauses;
@@ -25,10 +26,12 @@ mod table;
 mod templates;
 #[cfg(test)]
 mod tests;
+mod user;
 
 pub use deadline::within;
 pub use parameters::{Parameter, Parameters};
 pub use prepared::Prepared;
-pub use session::{Answer, Session, SessionOptions};
+pub use session::{Answer, Contents, Session, SessionOptions};
 pub use statement::STACK;
 pub use templates::{Declared, Kind, Template};
+pub use user::{FileFinding, declare_tables};

@@ -48,7 +48,7 @@ impl Prepared {
     }
 }
 
-fn is_repeatable(plan: &LogicalPlan) -> DataFusionResult<bool> {
+pub(crate) fn is_repeatable(plan: &LogicalPlan) -> DataFusionResult<bool> {
     let mut repeatable = true;
     plan.apply_with_subqueries(|node| {
         if matches!(node, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_)) {

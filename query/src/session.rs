@@ -15,8 +15,10 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use futures::{StreamExt, TryStreamExt};
+use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
-use tenfold_core::snapshot::TableEntry;
+use tenfold_core::project::UserTable;
+use tenfold_core::snapshot::{Manifest, TableEntry};
 use tenfold_store::object::Store;
 
 use crate::calls::Calls;
@@ -26,12 +28,12 @@ use crate::parameters::Parameters;
 use crate::pauses::PausesOfJoins;
 use crate::pool::SharedPool;
 use crate::prepared::Prepared;
-use crate::{error, functions, information, statement, table};
+use crate::{error, functions, information, statement, table, user};
 
 /// Names under which the tables of a snapshot stand: `customer_value` is short for
 /// `tenfold.insights.customer_value`.
-const CATALOG: &str = "tenfold";
-const SCHEMA: &str = "insights";
+pub(crate) const CATALOG: &str = "tenfold";
+pub(crate) const SCHEMA: &str = "insights";
 
 /// Where DataFusion finds the store: a name of ours, whatever the store is.
 const OBJECTS: &str = "tenfold://snapshot/";
@@ -48,6 +50,17 @@ pub struct SessionOptions {
     pub memory_bytes: usize,
     /// Partitions that a query is cut into, at least 1.
     pub threads: usize,
+}
+
+/// What a session reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Contents<'a> {
+    /// The tables by name.
+    pub tables: &'a BTreeMap<String, TableEntry>,
+    /// Tables and views that a project declares by SQL, each after those that it reads.
+    pub declared: &'a [UserTable],
+    /// The day that the snapshot looks back from, for `as_of()`.
+    pub as_of: Option<Day>,
 }
 
 /// The tables of one snapshot, ready for queries. Cloning is cheap.
@@ -68,16 +81,59 @@ pub struct Answer {
 }
 
 impl Session {
-    /// Opens the tables of a manifest. Must run inside a tokio runtime.
+    /// Opens the tables and views of a manifest. Must run inside a tokio runtime.
     ///
     /// # Errors
-    /// When the first file of a table cannot be read, or is not what the manifest says.
+    /// As [`Session::open_contents`].
+    pub async fn of(
+        store: &Store,
+        manifest: &Manifest,
+        options: SessionOptions,
+    ) -> Result<Self, Failure> {
+        let contents = Contents {
+            tables: &manifest.tables,
+            declared: &manifest.declarations.tables,
+            as_of: Some(manifest.as_of),
+        };
+        Self::open_contents(store, contents, options).await
+    }
+
+    /// Opens tables alone. Must run inside a tokio runtime.
+    ///
+    /// # Errors
+    /// As [`Session::open_contents`].
     pub async fn open(
         store: &Store,
         tables: &BTreeMap<String, TableEntry>,
         options: SessionOptions,
     ) -> Result<Self, Failure> {
+        let contents = Contents {
+            tables,
+            declared: &[],
+            as_of: None,
+        };
+        Self::open_contents(store, contents, options).await
+    }
+
+    /// Opens tables and views. Must run inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When the first file of a table cannot be read or is not what the manifest says, or a view
+    /// cannot be planned.
+    pub async fn open_contents(
+        store: &Store,
+        contents: Contents<'_>,
+        options: SessionOptions,
+    ) -> Result<Self, Failure> {
+        let Contents {
+            tables,
+            declared,
+            as_of,
+        } = contents;
         let context = context(options).map_err(|error| error::failure(&error, &[]))?;
+        if let Some(as_of) = as_of {
+            functions::register_as_of(&context, as_of);
+        }
         let objects = ObjectStoreUrl::parse(OBJECTS).map_err(|e| error::failure(&e, &[]))?;
         context.register_object_store(objects.as_ref(), store.objects().clone());
         let state = context.state();
@@ -96,16 +152,21 @@ impl Session {
                 .register_table(TableReference::bare(name.as_str()), provider)
                 .map_err(|error| error::failure(&error, &[]))?;
         }
+        for view in declared.iter().filter(|declared| !declared.is_table()) {
+            let schema = user::register_view(&context, view).await?;
+            schemas.insert(view.name.clone(), schema);
+        }
         let described = Described {
             catalog: CATALOG,
             schema: SCHEMA,
             tables: &schemas,
+            declared,
         };
         information::register(&context, &described).map_err(|e| error::failure(&e, &[]))?;
         Ok(Self {
             context,
             objects,
-            tables: tables.keys().cloned().collect(),
+            tables: schemas.keys().cloned().collect(),
             schemas: Arc::new(schemas),
             history: None,
             memory_bytes: options.memory_bytes,
@@ -122,6 +183,11 @@ impl Session {
     /// The columns of a table.
     pub fn schema(&self, table: &str) -> Option<SchemaRef> {
         self.schemas.get(table).cloned()
+    }
+
+    /// The names of the tables and views.
+    pub(crate) fn names(&self) -> &Arc<[String]> {
+        &self.tables
     }
 
     #[cfg(test)]
@@ -171,7 +237,7 @@ impl Session {
 
     /// A context for one query: with memory of its own, so that no query takes another one's, and
     /// with pauses in which it can be stopped.
-    fn own_context(&self) -> datafusion::error::Result<SessionContext> {
+    pub(crate) fn own_context(&self) -> datafusion::error::Result<SessionContext> {
         let runtime = RuntimeEnvBuilder::from_runtime_env(&self.context.runtime_env())
             .with_memory_pool(Arc::new(SharedPool::new(self.memory_bytes)))
             .build_arc()?;

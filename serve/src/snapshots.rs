@@ -77,7 +77,7 @@ impl Snapshots {
         if let Some(opened) = self.known(&identity) {
             return Ok(opened);
         }
-        let session = Session::open(&self.store, &manifest.tables, self.options).await?;
+        let session = Session::of(&self.store, &manifest, self.options).await?;
         let opened = Arc::new(Opened {
             about: About {
                 number: manifest.number,

@@ -4,7 +4,7 @@ use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
 use tenfold_coordinator::run::{RunRecord, RunStatus, recent};
 use tenfold_core::failure::Failure;
-use tenfold_core::snapshot::{Manifest, TableMeaning};
+use tenfold_core::snapshot::{Manifest, Meaning};
 use tenfold_store::marks::marks;
 use tenfold_store::object::Store;
 use tenfold_store::publish;
@@ -72,9 +72,9 @@ pub struct Tables {
 #[derive(Debug, Serialize)]
 struct Table {
     name: String,
-    about: Option<&'static str>,
-    rows: u64,
-    key: &'static [&'static str],
+    about: Option<String>,
+    rows: Option<u64>,
+    key: Vec<String>,
     references: Vec<Reference>,
     columns: Vec<Column>,
 }
@@ -91,14 +91,15 @@ struct Column {
 /// A column that names a row of another table.
 #[derive(Debug, Serialize)]
 struct Reference {
-    column: &'static str,
-    table: &'static str,
-    key: &'static str,
+    column: String,
+    table: String,
+    key: String,
 }
 
-/// The tables of a snapshot.
+/// The tables of a snapshot, and its views.
 pub fn tables(opened: &Opened) -> Tables {
-    let columns = |name: &str, meaning: Option<&TableMeaning>| {
+    let declared = &opened.manifest.declarations.tables;
+    let columns = |name: &str, meaning: Option<Meaning<'_>>| {
         let schema = opened.session.schema(name);
         let fields = schema.iter().flat_map(|schema| schema.fields());
         let column = |field: &arrow::datatypes::FieldRef| Column {
@@ -109,32 +110,42 @@ pub fn tables(opened: &Opened) -> Tables {
         };
         fields.map(column).collect()
     };
-    let tables = opened.manifest.tables.iter();
+    let table = |name: &String, rows: Option<u64>| {
+        let meaning = Meaning::of(name, declared);
+        Table {
+            name: name.clone(),
+            about: meaning
+                .and_then(|meaning| meaning.about())
+                .map(str::to_owned),
+            rows,
+            key: meaning.map_or_else(Vec::new, key),
+            references: meaning.map_or_else(Vec::new, references),
+            columns: columns(name, meaning),
+        }
+    };
+    let kept = opened.manifest.tables.iter();
+    let views = declared.iter().filter(|declared| !declared.is_table());
     Tables {
         snapshot: opened.about.clone(),
-        tables: tables
-            .map(|(name, entry)| {
-                let meaning = TableMeaning::of(name);
-                Table {
-                    name: name.clone(),
-                    about: meaning.map(|meaning| meaning.about),
-                    rows: entry.rows,
-                    key: meaning.map_or(&[], |meaning| meaning.key),
-                    references: meaning.map_or_else(Vec::new, references),
-                    columns: columns(name, meaning),
-                }
-            })
+        tables: kept
+            .map(|(name, entry)| table(name, Some(entry.rows)))
+            .chain(views.map(|view| table(&view.name, None)))
             .collect(),
     }
 }
 
-fn references(meaning: &TableMeaning) -> Vec<Reference> {
-    let references = meaning.references.iter().map(|reference| Reference {
-        column: reference.column,
-        table: reference.table,
-        key: reference.key,
-    });
-    references.collect()
+fn key(meaning: Meaning<'_>) -> Vec<String> {
+    meaning.key().into_iter().map(str::to_owned).collect()
+}
+
+fn references(meaning: Meaning<'_>) -> Vec<Reference> {
+    let references = meaning.references().into_iter();
+    let reference = |[column, table, key]: [&str; 3]| Reference {
+        column: column.to_owned(),
+        table: table.to_owned(),
+        key: key.to_owned(),
+    };
+    references.map(reference).collect()
 }
 
 /// A run in the list.

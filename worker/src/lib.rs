@@ -18,6 +18,7 @@ mod processors;
 mod prune;
 mod ranking;
 mod score;
+mod user;
 mod values;
 
 use std::sync::Arc;
@@ -53,10 +54,15 @@ pub struct TaskContext {
 }
 
 impl TaskContext {
+    /// Notes that the task gets on.
+    pub(crate) fn gets_on(&self) {
+        self.progress.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Waits for a request to the store, while another task computes. Tasks run on threads of their
     /// own, outside the runtime.
     pub(crate) fn wait<T>(&self, request: impl Future<Output = T>) -> T {
-        self.progress.fetch_add(1, Ordering::Relaxed);
+        self.gets_on();
         let _away = self.processors.leave();
         self.runtime.block_on(request)
     }
@@ -87,5 +93,7 @@ fn answer(task: &Task, context: &TaskContext) -> Result<TaskOutput, Failure> {
         Task::Cuts(task) => TaskOutput::Cuts(cut::cuts(task, context)?),
         Task::Assign(task) => TaskOutput::Assign(assign::run(task, context)?),
         Task::Model(task) => TaskOutput::Model(model::run(task, context)?),
+        Task::UserTable(task) => TaskOutput::UserTable(user::compute(task, context)?),
+        Task::Check(task) => TaskOutput::Check(user::check(task, context)?),
     })
 }

@@ -117,4 +117,6 @@ pub enum SchemaOf {
     Project,
     /// The file of a schedule
     Schedule,
+    /// The head of a table that is declared by SQL
+    Table,
 }

@@ -28,7 +28,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tenfold_core::failure::{Failure, FailureClass};
-use tenfold_core::project::{Retention, json_schema_text, schedule_json_schema_text};
+use tenfold_core::project::{
+    Retention, json_schema_text, schedule_json_schema_text, table_json_schema_text,
+};
 use tenfold_core::snapshot::{At, Manifest};
 use tenfold_query::STACK;
 use tenfold_store::object::Store;
@@ -203,10 +205,13 @@ fn snapshots(verb: Snapshot, global: &Global, machine: &Machine) -> Result<(), S
 }
 
 fn lint(global: &Global, machine: &Machine) -> Result<(), Failure> {
-    let text = machine.runtime.block_on(project::read(global))?;
-    let file = format!("{}/{}", global.project.trim_end_matches('/'), project::FILE);
-    project::checked(&text, &file)?;
-    say!("{file} is fine");
+    let written = machine.runtime.block_on(project::read(global))?;
+    let base = project::base(global);
+    project::checked(&written, &base)?;
+    say!("{base}/{} is fine", project::FILE);
+    for (file, _) in &written.tables {
+        say!("{base}/{file} is fine");
+    }
     Ok(())
 }
 
@@ -215,6 +220,7 @@ fn print_schema(of: SchemaOf) -> Result<(), Failure> {
         let text = match of {
             SchemaOf::Project => json_schema_text(),
             SchemaOf::Schedule => schedule_json_schema_text(),
+            SchemaOf::Table => table_json_schema_text(),
         };
         out.write_all(text.as_bytes())
             .or_else(|error| match error.kind() {

@@ -8,8 +8,10 @@ use tenfold_coordinator::listing::{Places, Understanding};
 use tenfold_coordinator::refresh::{Prepared, Refresh};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
-use tenfold_core::refresh::plan::{Outlook, Plan};
+use tenfold_core::project::TableKind;
+use tenfold_core::refresh::plan::Outlook;
 use tenfold_core::refresh::restate::Restated;
+use tenfold_core::refresh::user::{self, UserTableOutlook};
 use ulid::Ulid;
 
 use super::print;
@@ -62,7 +64,8 @@ struct Shown {
     shards: u32,
     shards_before: Option<u32>,
     outlook: Outlook,
-    writes: Vec<&'static str>,
+    writes: Vec<String>,
+    user_tables: Vec<UserTableOutlook>,
     notes: Vec<String>,
 }
 
@@ -112,6 +115,9 @@ pub fn run(as_of: &AsOf, global: &Global, machine: &Machine) -> Result<(), Failu
             shown.shards
         );
     }
+    for one in &shown.user_tables {
+        say!("{one}");
+    }
     print(global.output, &table, &shown)
 }
 
@@ -120,6 +126,16 @@ fn shown(prepared: Prepared) -> Shown {
         planned, plan_hash, ..
     } = prepared;
     let reads = planned.reads.into_iter();
+    let (mut writes, mut user_tables) = (Vec::new(), Vec::new());
+    if !planned.nothing_new {
+        user_tables = user::outlook(&planned.plan.project);
+        let built_in = planned.plan.project.built_in_tables().into_iter();
+        let declared = user_tables
+            .iter()
+            .filter(|one| one.kind == TableKind::Table);
+        writes = built_in.map(str::to_owned).collect();
+        writes.extend(declared.map(|one| one.name.clone()));
+    }
     Shown {
         plan_hash,
         as_of: planned.plan.as_of,
@@ -138,36 +154,10 @@ fn shown(prepared: Prepared) -> Shown {
         shards: planned.plan.shards,
         shards_before: planned.plan.shards_before,
         outlook: planned.outlook,
-        writes: if planned.nothing_new {
-            Vec::new()
-        } else {
-            tables(&planned.plan)
-        },
+        writes,
+        user_tables,
         notes: planned.notes,
     }
-}
-
-/// The tables of the snapshot.
-fn tables(plan: &Plan) -> Vec<&'static str> {
-    let by_dimension = plan
-        .project
-        .deciles
-        .iter()
-        .any(|decile| decile.by.is_some());
-    let mut tables = vec!["customer_value"];
-    if by_dimension {
-        tables.push("customer_decile");
-    }
-    tables.extend([
-        "fact_value_by_decile",
-        "fact_decile_migration",
-        "fact_drift",
-    ]);
-    if plan.project.clv.is_some() {
-        tables.push("fact_model_quality");
-    }
-    tables.push("dim_date");
-    tables
 }
 
 /// Shards that are named one by one.

@@ -104,12 +104,12 @@ fn answer_within(
         threads: machine.threads,
     };
     let (store, asked) = (store.clone(), asked.clone());
-    let (tables, number) = (manifest.tables.clone(), manifest.number);
+    let manifest = manifest.clone();
     // Not on the main thread, whose stack is not ours to choose.
     let answering = machine.runtime.spawn(async move {
-        let session = Session::open(&store, &tables, options)
+        let session = Session::of(&store, &manifest, options)
             .await?
-            .with_history(&store, number);
+            .with_history(&store, manifest.number);
         let prepared = session.prepare(&asked.sql, &asked.parameters).await?;
         let answer = prepared.run().await?;
         Ok::<_, Failure>((answer.schema(), answer.collect().await?))

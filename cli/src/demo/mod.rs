@@ -15,7 +15,7 @@ use crate::commands::{self, Between, Chosen, executor, refresh_of, summary_lines
 use crate::machine::Machine;
 use crate::output::{Format, to_stdout, write_batches};
 use crate::progress::Shown;
-use crate::project::{self, FILE, Opened};
+use crate::project::{self, FILE, Opened, Written};
 
 /// Shards of the demo's store: three thousand members need no more.
 const SHARDS: u32 = 4;
@@ -27,8 +27,12 @@ pub fn run(directory: &Path, global: &Global, machine: &Machine) -> Result<(), F
     std::fs::create_dir_all(&files).map_err(|error| cannot("make", &files, &error))?;
     write(&directory.join(FILE), generate::PROJECT.as_bytes())?;
     let place = directory.display().to_string();
+    let written = Written {
+        text: generate::PROJECT.to_owned(),
+        tables: Vec::new(),
+    };
     let opened = Opened {
-        project: project::checked(generate::PROJECT, &format!("{place}/{FILE}"))?,
+        project: project::checked(&written, &place)?,
         base: place.clone(),
         store: Store::open(&format!("{place}/store"))?,
         inputs: Arc::new(Locations::default()),

@@ -47,3 +47,4 @@ mod surface;
 mod templates;
 mod tiles;
 mod transcripts;
+mod user_tables;

@@ -506,6 +506,7 @@ fn the_published_schema_is_the_one_that_is_printed() {
     for (of, title, file) in [
         ("project", "tenfold.yaml", "tenfold.schema.json"),
         ("schedule", "Tenfold schedule", "schedule.schema.json"),
+        ("table", "Tenfold user table", "table.schema.json"),
     ] {
         let printed = run(&["schema", of]).json();
         assert_eq!(printed["title"], title);

@@ -129,9 +129,26 @@ async fn readable(kept: &Store) -> Result<(), Failure> {
             && let Some(manifest) = read_manifest(kept, number).await?
         {
             understood(kept, &manifest).await?;
+            refuse_user_tables(&manifest)?;
         }
     }
     Ok(())
+}
+
+/// Rows of user tables may name people in any column, and nothing here can compute them again.
+fn refuse_user_tables(manifest: &Manifest) -> Result<(), Failure> {
+    let mut tables = manifest.declarations.tables.iter();
+    match tables.find(|table| table.is_table()) {
+        None => Ok(()),
+        Some(table) => Err(Failure::config(format!(
+            "snapshot {} has the user table {}, which may name people who are to be erased",
+            manifest.number, table.name
+        ))
+        .remedy(
+            "take the tables out of `tables/` or make them views, refresh, let the snapshots that have \
+             them expire (`tenfold snapshot expire`), and erase then",
+        )),
+    }
 }
 
 async fn list_of(kept: &Store, known: &Suppression) -> Result<SuppressionList, Failure> {

@@ -1,6 +1,7 @@
 //! The steps of a refresh, from what was planned to what is published.
 
 mod shared;
+mod user;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -318,12 +319,14 @@ impl<'a> Work<'a> {
             .flat_map(|output| output.tables)
             .collect();
         parts.extend(model.tables);
+        let mut warnings: Vec<String> = before.notes.into_iter().chain(model.warnings).collect();
+        self.user_tables(plan, &mut parts, &mut warnings).await?;
         Ok(Tables {
             parts,
             fits,
             groups,
             cuts: Some(cuts),
-            warnings: before.notes.into_iter().chain(model.warnings).collect(),
+            warnings,
         })
     }
 

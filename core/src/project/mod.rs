@@ -17,6 +17,7 @@ pub mod init;
 mod model;
 mod model_decile;
 mod model_source;
+mod model_table;
 mod name;
 pub mod near;
 mod parse;
@@ -26,12 +27,15 @@ mod schedule;
 mod schedule_tests;
 mod schema;
 mod sql;
+mod table;
 mod tree;
 mod written;
+mod written_table;
 mod zone;
 
 pub use finding::{Finding, Severity};
 pub use model::*;
+pub use name::is_identifier;
 pub use parse::{Lint, lint, parse};
 pub use path::{ExpandError, expand};
 pub use schedule::{
@@ -40,8 +44,9 @@ pub use schedule::{
 };
 pub use schema::{
     compare_json_schema, json_schema, json_schema_text, schedule_json_schema,
-    schedule_json_schema_text,
+    schedule_json_schema_text, table_json_schema_text,
 };
+pub use table::{TableLint, lint_table};
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 pub use super::model_decile::*;
 pub use super::model_source::*;
+pub use super::model_table::*;
 
 /// Columns of `customer_value` that every project with a CLV has, whatever its deciles are.
 pub fn fixed_columns(horizons: &[u32]) -> Vec<String> {
@@ -76,9 +77,36 @@ pub struct Project {
     /// When a distribution counts as drifted.
     #[serde(default)]
     pub drift: Drift,
+    /// Tables and views that are declared by SQL, each after those that it reads. They have files
+    /// of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<UserTable>,
 }
 
 impl Project {
+    /// The tables that every snapshot of the project has, apart from those that it declares by SQL.
+    pub fn built_in_tables(&self) -> Vec<&'static str> {
+        let mut tables = vec!["customer_value"];
+        if self.deciles.iter().any(|decile| decile.by.is_some()) {
+            tables.push("customer_decile");
+        }
+        tables.extend([
+            "fact_value_by_decile",
+            "fact_decile_migration",
+            "fact_drift",
+        ]);
+        if self.clv.is_some() {
+            tables.push("fact_model_quality");
+        }
+        tables.push("dim_date");
+        tables
+    }
+
+    /// The table or view of a name that is declared by SQL.
+    pub fn user_table(&self, name: &str) -> Option<&UserTable> {
+        self.tables.iter().find(|table| table.name == name)
+    }
+
     /// The measure of that name, with the source it belongs to. Measure names are unique over all
     /// sources.
     pub fn measure(&self, name: &str) -> Option<(&SourceName, &Source, &Measure)> {

@@ -4,7 +4,7 @@
 pub(super) const MAX_BYTES: usize = 63;
 
 /// Whether the text is an identifier: a lower-case letter, then letters, digits and `_`.
-pub(super) fn is_identifier(text: &str) -> bool {
+pub fn is_identifier(text: &str) -> bool {
     let mut bytes = text.bytes();
     bytes.next().is_some_and(|first| first.is_ascii_lowercase())
         && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')

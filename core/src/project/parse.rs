@@ -120,6 +120,7 @@ fn resolve(written: written::Project, report: &mut Report) -> Project {
         drift: Drift {
             psi: written.drift.psi,
         },
+        tables: Vec::new(),
         time_zone,
     }
 }

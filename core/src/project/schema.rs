@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
-use super::{ScheduleSpec, written};
+use super::{ScheduleSpec, written, written_table};
 
 /// The JSON Schema (draft 2020-12) of the file as users write it, shorthand forms included.
 pub fn json_schema() -> Value {
@@ -16,6 +16,11 @@ pub fn json_schema() -> Value {
 /// The JSON Schema (draft 2020-12) of a schedule.
 pub fn schedule_json_schema() -> Value {
     schema_of::<ScheduleSpec>()
+}
+
+/// The JSON Schema (draft 2020-12) of the head of a table that is declared by SQL.
+pub(super) fn table_json_schema() -> Value {
+    schema_of::<written_table::Head>()
 }
 
 fn schema_of<T: JsonSchema>() -> Value {
@@ -32,6 +37,11 @@ pub fn json_schema_text() -> String {
 /// The schema of a schedule as the text that is published.
 pub fn schedule_json_schema_text() -> String {
     text_of(schedule_json_schema())
+}
+
+/// The schema of the head of a table as the text that is published.
+pub fn table_json_schema_text() -> String {
+    text_of(table_json_schema())
 }
 
 fn text_of(schema: Value) -> String {

@@ -43,7 +43,7 @@ pub(super) struct Project {
 }
 
 /// Identifiers: they become names of columns, so they fit PostgreSQL unquoted.
-const IDENTIFIER: &str = "^[a-z][a-z0-9_]{0,62}$";
+pub(super) const IDENTIFIER: &str = "^[a-z][a-z0-9_]{0,62}$";
 
 fn utc() -> String {
     "UTC".to_owned()

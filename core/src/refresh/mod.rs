@@ -15,6 +15,7 @@ pub mod shared;
 pub mod state;
 pub mod steps;
 pub mod task;
+pub mod user;
 
 /// Version of what the tasks compute. It is part of every task's identity: raising it makes later
 /// runs ignore what earlier versions left behind.

@@ -11,6 +11,7 @@ mod merge;
 mod rank;
 mod split;
 mod tables;
+mod user;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,10 +22,15 @@ pub use self::merge::*;
 pub use self::rank::*;
 pub use self::split::*;
 pub use self::tables::*;
+pub use self::user::*;
 use super::CODE_VERSION;
 use super::part::PartRef;
 use super::reach;
 use crate::hash::sha256_json;
+
+/// Memory that the statement of a user table has: the same everywhere, since what spills where decides in
+/// which order floating-point numbers are added up.
+pub const STATEMENT_BYTES: u64 = 512 << 20;
 
 /// One unit of work.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +56,8 @@ pub enum Task {
     Cuts(CutsTask),
     Assign(AssignTask),
     Model(ModelTask),
+    UserTable(UserTableTask),
+    Check(CheckTask),
 }
 
 /// What a task answers.
@@ -76,6 +84,8 @@ pub enum TaskOutput {
     Cuts(CutsOutput),
     Assign(AssignOutput),
     Model(ModelOutput),
+    UserTable(UserTableOutput),
+    Check(CheckOutput),
 }
 
 impl Task {
@@ -90,7 +100,7 @@ impl Task {
             Task::Score(_) => "score",
             Task::Boundaries(_) | Task::Gather(_) | Task::Cuts(_) => "cut",
             Task::Assign(_) => "assign",
-            Task::Model(_) => "model",
+            Task::Model(_) | Task::UserTable(_) | Task::Check(_) => "model",
         }
     }
 
@@ -145,6 +155,8 @@ impl Task {
             ),
             Task::Boundaries(task) => rows(&mut task.histograms.iter().map(|part| part.rows), 60),
             Task::Model(_) => LEAST,
+            // What a statement has, and rows of its answer on their way.
+            Task::UserTable(_) | Task::Check(_) => LEAST + STATEMENT_BYTES,
         }
     }
 
@@ -194,6 +206,8 @@ impl TaskOutput {
                 .chain([&output.facts, &output.moves])
                 .collect(),
             TaskOutput::Model(output) => output.tables.iter().map(|table| &table.part).collect(),
+            TaskOutput::UserTable(output) => output.parts.iter().map(|table| &table.part).collect(),
+            TaskOutput::Check(_) => Vec::new(),
         }
     }
 }

@@ -245,6 +245,12 @@ fn object(value: &serde_json::Value) -> Option<ObjectRef> {
 /// nights have other snapshots before the last one, so these tables are outside the snapshot hash.
 pub const AGAINST_PARENT: [&str; 2] = ["fact_decile_migration", "fact_drift"];
 
+/// Whether the rows of a table depend on the snapshots before: such tables are outside the snapshot hash.
+pub fn is_by_history(project: &Project, table: &str) -> bool {
+    let declared = project.user_table(table);
+    AGAINST_PARENT.contains(&table) || declared.is_some_and(|declared| declared.by_history)
+}
+
 /// Hash over (shard, content) of a table's files, which are in shard order.
 ///
 /// # Errors
@@ -257,7 +263,7 @@ pub fn content_hash(files: &[TableFile]) -> serde_json::Result<String> {
     sha256_json(&contents)
 }
 
-/// Hash of a snapshot: tables but [`AGAINST_PARENT`], parameters, declarations, `as_of` and code
+/// Hash of a snapshot: tables but those [by history](is_by_history), parameters, declarations, `as_of` and code
 /// version. Where the inputs lie, run ids and store versions are outside it.
 ///
 /// # Errors
@@ -277,7 +283,7 @@ pub fn snapshot_hash(
     }
     let contents: Vec<_> = tables
         .iter()
-        .filter(|(name, _)| !AGAINST_PARENT.contains(&name.as_str()))
+        .filter(|(name, _)| !is_by_history(&declarations, name))
         .map(|(name, table)| (name, &table.content_hash))
         .collect();
     sha256_json(&(

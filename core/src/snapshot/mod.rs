@@ -5,6 +5,7 @@ mod diff;
 mod erasure;
 mod manifest;
 mod marks;
+mod meaning;
 mod retention;
 mod tables;
 
@@ -16,10 +17,11 @@ pub use erasure::{
 };
 pub use manifest::{
     AGAINST_PARENT, Manifest, MergeSummary, ObjectRef, RunSummary, TableEntry, TableFile,
-    content_hash, objects_in, snapshot_hash,
+    content_hash, is_by_history, objects_in, snapshot_hash,
 };
 pub use marks::{
     Announcement, Cleaning, Event, Marks, MarksRecord, Pin, Refused, expired as expired_failure,
 };
+pub use meaning::Meaning;
 pub use retention::{Published, expiring};
 pub use tables::{ColumnMeaning, Reference, TABLES, TableMeaning};

@@ -3,7 +3,8 @@
 use datafusion::execution::object_store::ObjectStoreUrl;
 
 use super::*;
-use crate::changes::{Step, changes};
+use crate::changes::{Step, Subject, changes};
+use tenfold_core::snapshot::Meaning;
 
 /// Region by customer, in one file.
 fn regions_of(rows: &[(i64, Option<&str>)]) -> RecordBatch {
@@ -46,7 +47,9 @@ async fn changed(name: &str, versions: &[RecordBatch], columns: &str) -> String 
         .await
         .unwrap();
     let objects = ObjectStoreUrl::parse("tenfold://snapshot/").unwrap();
-    let view = changes(name, &steps[1..], &store, session.context(), &objects)
+    let key = Meaning::of(name, &[]).map_or_else(Vec::new, |table| table.key());
+    let subject = Subject { name, key };
+    let view = changes(&subject, &steps[1..], &store, session.context(), &objects)
         .await
         .unwrap();
     session.context().register_table("changed", view).unwrap();

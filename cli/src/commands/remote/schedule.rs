@@ -181,9 +181,8 @@ fn from_now(seconds: u64) -> String {
 }
 
 async fn lint(file: &Path, global: &Global) -> Result<(), Stopped> {
-    let text = project::read(global).await?;
-    let of = format!("{}/{}", global.project.trim_end_matches('/'), project::FILE);
-    let project = project::checked(&text, &of)?;
+    let written = project::read(global).await?;
+    let project = project::checked(&written, &project::base(global))?;
     checked(&read(file)?, &file.display().to_string(), &project)?;
     say!("{} is fine", file.display());
     Ok(())

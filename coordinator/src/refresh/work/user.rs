@@ -1,0 +1,60 @@
+//! User tables of a refresh: computed one group after the other, then checked.
+
+use std::collections::BTreeMap;
+
+use tenfold_core::failure::Failure;
+use tenfold_core::refresh::plan::Plan;
+use tenfold_core::refresh::task::{CheckOutput, TablePart, TaskOutput};
+use tenfold_core::refresh::user::{check_tasks, groups, user_table_task, verdict};
+use tenfold_core::snapshot::TableEntry;
+use tenfold_store::publish::table_entries;
+
+use super::{Work, mixed_up};
+
+impl Work<'_> {
+    /// Adds the user tables to the tables that there are.
+    ///
+    /// # Errors
+    /// When one cannot be computed, or is not what it was declared to be.
+    pub(super) async fn user_tables(
+        &mut self,
+        plan: &Plan,
+        parts: &mut Vec<TablePart>,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), Failure> {
+        if plan.project.tables.is_empty() {
+            return Ok(());
+        }
+        for group in groups(&plan.project) {
+            let tables = entries(plan, parts)?;
+            let task = |table| user_table_task(plan, table, &tables);
+            let computed = self.step("model", group.into_iter().map(task).collect());
+            for output in computed.await? {
+                match output {
+                    TaskOutput::UserTable(output) => parts.extend(output.parts),
+                    _ => return Err(mixed_up()),
+                }
+            }
+        }
+        let tables = entries(plan, parts)?;
+        let checked = self.step("model", check_tasks(plan, &tables)).await?;
+        let checked: Vec<CheckOutput> = checked
+            .into_iter()
+            .map(check_output)
+            .collect::<Result<_, _>>()?;
+        warnings.extend(verdict(&plan.project, &checked)?);
+        Ok(())
+    }
+}
+
+fn entries(plan: &Plan, parts: &[TablePart]) -> Result<BTreeMap<String, TableEntry>, Failure> {
+    table_entries(parts.to_vec(), |table| format!("{}/{table}", plan.tables))
+}
+
+fn check_output(output: TaskOutput) -> Result<CheckOutput, Failure> {
+    if let TaskOutput::Check(output) = output {
+        Ok(output)
+    } else {
+        Err(mixed_up())
+    }
+}

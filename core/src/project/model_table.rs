@@ -1,0 +1,138 @@
+//! Tables and views that a project declares by SQL: the resolved form of `tables/*.sql`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A table or view that is declared by SQL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserTable {
+    /// Its name.
+    pub name: String,
+    /// The file that declares it, relative to the project.
+    pub file: String,
+    /// Line of the file on which its SQL begins.
+    pub line: u64,
+    /// The SQL, without the head.
+    pub sql: String,
+    /// Whether its rows are kept.
+    pub kind: TableKind,
+    /// What it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// What one row stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grain: Option<String>,
+    /// The columns that make up its key.
+    pub keys: Vec<String>,
+    /// Its columns that name rows of other tables.
+    pub references: Vec<TableReference>,
+    /// How its rows are made.
+    pub mode: Mode,
+    /// What has to be true of its rows.
+    pub tests: Vec<ContractTest>,
+    /// Minutes after which its statement is given up.
+    pub timeout_minutes: u32,
+    /// The tables and views that its SQL names.
+    pub reads: Vec<String>,
+    /// Whether its rows depend on earlier snapshots too.
+    pub by_history: bool,
+}
+
+impl UserTable {
+    /// File and line, as messages name them.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.file, self.line)
+    }
+
+    /// Whether its rows are kept.
+    pub fn is_table(&self) -> bool {
+        self.kind == TableKind::Table
+    }
+
+    /// Whether it gives the same rows of the same tables as another.
+    pub fn means_the_same(&self, other: &Self) -> bool {
+        self.sql == other.sql
+            && self.kind == other.kind
+            && self.mode == other.mode
+            && self.keys == other.keys
+    }
+}
+
+/// Whether the rows of a declared table are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TableKind {
+    /// Computed by every refresh and kept with the snapshot.
+    #[default]
+    Table,
+    /// Only its SQL is kept: each query computes it from the tables of the snapshot that it reads.
+    View,
+}
+
+/// How the rows of a declared table are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// All of them by every refresh.
+    #[default]
+    Full,
+    /// From what changed since the last snapshot, merged by key into the rows that it has.
+    Incremental,
+}
+
+/// A column that names a row of another table, by that one's key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableReference {
+    /// The column.
+    pub column: String,
+    /// The table.
+    pub table: String,
+    /// Its key.
+    pub key: String,
+}
+
+/// What has to be true of the rows of a table, and what happens otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContractTest {
+    /// What has to be true.
+    pub contract: Contract,
+    /// What happens otherwise.
+    pub severity: TestSeverity,
+}
+
+/// What has to be true of the rows of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Contract {
+    /// These columns have no NULL.
+    NotNull(Vec<String>),
+    /// No two rows have the same values here; rows with a NULL among them do not count.
+    Unique(Vec<String>),
+    /// A column has these values, as text, or NULL.
+    AcceptedValues {
+        /// The column.
+        column: String,
+        /// Its values.
+        values: Vec<String>,
+    },
+    /// There are so many rows.
+    RowCount {
+        /// At least.
+        min: Option<u64>,
+        /// At most.
+        max: Option<u64>,
+    },
+    /// A condition holds for every row, or is NULL.
+    Expression(String),
+}
+
+/// What happens when a test fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TestSeverity {
+    /// Nothing is published.
+    #[default]
+    Error,
+    /// The run says so, and publishes.
+    Warn,
+}

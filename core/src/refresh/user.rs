@@ -1,0 +1,248 @@
+//! User tables in a refresh: the order in which they are computed, what each is given, and what the checks
+//! of them mean for the run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::failure::{ErrorCode, Failure};
+use crate::project::{Project, TableKind, TestSeverity, UserTable};
+use crate::snapshot::TableEntry;
+
+use super::plan::Plan;
+use super::task::{CheckOutput, CheckTask, FailedCheck, StatementInputs, Task, UserTableTask};
+
+/// The tables of a project that keep rows, in groups: those of one group read none of each other, and of
+/// others only those of groups before it.
+pub fn groups(project: &Project) -> Vec<Vec<&UserTable>> {
+    let mut group_of: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut groups: Vec<Vec<&UserTable>> = Vec::new();
+    for table in &project.tables {
+        let before = table
+            .reads
+            .iter()
+            .filter_map(|read| group_of.get(read.as_str()));
+        // A view stands with the tables that could read it first.
+        let group = before.max().copied().unwrap_or(0);
+        match table.is_table() {
+            true => {
+                groups.resize_with(groups.len().max(group + 1), Vec::new);
+                groups[group].push(table);
+                group_of.insert(&table.name, group + 1);
+            }
+            false => {
+                group_of.insert(&table.name, group);
+            }
+        }
+    }
+    groups
+}
+
+/// What a refresh does with a user table, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UserTableOutlook {
+    /// The table or view.
+    pub name: String,
+    /// Whether its rows are kept.
+    pub kind: TableKind,
+    /// The tables and views that it reads.
+    pub reads: Vec<String>,
+}
+
+/// What a refresh does with the user tables, in their order.
+pub fn outlook(project: &Project) -> Vec<UserTableOutlook> {
+    let of = |table: &UserTable| UserTableOutlook {
+        name: table.name.clone(),
+        kind: table.kind,
+        reads: table.reads.clone(),
+    };
+    project.tables.iter().map(of).collect()
+}
+
+impl fmt::Display for UserTableOutlook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            TableKind::Table => "table",
+            TableKind::View => "view",
+        };
+        let reads = match self.reads.as_slice() {
+            [] => "no table".to_owned(),
+            reads => reads.join(", "),
+        };
+        write!(f, "{what} {} from {reads}", self.name)
+    }
+}
+
+/// The task that computes a table. `tables` has all that it reads.
+pub fn user_table_task(
+    plan: &Plan,
+    table: &UserTable,
+    tables: &BTreeMap<String, TableEntry>,
+) -> Task {
+    Task::UserTable(UserTableTask {
+        table: table.clone(),
+        inputs: inputs(plan, table.reads.iter(), tables),
+        tables: plan.tables.clone(),
+    })
+}
+
+/// Tasks that check what is declared of the tables, once all of them are there.
+pub fn check_tasks(plan: &Plan, tables: &BTreeMap<String, TableEntry>) -> Vec<Task> {
+    let task = |table: &UserTable| {
+        let others = table.references.iter().map(|reference| &reference.table);
+        Task::Check(CheckTask {
+            table: table.clone(),
+            inputs: inputs(plan, others.chain([&table.name]), tables),
+        })
+    };
+    plan.project.tables.iter().map(task).collect()
+}
+
+/// What a statement reads that names these tables and views.
+fn inputs<'a>(
+    plan: &'a Plan,
+    named: impl Iterator<Item = &'a String>,
+    tables: &BTreeMap<String, TableEntry>,
+) -> StatementInputs {
+    let mut wanted: BTreeSet<&str> = named.map(String::as_str).collect();
+    let mut views = Vec::new();
+    // Those that a view reads stand before it.
+    for view in plan.project.tables.iter().rev() {
+        if !view.is_table() && wanted.contains(view.name.as_str()) {
+            wanted.extend(view.reads.iter().map(String::as_str));
+            views.push(view.clone());
+        }
+    }
+    views.reverse();
+    let read = tables
+        .iter()
+        .filter(|(name, _)| wanted.contains(name.as_str()));
+    StatementInputs {
+        tables: read
+            .map(|(name, entry)| (name.clone(), entry.clone()))
+            .collect(),
+        views,
+        as_of: plan.as_of,
+    }
+}
+
+/// What the checks come to: things that a person should know, or why nothing is published.
+///
+/// # Errors
+/// When a check fails whose severity is `error`.
+pub fn verdict(project: &Project, checked: &[CheckOutput]) -> Result<Vec<String>, Failure> {
+    let mut warnings = Vec::new();
+    let mut errors = Vec::new();
+    for (table, output) in project.tables.iter().zip(checked) {
+        for failed in &output.failed {
+            let line = in_words(table, failed);
+            match failed.severity {
+                TestSeverity::Error => errors.push((line, failed)),
+                TestSeverity::Warn => {
+                    warnings.push(format!("{line}; look at them with `{}`", failed.look));
+                }
+            }
+        }
+    }
+    let Some((_, first)) = errors.first() else {
+        return Ok(warnings);
+    };
+    let lines: Vec<&str> = errors.iter().map(|(line, _)| line.as_str()).collect();
+    Err(Failure::data(lines.join("; "))
+        .code(ErrorCode::ContractBroken)
+        .remedy(format!(
+            "nothing was published: mend the data or the SQL; or let a test say `severity: warn`, \
+             refresh, and look at the rows with `{}`",
+            first.look
+        )))
+}
+
+fn in_words(table: &UserTable, failed: &FailedCheck) -> String {
+    let rows = match failed.rows {
+        1 => "1 row".to_owned(),
+        rows => format!("{rows} rows"),
+    };
+    let place = table.place();
+    let (name, check) = (&table.name, &failed.check);
+    match check.contains("unique(") {
+        true => format!(
+            "{place}: table {name} fails {check}: {} values are there more than once",
+            failed.rows
+        ),
+        false if check == "row_count" => {
+            format!("{place}: table {name} fails {check}: it has {rows}")
+        }
+        false => format!("{place}: table {name} fails {check} in {rows}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::{TableKind, lint_table, parse};
+
+    const PROJECT: &str = "
+project: shop
+customer: {type: int64}
+sources:
+  sales:
+    path: sales.csv
+    types: {customer: int64, day: date, points: int64}
+    customer: customer
+    time: day
+    measures: {points: {column: points}}
+deciles: [{measure: points}]
+";
+
+    fn project(tables: &[(&str, TableKind, &[&str])]) -> Project {
+        let mut project = parse(PROJECT).unwrap();
+        for (name, kind, reads) in tables {
+            let file = format!("tables/{name}.sql");
+            let mut table = lint_table(&file, "/* keys: [a] */ SELECT 1").table.unwrap();
+            table.kind = *kind;
+            table.reads = reads.iter().map(|read| (*read).to_owned()).collect();
+            project.tables.push(table);
+        }
+        project
+    }
+
+    #[test]
+    fn a_table_comes_after_those_that_it_reads_even_through_views() {
+        use TableKind::{Table, View};
+        let project = project(&[
+            ("a", Table, &["customer_value"]),
+            ("b", Table, &["dim_date"]),
+            ("v", View, &["a"]),
+            ("c", Table, &["v", "b"]),
+            ("d", Table, &[]),
+        ]);
+        let names: Vec<Vec<&str>> = groups(&project)
+            .iter()
+            .map(|group| group.iter().map(|table| table.name.as_str()).collect())
+            .collect();
+        assert_eq!(names, [vec!["a", "b", "d"], vec!["c"]]);
+    }
+
+    #[test]
+    fn warnings_are_told_and_errors_end_the_run() {
+        let project = project(&[("a", TableKind::Table, &[])]);
+        let failed = |severity| CheckOutput {
+            rows: 5,
+            failed: vec![FailedCheck {
+                check: "not_null(x)".to_owned(),
+                severity,
+                rows: 2,
+                look: "SELECT 1".to_owned(),
+            }],
+        };
+        let warned = verdict(&project, &[failed(TestSeverity::Warn)]).unwrap();
+        let line = "tables/a.sql:1: table a fails not_null(x) in 2 rows";
+        assert_eq!(warned, [format!("{line}; look at them with `SELECT 1`")]);
+        let refused = verdict(&project, &[failed(TestSeverity::Error)]).unwrap_err();
+        assert_eq!(
+            (refused.number(), refused.message.as_str()),
+            ("E1114", line)
+        );
+    }
+}

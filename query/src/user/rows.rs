@@ -1,0 +1,154 @@
+//! The rows of a user table: computed on one thread from inputs in one order, so that the same inputs give the
+//! same bytes, and sorted by the key.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, TimeUnit};
+use datafusion::common::{Column, DataFusionError};
+use datafusion::dataframe::DataFrame;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::logical_expr::{Expr, cast, ident};
+use datafusion::prelude::SessionContext;
+use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
+use tenfold_core::project::{UserTable, is_identifier};
+
+use super::lint::query;
+use crate::error;
+use crate::in_order::InOrder;
+use crate::prepared::is_repeatable;
+use crate::session::{Answer, Session};
+
+impl Session {
+    /// The rows of a user table in the order of its key, in columns that a table can have. Dropping them
+    /// ends the statement.
+    ///
+    /// # Errors
+    /// When the statement cannot be planned, or gives columns that cannot be kept.
+    pub async fn user_table(&self, table: &UserTable) -> Result<Answer, Failure> {
+        let frame = self.statement(table).await?;
+        let named = |failure: Failure| named(failure, table, table.line);
+        let columns = kept_columns(table, &frame).map_err(named)?;
+        let key = table.keys.iter().map(|key| ident(key).sort(true, true));
+        let frame = frame.select(columns);
+        let sorted = frame.and_then(|frame| frame.sort(key.collect()));
+        let fail = |error| named(error::failure(&error, self.names()));
+        let batches = sorted.map_err(fail)?.execute_stream().await.map_err(fail)?;
+        Ok(Answer::new(batches, self.names().clone()))
+    }
+
+    /// The statement of a user table, planned to be computed in one order.
+    async fn statement(&self, table: &UserTable) -> Result<DataFrame, Failure> {
+        let context = self.own_context();
+        let context = context.map_err(|error| error::failure(&error, &[]))?;
+        let mut state = SessionStateBuilder::new_from_existing(context.state())
+            .with_physical_optimizer_rule(Arc::new(InOrder))
+            .build();
+        state.config_mut().options_mut().sql_parser.collect_spans = true;
+        let context = SessionContext::new_with_state(state);
+        let statement = query(&table.sql).map_err(|failure| named(failure, table, table.line))?;
+        let plan = context.state().statement_to_plan(statement).await;
+        let plan = plan.map_err(|error| {
+            let line = line_of(&error, table);
+            named(error::failure(&error, self.names()), table, line)
+        })?;
+        if !matches!(is_repeatable(&plan), Ok(true)) {
+            let failure = unfit("it asks for the time or for chance".to_owned())
+                .remedy("use as_of(), the day that the snapshot looks back from");
+            return Err(named(failure, table, table.line));
+        }
+        Ok(DataFrame::new(context.state(), plan))
+    }
+}
+
+/// Puts file, line and table in front of why its statement fails.
+fn named(failure: Failure, table: &UserTable, line: u64) -> Failure {
+    let place = format!("{}:{line}: table {}", table.file, table.name);
+    let failure = failure.within(place);
+    match failure.class {
+        FailureClass::UserConfig => failure.code(ErrorCode::UserTable),
+        _ => failure,
+    }
+}
+
+/// The line of the file that an error is about.
+fn line_of(error: &DataFusionError, table: &UserTable) -> u64 {
+    let span = error.diagnostic().and_then(|diagnostic| diagnostic.span);
+    let line = span.map_or(1, |span| span.start.line.max(1));
+    table.line + line - 1
+}
+
+/// The columns of a statement, in types that tables have.
+fn kept_columns(table: &UserTable, frame: &DataFrame) -> Result<Vec<Expr>, Failure> {
+    let mut names = BTreeSet::new();
+    let mut columns = Vec::new();
+    for (qualifier, field) in frame.schema().iter() {
+        let name = field.name();
+        if !is_identifier(name) {
+            return Err(unfit(format!("its column `{name}` has no plain name")).remedy(
+                "give it one of lower-case letters, digits and `_` with AS, such as `count(*) AS customers`",
+            ));
+        }
+        if !names.insert(name.as_str()) {
+            return Err(unfit(format!("it has two columns `{name}`"))
+                .remedy("name the columns that are wanted instead of `*`, or rename one with AS"));
+        }
+        let column = Expr::Column(Column::from((qualifier, field)));
+        let column = match kept(field)? {
+            same if same == *field.data_type() => column,
+            other => cast(column, other),
+        };
+        columns.push(column.alias(name));
+    }
+    match table.keys.iter().find(|key| !names.contains(key.as_str())) {
+        None => Ok(columns),
+        Some(key) => Err(
+            unfit(format!("its key names `{key}`, which is no column of it"))
+                .remedy("select that column, or name another in `keys:`"),
+        ),
+    }
+}
+
+fn unfit(message: String) -> Failure {
+    Failure::config(message).code(ErrorCode::UserTable)
+}
+
+/// The type that a column is kept as: one that every reader of the tables has.
+fn kept(field: &Arc<Field>) -> Result<DataType, Failure> {
+    Ok(match field.data_type() {
+        DataType::Int8 | DataType::Int16 | DataType::UInt8 | DataType::UInt16 => DataType::Int32,
+        DataType::UInt32 | DataType::UInt64 => DataType::Int64,
+        DataType::Float16 => DataType::Float32,
+        DataType::Decimal32(digits, scale) | DataType::Decimal64(digits, scale) => {
+            DataType::Decimal128(*digits, *scale)
+        }
+        DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
+        DataType::LargeBinary | DataType::BinaryView => DataType::Binary,
+        DataType::Date64 => DataType::Date32,
+        // Of a time without a zone it is not known which moment it is; as a table's column it is one of UTC.
+        DataType::Timestamp(..) => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        DataType::Dictionary(_, of) => {
+            return kept(&Arc::new(
+                field.as_ref().clone().with_data_type(of.as_ref().clone()),
+            ));
+        }
+        same @ (DataType::Boolean
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::Float32
+        | DataType::Float64
+        | DataType::Decimal128(..)
+        | DataType::Utf8
+        | DataType::Binary
+        | DataType::Date32) => same.clone(),
+        other => {
+            let message = format!(
+                "its column `{}` has type {other}, which no table has",
+                field.name()
+            );
+            return Err(unfit(message).remedy(
+                "cast it to a number, text, date or timestamp; of a list or structure select the elements",
+            ));
+        }
+    })
+}

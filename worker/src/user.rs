@@ -1,0 +1,232 @@
+//! User tables: the rows that a project's SQL gives, and whether they are what was declared.
+//!
+//! A statement is computed on one thread with memory that is the same everywhere, from files in one order:
+//! whichever worker does it, the rows are the same to the last bit.
+
+use std::time::Duration;
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{Int64Type, SchemaRef};
+use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
+use tenfold_core::project::UserTable;
+use tenfold_core::refresh::task::{
+    Check, CheckOutput, CheckTask, FailedCheck, STATEMENT_BYTES, StatementInputs, TablePart,
+    UserTableOutput, UserTableTask,
+};
+use tenfold_query::{Answer, Contents, STACK, Session, SessionOptions, within};
+use tenfold_store::part::{Layout, ROW_GROUP_ROWS, put_parquet};
+
+use crate::TaskContext;
+
+/// How often a statement that runs counts as getting on: it may compute for long without asking the store.
+const ALIVE: Duration = Duration::from_secs(1);
+
+/// Computes a user table.
+pub fn compute(task: &UserTableTask, context: &TaskContext) -> Result<UserTableOutput, Failure> {
+    let table = &task.table;
+    on_time(table, context, async {
+        let session = open(&task.inputs, context).await?;
+        let mut answer = session.user_table(table).await?;
+        let mut files = Files {
+            directory: format!("{}/{}", task.tables, table.name),
+            table,
+            schema: answer.schema(),
+            held: Vec::new(),
+            rows: 0,
+            parts: Vec::new(),
+        };
+        while let Some(batch) = next(&mut answer, table).await? {
+            files.add(batch, context).await?;
+        }
+        Ok(UserTableOutput {
+            parts: files.end(context).await?,
+        })
+    })
+}
+
+/// Checks what is declared of a user table.
+pub fn check(task: &CheckTask, context: &TaskContext) -> Result<CheckOutput, Failure> {
+    let table = &task.table;
+    on_time(table, context, async {
+        let session = open(&task.inputs, context).await?;
+        let all = format!("SELECT * FROM {}", table.name);
+        let rows = count(&session, &all, table, "its rows").await?;
+        let mut failed = Vec::new();
+        for check in task.checks() {
+            let Check {
+                called,
+                severity,
+                failing,
+                of_all_rows,
+            } = check;
+            let found = count(&session, &failing, table, &called).await?;
+            if found > 0 {
+                failed.push(FailedCheck {
+                    check: called,
+                    severity,
+                    rows: if of_all_rows { rows } else { found },
+                    look: failing,
+                });
+            }
+        }
+        Ok(CheckOutput { rows, failed })
+    })
+}
+
+async fn open(inputs: &StatementInputs, context: &TaskContext) -> Result<Session, Failure> {
+    let options = SessionOptions {
+        memory_bytes: usize::try_from(STATEMENT_BYTES).unwrap_or(usize::MAX),
+        threads: 1,
+    };
+    let contents = Contents {
+        tables: &inputs.tables,
+        declared: &inputs.views,
+        as_of: Some(inputs.as_of),
+    };
+    Session::open_contents(&context.store, contents, options).await
+}
+
+/// The number of rows that a query gives.
+async fn count(
+    session: &Session,
+    query: &str,
+    table: &UserTable,
+    what: &str,
+) -> Result<u64, Failure> {
+    let fail = |failure: Failure| {
+        let failure = failure.within(format!("{}: table {}: {what}", table.place(), table.name));
+        match failure.class {
+            FailureClass::UserConfig => failure.code(ErrorCode::UserTable),
+            _ => failure,
+        }
+    };
+    let counting = format!("SELECT count(*) FROM ({query})");
+    let mut answer = session.sql(&counting).await.map_err(fail)?;
+    let mut rows = 0;
+    while let Some(batch) = next(&mut answer, table).await? {
+        let counts = batch.column(0).as_primitive::<Int64Type>().iter().flatten();
+        rows += counts.map(i64::unsigned_abs).sum::<u64>();
+    }
+    Ok(rows)
+}
+
+/// The next rows. What the engine says of a value has that value in it: it is for whoever runs the
+/// statement, and goes into no record.
+async fn next(answer: &mut Answer, table: &UserTable) -> Result<Option<RecordBatch>, Failure> {
+    answer.next().await.map_err(|failure| {
+        let place = format!("{}: table {}", table.place(), table.name);
+        if failure.class != FailureClass::UserConfig {
+            return failure.within(place);
+        }
+        Failure::config(format!(
+            "{place}: a value of its inputs does not fit its SQL"
+        ))
+        .code(ErrorCode::UserTable)
+        .remedy(
+            "run the SQL with `tenfold sql` over the last snapshot, which shows the value: a cast \
+                 (TRY_CAST gives NULL instead) or a division by zero is a usual reason",
+        )
+        .seen(failure.message)
+    })
+}
+
+/// Rows on their way into files of one row group each.
+struct Files<'a> {
+    directory: String,
+    table: &'a UserTable,
+    schema: SchemaRef,
+    held: Vec<RecordBatch>,
+    rows: usize,
+    parts: Vec<TablePart>,
+}
+
+impl Files<'_> {
+    async fn add(&mut self, mut batch: RecordBatch, context: &TaskContext) -> Result<(), Failure> {
+        while self.rows + batch.num_rows() >= ROW_GROUP_ROWS {
+            let fits = ROW_GROUP_ROWS - self.rows;
+            self.held.push(batch.slice(0, fits));
+            batch = batch.slice(fits, batch.num_rows() - fits);
+            self.write(context).await?;
+        }
+        self.rows += batch.num_rows();
+        self.held.push(batch);
+        Ok(())
+    }
+
+    /// Any column may name people, so none has statistics.
+    async fn write(&mut self, context: &TaskContext) -> Result<(), Failure> {
+        let rows = concat_batches(&self.schema, &self.held)
+            .map_err(|error| Failure::bug(format!("rows of {}: {error}", self.table.name)))?;
+        (self.held, self.rows) = (Vec::new(), 0);
+        let fields = self.schema.fields().iter();
+        let names: Vec<&str> = fields.map(|field| field.name().as_str()).collect();
+        let layout = Layout {
+            identity: &names,
+            ..Layout::default()
+        };
+        self.parts.push(TablePart {
+            table: self.table.name.clone(),
+            shard: None,
+            part: put_parquet(&context.store, &self.directory, &rows, layout).await?,
+        });
+        Ok(())
+    }
+
+    /// All files. A table without rows has one, which says its columns.
+    async fn end(mut self, context: &TaskContext) -> Result<Vec<TablePart>, Failure> {
+        if self.rows > 0 || self.parts.is_empty() {
+            self.write(context).await?;
+        }
+        Ok(self.parts)
+    }
+}
+
+/// Runs a statement on a thread with the stack that planning needs, until its time is over.
+fn on_time<T: Send>(
+    table: &UserTable,
+    context: &TaskContext,
+    statement: impl Future<Output = Result<T, Failure>> + Send,
+) -> Result<T, Failure> {
+    let limit = Duration::from_secs(u64::from(table.timeout_minutes) * 60);
+    let alive = async {
+        loop {
+            tokio::time::sleep(ALIVE).await;
+            context.gets_on();
+        }
+    };
+    let running = async {
+        tokio::select! {
+            done = within(Some(limit), statement) => done,
+            () = alive => Err(Failure::bug("a loop ended")),
+        }
+    };
+    let done = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        let spawned = thread.spawn_scoped(scope, || context.runtime.block_on(running));
+        let spawned = spawned.map_err(|error| {
+            Failure::new(
+                FailureClass::Infra,
+                format!("cannot start a thread: {error}"),
+            )
+        })?;
+        spawned.join().unwrap_or_else(|_| {
+            Err(Failure::bug(format!(
+                "the statement of table {} panicked",
+                table.name
+            )))
+        })
+    });
+    done.map_err(|failure| match failure.code {
+        Some(ErrorCode::QueryTimedOut) => {
+            let (place, minutes) = (table.place(), table.timeout_minutes);
+            let name = &table.name;
+            Failure::config(format!(
+                "{place}: table {name} took more than {minutes} minutes"
+            ))
+            .code(ErrorCode::UserTable)
+            .remedy("make its SQL cheaper, or give its head a greater `timeout_minutes:`")
+        }
+        _ => failure,
+    })
+}
