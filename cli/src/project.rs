@@ -140,6 +140,8 @@ pub fn checked(written: &Written, base: &str) -> Result<Project, Failure> {
     let errors = errors.filter(|(_, finding)| finding.severity == Severity::Error);
     let errors: Vec<&str> = errors.map(|(file, _)| file.as_str()).collect();
     if let Some(first) = errors.first() {
+        let one = errors.iter().all(|file| file == first);
+        let first = if one { first } else { base };
         return Err(Failure::config(format!(
             "{first} has {}",
             counted(errors.len() as u64, "error")

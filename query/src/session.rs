@@ -67,7 +67,7 @@ pub struct Contents<'a> {
 #[derive(Clone)]
 pub struct Session {
     context: SessionContext,
-    objects: ObjectStoreUrl,
+    pub(crate) objects: ObjectStoreUrl,
     tables: Arc<[String]>,
     schemas: Arc<BTreeMap<String, SchemaRef>>,
     history: Option<History>,

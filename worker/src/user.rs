@@ -27,7 +27,8 @@ pub fn compute(task: &UserTableTask, context: &TaskContext) -> Result<UserTableO
     let table = &task.table;
     on_time(table, context, async {
         let session = open(&task.inputs, context).await?;
-        let mut answer = session.user_table(table).await?;
+        let rows = session.user_table(table, &task.inputs, task.since.as_ref(), &context.store);
+        let mut answer = rows.await?;
         let mut files = Files {
             directory: format!("{}/{}", task.tables, table.name),
             table,
@@ -81,7 +82,7 @@ async fn open(inputs: &StatementInputs, context: &TaskContext) -> Result<Session
     };
     let contents = Contents {
         tables: &inputs.tables,
-        declared: &inputs.views,
+        declared: &inputs.declared,
         as_of: Some(inputs.as_of),
     };
     Session::open_contents(&context.store, contents, options).await

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, IsTerminal};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Serialize;
 use tenfold_coordinator::erasure::{
@@ -17,6 +18,7 @@ use tenfold_store::publish::newest;
 use ulid::Ulid;
 
 use super::marks::not_marked;
+use super::refresh::executor_of;
 use super::{Stopped, print};
 use crate::args::{Erase, EraseVerb, Global};
 use crate::machine::{Machine, now, shown_bytes};
@@ -115,7 +117,9 @@ fn errand<'a>(store: &'a Store, name: &'a str) -> Errand<'a> {
 
 fn carried_out(errand: &Errand<'_>, machine: &Machine) -> Result<(), Failure> {
     let rewritten = |number: u64| say!("  snapshot {number}");
-    machine.runtime.block_on(carry_out(errand, &rewritten))
+    let executor = executor_of(errand.store.clone(), Arc::default(), machine);
+    let carrying = carry_out(errand, &executor, &rewritten);
+    machine.runtime.block_on(carrying)
 }
 
 /// The type of the customers: that of the newest snapshot, or else of the project.

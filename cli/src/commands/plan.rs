@@ -123,12 +123,15 @@ pub fn run(as_of: &AsOf, global: &Global, machine: &Machine) -> Result<(), Failu
 
 fn shown(prepared: Prepared) -> Shown {
     let Prepared {
-        planned, plan_hash, ..
+        planned,
+        plan_hash,
+        head,
+        ..
     } = prepared;
     let reads = planned.reads.into_iter();
     let (mut writes, mut user_tables) = (Vec::new(), Vec::new());
     if !planned.nothing_new {
-        user_tables = user::outlook(&planned.plan.project);
+        user_tables = user::outlook(&planned.plan.project, head.as_ref());
         let built_in = planned.plan.project.built_in_tables().into_iter();
         let declared = user_tables
             .iter()

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use tenfold_coordinator::run::{RunRecord, RunStatus};
 use tenfold_core::refresh::counts::Counts;
 use tenfold_core::snapshot::MergeSummary;
+use tenfold_store::locations::Locations;
+use tenfold_store::object::Store;
 use tenfold_worker::{Processors, TaskContext};
 
 use super::{Stopped, print, refresh_of};
@@ -18,10 +20,15 @@ use crate::terminal::say;
 
 /// The threads that run the tasks of an opened project.
 pub fn executor(opened: &Opened, machine: &Machine) -> Pool {
+    executor_of(opened.store.clone(), opened.inputs.clone(), machine)
+}
+
+/// The threads that run tasks over a store.
+pub fn executor_of(store: Store, inputs: Arc<Locations>, machine: &Machine) -> Pool {
     Pool {
         context: TaskContext {
-            store: opened.store.clone(),
-            inputs: opened.inputs.clone(),
+            store,
+            inputs,
             runtime: machine.runtime.handle().clone(),
             threads: 1,
             processors: Arc::new(Processors::new(machine.threads)),
@@ -82,6 +89,8 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
         ),
     });
     lines.extend(state_line(&summary.merge));
+    let tables = summary.user_tables.iter();
+    lines.extend(tables.map(|(table, rows)| format!("table {table}: {}", counted(*rows, "row"))));
     lines
 }
 

@@ -10,13 +10,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use bytes::Bytes;
-use futures::TryStreamExt;
-use futures::future::join_all;
+use futures::future::{BoxFuture, join_all};
+use futures::{FutureExt, TryStreamExt};
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::{Value, json};
+use tenfold_coordinator::Executor;
 use tenfold_coordinator::erasure::{Errand, begin, carry_out, finish, known};
+use tenfold_core::failure::Failure;
+use tenfold_core::refresh::task::{Task, TaskOutput};
 use tenfold_core::snapshot::{Announcement, Event, Marks, ObjectRef};
 use tenfold_store::delta::read_files_at;
 use tenfold_store::marks::{Writer, mark};
@@ -96,7 +99,7 @@ fn nights(declarations: &str, keys: Keys, count: usize, with: bool) -> Project {
     project
 }
 
-fn night_of(project: &Project, keys: Keys, night: usize, with: bool) -> Value {
+pub fn night_of(project: &Project, keys: Keys, night: usize, with: bool) -> Value {
     project.write(&format!("sales/{night}.csv"), keys.sales(night, with));
     project.published(NIGHTS[night])
 }
@@ -541,6 +544,19 @@ async fn in_memory(files: &[(String, Bytes)]) -> Arc<InMemory> {
     Arc::new(memory)
 }
 
+/// Computes nothing: there are no user tables.
+struct Nobody;
+
+impl Executor for Nobody {
+    fn execute<'a>(
+        &'a self,
+        _: &'a [Task],
+        _: &'a (dyn Fn() + Sync),
+    ) -> BoxFuture<'a, Result<Vec<TaskOutput>, Failure>> {
+        async { Err(Failure::bug("no task was expected")) }.boxed()
+    }
+}
+
 /// Begins, carries out and finishes an erasure at once.
 async fn at_once(store: &Store, name: &str) -> Result<(), String> {
     let errand = Errand {
@@ -551,14 +567,14 @@ async fn at_once(store: &Store, name: &str) -> Result<(), String> {
     let failed = |why: tenfold_store::marks::NotMarked| why.failure().to_string();
     let keys = [TEXT.to_owned()].into();
     begin(&errand, &keys, "salt").await.map_err(failed)?;
-    let carried = carry_out(&errand, &|_| {}).await;
+    let carried = carry_out(&errand, &Nobody, &|_| {}).await;
     carried.map_err(|failure| failure.to_string())?;
     finish(&errand, 0).await.map_err(failed)
 }
 
 /// The hashes of all snapshots, of which every object is whole, and which other programs read at
 /// every pinned version of every table.
-async fn whole(store: &Store) -> Vec<String> {
+pub async fn whole(store: &Store) -> Vec<String> {
     let mut manifests = Vec::new();
     for number in 1..=3 {
         manifests.push(read_manifest(store, number).await.unwrap().unwrap());
@@ -629,7 +645,7 @@ async fn stopped_after(
     begin(&errand, &[TEXT.to_owned()].into(), "salt")
         .await
         .unwrap();
-    carry_out(&errand, &|_| {}).await.unwrap();
+    carry_out(&errand, &Nobody, &|_| {}).await.unwrap();
     finish(&errand, 0).await.unwrap();
     assert_eq!(
         whole(&alive).await,

@@ -19,11 +19,13 @@ mod determinism;
 #[path = "../../../store/src/dying.rs"]
 mod dying;
 mod erased_beside;
+mod erased_tables;
 mod erasure;
 mod examples;
 mod formats;
 mod horizon;
 mod hostile;
+mod incremental_tables;
 mod killed;
 mod moves;
 mod nights;

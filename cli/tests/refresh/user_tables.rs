@@ -70,6 +70,7 @@ fn tables_are_computed_in_their_order_and_kept_with_the_snapshot() {
         .collect();
     assert_eq!(order, ["buyers", "halves", "a_top", "both"]);
     let run = project.published(AS_OF);
+    assert_eq!(run["summary"]["user_tables"]["a_top"], 2);
     assert_eq!(
         run["warnings"]
             .as_array()
@@ -217,7 +218,9 @@ fn lint(tables: &[(&str, &str)]) -> Vec<String> {
     let answer = with_tables(tables).tenfold(&["lint"]);
     let lines = answer.stderr.lines();
     lines
-        .filter(|line| line.contains("/tables/") && !line.contains("error["))
+        .filter(|line| {
+            line.contains("/tables/") && line.contains(".sql:") && !line.contains("error[")
+        })
         .map(|line| line.split_once("/tables/").unwrap().1.to_owned())
         .collect()
 }
@@ -457,16 +460,6 @@ fn the_types_of_columns_are_those_that_every_reader_has() {
 }
 
 #[test]
-fn nobody_can_be_erased_while_tables_may_name_them() {
-    let project = with_tables(&TABLES);
-    project.published(AS_OF);
-    let erase = ["erase", "--customer", "6", "--yes"];
-    project.tenfold(&erase).refused(&["snapshot 1", "buyers"]);
-    let begun = files_below(&project.path("store/_erasures"));
-    assert_eq!(begun.len(), 0, "nothing has begun");
-}
-
-#[test]
 fn a_table_that_goes_leaves_older_snapshots_as_they_are() {
     let project = with_tables(&TABLES);
     project.published(AS_OF);
@@ -488,4 +481,75 @@ fn a_table_that_goes_leaves_older_snapshots_as_they_are() {
     project.tenfold(&["snapshot", "rollback", "1"]);
     let again = project.number("SELECT count(*) FROM halves");
     assert!(again > 10, "a rollback brings its views back");
+}
+
+#[test]
+fn lint_explains_traps_with_file_and_line() {
+    let head = "/* keys: [customer] */\n";
+    let own = "SELECT customer FROM customer_value v\n\
+               WHERE NOT EXISTS (SELECT 1 FROM customer_decile d WHERE customer = d.customer)";
+    let found = lint(&[("tables/t.sql", &format!("{head}{own}"))]);
+    assert!(
+        found[0].starts_with("t.sql:3:57: error: `customer = d.customer` compares"),
+        "{found:?}"
+    );
+    // What is only odd is told, and the refresh goes on.
+    let other = "SELECT customer FROM customer_value\nWHERE last_purchase NOT IN (SELECT last_purchase FROM customer_value)";
+    let project = with_tables(&[("tables/t.sql", &format!("{head}{other}"))]);
+    let refreshed = project.refresh(AS_OF);
+    assert_eq!(refreshed.code, Some(0), "{}", refreshed.stderr);
+    assert!(
+        refreshed
+            .stderr
+            .contains("tables/t.sql:3:7: warning: NOT IN gives no row at all"),
+        "{}",
+        refreshed.stderr
+    );
+    assert_eq!(
+        project.number("SELECT count(*) FROM t"),
+        0,
+        "which is what it says"
+    );
+    let bucket = "SELECT CAST(age_days AS DOUBLE) / 30 AS customer, count(*) AS n FROM customer_value GROUP BY 1";
+    let found = lint(&[("tables/t.sql", &format!("{head}{bucket}"))]);
+    assert!(
+        found[0].starts_with("t.sql:2:13: warning: this division keeps fractions"),
+        "{found:?}"
+    );
+    let keyed =
+        "SELECT customer FROM customer_value WHERE customer NOT IN (SELECT customer FROM u)";
+    let keyed = [
+        ("tables/t.sql", &*format!("{head}{keyed}")),
+        (
+            "tables/u.sql",
+            &*format!("{head}SELECT customer FROM customer_value WHERE false"),
+        ),
+    ];
+    assert_eq!(lint(&keyed), [""; 0], "a key has no NULL");
+}
+
+#[test]
+fn the_guide_shows_tables_that_work() {
+    let guide = include_str!("../../../docs/tables.md");
+    let blocks = guide.split("```sql\n").skip(1);
+    let blocks = blocks.map(|block| block.split("```").next().unwrap());
+    let shown: Vec<&str> = blocks.filter(|block| block.starts_with("/*")).collect();
+    let names = ["at_risk", "halves", "decile_days"];
+    assert_eq!(shown.len(), names.len());
+    let project = shop();
+    for (name, sql) in names.iter().zip(shown) {
+        project.write(&format!("tables/{name}.sql"), sql);
+    }
+    project.published(AS_OF);
+    let told = project.sql("SELECT half, customers, at_risk FROM at_risk ORDER BY 1");
+    let counted = project.sql(
+        "SELECT CASE WHEN decile_clv_12m <= 5 THEN 'upper' ELSE 'lower' END AS half, count(*) AS customers, \
+         sum(CASE WHEN p_alive < 0.5 THEN 1 ELSE 0 END) AS at_risk \
+         FROM customer_value WHERE decile_clv_12m IS NOT NULL GROUP BY 1 ORDER BY 1",
+    );
+    assert_eq!(told, counted);
+    let days = project.number("SELECT count(*) FROM decile_days");
+    assert_eq!(days, project.number("SELECT count(*) FROM customer_value"));
+    project.published("2024-06-02");
+    assert_eq!(project.sql("SELECT DISTINCT day FROM decile_days").len(), 2);
 }

@@ -4,8 +4,8 @@
 //!    here on nothing is published that does not leave them out: an announcement says how many
 //!    erasures it honours. What is confirmed from here on is never lost: everything that follows
 //!    is done from the list, by whoever finds the erasure unfinished.
-//! 2. Every snapshot that has not expired is written anew without them, the oldest first, and a
-//!    manifest with the next revision stands for it. A publication that was announced before the
+//! 2. Every snapshot that has not expired is written anew without them, the oldest first, its user
+//!    tables computed from what is left, and a manifest with the next revision stands for it. A publication that was announced before the
 //!    record may still take its number: it is rewritten too; or, if it has not come by then, its
 //!    number is taken with the content of the newest snapshot, and it finds that out.
 //! 3. A record says that no snapshot shows them any more. Refreshes go on.
@@ -18,6 +18,7 @@
 //! left alone. A crash anywhere leaves every snapshot readable.
 
 mod receipt;
+mod user;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -43,7 +44,7 @@ pub use receipt::{Finished, Known, Receipt, RewrittenSnapshot, known};
 
 use crate::rollback::again;
 use crate::store::bytes_of::json;
-use crate::{Stopped, store};
+use crate::{Executor, Stopped, store};
 
 /// After no snapshot shows people any more, old parts stay for so long: queries end meanwhile.
 pub const READERS_MS: i64 = 60 * 60 * 1000;
@@ -129,26 +130,10 @@ async fn readable(kept: &Store) -> Result<(), Failure> {
             && let Some(manifest) = read_manifest(kept, number).await?
         {
             understood(kept, &manifest).await?;
-            refuse_user_tables(&manifest)?;
+            user::refuse_increments(&manifest)?;
         }
     }
     Ok(())
-}
-
-/// Rows of user tables may name people in any column, and nothing here can compute them again.
-fn refuse_user_tables(manifest: &Manifest) -> Result<(), Failure> {
-    let mut tables = manifest.declarations.tables.iter();
-    match tables.find(|table| table.is_table()) {
-        None => Ok(()),
-        Some(table) => Err(Failure::config(format!(
-            "snapshot {} has the user table {}, which may name people who are to be erased",
-            manifest.number, table.name
-        ))
-        .remedy(
-            "take the tables out of `tables/` or make them views, refresh, let the snapshots that have \
-             them expire (`tenfold snapshot expire`), and erase then",
-        )),
-    }
 }
 
 async fn list_of(kept: &Store, known: &Suppression) -> Result<SuppressionList, Failure> {
@@ -156,12 +141,14 @@ async fn list_of(kept: &Store, known: &Suppression) -> Result<SuppressionList, F
     format::read(&bytes, SuppressionList::FORMAT, &known.list.path)
 }
 
-/// Steps 2 and 3 of every erasure that has not come so far. `rewritten` is told each number.
+/// Steps 2 and 3 of every erasure that has not come so far. `executor` computes user tables anew, and
+/// `rewritten` is told each number.
 ///
 /// # Errors
 /// When something cannot be read or written; what was done is kept, and the next call goes on.
 pub async fn carry_out(
     errand: &Errand<'_>,
+    executor: &dyn Executor,
     rewritten: &(dyn Fn(u64) + Sync),
 ) -> Result<(), Failure> {
     let kept = errand.store;
@@ -172,6 +159,7 @@ pub async fn carry_out(
     let list = list_of(kept, &suppression).await?;
     let mut rewriting = Rewriting {
         errand,
+        executor,
         suppression: &suppression,
         list: &list,
         erasers: BTreeMap::new(),
@@ -202,6 +190,7 @@ pub async fn carry_out(
 /// Every snapshot, one after the other.
 struct Rewriting<'a> {
     errand: &'a Errand<'a>,
+    executor: &'a dyn Executor,
     suppression: &'a Suppression,
     list: &'a SuppressionList,
     /// By how many erasures a snapshot honours: who is taken out of it.
@@ -286,9 +275,10 @@ impl<'a> Rewriting<'a> {
         let eraser = self.erasers.entry(honoured);
         let eraser = eraser.or_insert_with(|| Eraser::new(kept, Gone::since(list, honoured), true));
         let without = eraser.snapshot(&manifest, &index, self.suppression.erasures);
-        let Some(without) = without.await? else {
+        let Some(mut without) = without.await? else {
             return Ok(());
         };
+        user::compute_anew(&mut without, self.executor).await?;
         let head = newest(kept).await?.head;
         let at_head = manifest.backfill.is_some() || head.is_some_and(|head| head.number == number);
         let at_ms = (self.errand.now)().1;

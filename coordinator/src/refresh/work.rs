@@ -320,7 +320,8 @@ impl<'a> Work<'a> {
             .collect();
         parts.extend(model.tables);
         let mut warnings: Vec<String> = before.notes.into_iter().chain(model.warnings).collect();
-        self.user_tables(plan, &mut parts, &mut warnings).await?;
+        self.user_tables(plan, head, &mut parts, &mut warnings)
+            .await?;
         Ok(Tables {
             parts,
             fits,

@@ -34,6 +34,9 @@ pub struct UserTable {
     pub timeout_minutes: u32,
     /// The tables and views that its SQL names.
     pub reads: Vec<String>,
+    /// Those of them whose changes it asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<String>,
     /// Whether its rows depend on earlier snapshots too.
     pub by_history: bool,
 }

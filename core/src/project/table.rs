@@ -125,16 +125,26 @@ fn resolve(
         references: references
             .filter_map(|(column, to)| reference(column, &to, report))
             .collect(),
-        mode: Mode::Full,
+        mode: head.mode,
         tests: tests(head.tests, report),
         timeout_minutes: head.timeout_minutes,
         keys: head.keys,
         reads: Vec::new(),
-        by_history: false,
+        changes: Vec::new(),
+        by_history: head.mode == Mode::Incremental,
     };
     if table.is_table() && table.keys.is_empty() && !report.is_spoiled("keys") {
         let remedy = "name the columns that tell its rows apart, such as `keys: [customer]`";
         report.error(At::Key, "keys", "a table needs a key", remedy);
+    }
+    if !table.is_table() && table.mode == Mode::Incremental {
+        let remedy = "take `mode:` out, or make it a table";
+        report.error(
+            At::Value,
+            "mode",
+            "a view has no rows to merge into",
+            remedy,
+        );
     }
     table
 }
@@ -345,11 +355,11 @@ mod tests {
         let table = table(
             "/*\nname: risk\nkind: table\ndescription: Who leaves.\ngrain: customer\n\
              keys: [customer]\nreferences: {customer: customer_value.customer}\n\
-             tests:\n  - not_null: [customer]\n  - unique: [customer]\n\
+             mode: incremental\ntests:\n  - not_null: [customer]\n  - unique: [customer]\n\
              \x20   severity: warn\n  - accepted_values: {column: level, values: [high, \"it's\"]}\n\
              \x20 - row_count: {min: 1}\n  - expression: \"score >= 0\"\n*/ SELECT 1",
         );
-        assert_eq!((table.name.as_str(), table.line), ("risk", 15));
+        assert_eq!((table.name.as_str(), table.line), ("risk", 16));
         assert_eq!(
             table.references[0].called(),
             "customer -> customer_value.customer"
@@ -397,6 +407,10 @@ mod tests {
             (
                 "/*\nkeys: [a]\nreferences: {a: b}\n*/ SELECT 1",
                 "churn.sql:3:17: error: `b` is no column of a table",
+            ),
+            (
+                "/*\nkind: view\nmode: incremental\n*/ SELECT 1",
+                "churn.sql:3:7: error: a view has no rows to merge into",
             ),
             (
                 "/*\nkeys: [a]\ntests: [{severity: warn}]\n*/ SELECT 1",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::model_table::{TableKind, TestSeverity};
+use super::model_table::{Mode, TableKind, TestSeverity};
 use super::written::IDENTIFIER;
 
 /// The head of a table or view that is declared by SQL: YAML in the comment that the file begins with.
@@ -29,6 +29,9 @@ pub(super) struct Head {
     /// Columns that name rows of other tables: column to `table.column`, where that is the key of the other table.
     #[serde(default)]
     pub references: BTreeMap<String, String>,
+    /// Whether every refresh computes all rows, or those that follow from changes.
+    #[serde(default)]
+    pub mode: Mode,
     /// What has to be true of its rows before a snapshot is published.
     #[serde(default)]
     pub tests: Vec<Test>,

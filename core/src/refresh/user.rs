@@ -6,12 +6,15 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::calendar::Day;
 use crate::failure::{ErrorCode, Failure};
-use crate::project::{Project, TableKind, TestSeverity, UserTable};
+use crate::project::{Mode, Project, TableKind, TestSeverity, UserTable};
 use crate::snapshot::TableEntry;
 
-use super::plan::Plan;
-use super::task::{CheckOutput, CheckTask, FailedCheck, StatementInputs, Task, UserTableTask};
+use super::plan::{Head, Plan};
+use super::task::{
+    CheckOutput, CheckTask, FailedCheck, Since, StatementInputs, Task, UserTableTask,
+};
 
 /// The tables of a project that keep rows, in groups: those of one group read none of each other, and of
 /// others only those of groups before it.
@@ -48,14 +51,22 @@ pub struct UserTableOutlook {
     pub kind: TableKind,
     /// The tables and views that it reads.
     pub reads: Vec<String>,
+    /// How its rows are made, when they are kept.
+    pub how: Option<String>,
 }
 
-/// What a refresh does with the user tables, in their order.
-pub fn outlook(project: &Project) -> Vec<UserTableOutlook> {
+/// What a refresh does with the user tables, in their order. `before` is the snapshot before.
+pub fn outlook(project: &Project, before: Option<&Head>) -> Vec<UserTableOutlook> {
+    let how = |table: &UserTable| match since(table, before) {
+        Ok(_) => "what changed is merged into the rows that it has".to_owned(),
+        Err(why) if why.is_empty() => "all rows".to_owned(),
+        Err(why) => format!("all rows, since {why}"),
+    };
     let of = |table: &UserTable| UserTableOutlook {
         name: table.name.clone(),
         kind: table.kind,
         reads: table.reads.clone(),
+        how: table.is_table().then(|| how(table)),
     };
     project.tables.iter().map(of).collect()
 }
@@ -70,51 +81,105 @@ impl fmt::Display for UserTableOutlook {
             [] => "no table".to_owned(),
             reads => reads.join(", "),
         };
-        write!(f, "{what} {} from {reads}", self.name)
+        write!(f, "{what} {} from {reads}", self.name)?;
+        match &self.how {
+            Some(how) => write!(f, ": {how}"),
+            None => Ok(()),
+        }
     }
 }
 
-/// The task that computes a table. `tables` has all that it reads.
+/// The snapshot that user tables are made for.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    /// The declarations.
+    pub project: &'a Project,
+    /// The day that it looks back from.
+    pub as_of: Day,
+    /// Where its tables lie.
+    pub root: &'a str,
+}
+
+impl<'a> From<&'a Plan> for Setting<'a> {
+    fn from(plan: &'a Plan) -> Self {
+        Self {
+            project: &plan.project,
+            as_of: plan.as_of,
+            root: &plan.tables,
+        }
+    }
+}
+
+/// The task that computes a table. `tables` has all that it reads, `before` is the snapshot before.
 pub fn user_table_task(
-    plan: &Plan,
+    of: Setting<'_>,
     table: &UserTable,
     tables: &BTreeMap<String, TableEntry>,
+    before: Option<&Head>,
 ) -> Task {
     Task::UserTable(UserTableTask {
         table: table.clone(),
-        inputs: inputs(plan, table.reads.iter(), tables),
-        tables: plan.tables.clone(),
+        inputs: inputs(of, table.reads.iter(), tables),
+        since: since(table, before).ok(),
+        tables: of.root.to_owned(),
+    })
+}
+
+/// What a table goes on from, or why all of its rows are computed.
+fn since(table: &UserTable, before: Option<&Head>) -> Result<Since, String> {
+    if table.mode == Mode::Full {
+        return Err(String::new());
+    }
+    let first = || "there are no rows of it yet".to_owned();
+    let manifest = &before.ok_or_else(first)?.manifest;
+    let declared = manifest
+        .declarations
+        .user_table(&table.name)
+        .ok_or_else(first)?;
+    let rows = manifest.tables.get(&table.name).ok_or_else(first)?;
+    if !declared.means_the_same(table) {
+        return Err("its SQL or its head changed".to_owned());
+    }
+    let then = |name: &String| match manifest.tables.get(name) {
+        Some(entry) => Ok((name.clone(), entry.clone())),
+        None => Err(format!("{name} is new")),
+    };
+    Ok(Since {
+        rows: rows.clone(),
+        tables: table.changes.iter().map(then).collect::<Result<_, _>>()?,
     })
 }
 
 /// Tasks that check what is declared of the tables, once all of them are there.
-pub fn check_tasks(plan: &Plan, tables: &BTreeMap<String, TableEntry>) -> Vec<Task> {
+pub fn check_tasks(of: Setting<'_>, tables: &BTreeMap<String, TableEntry>) -> Vec<Task> {
     let task = |table: &UserTable| {
         let others = table.references.iter().map(|reference| &reference.table);
         Task::Check(CheckTask {
             table: table.clone(),
-            inputs: inputs(plan, others.chain([&table.name]), tables),
+            inputs: inputs(of, others.chain([&table.name]), tables),
         })
     };
-    plan.project.tables.iter().map(task).collect()
+    of.project.tables.iter().map(task).collect()
 }
 
 /// What a statement reads that names these tables and views.
 fn inputs<'a>(
-    plan: &'a Plan,
+    of: Setting<'a>,
     named: impl Iterator<Item = &'a String>,
     tables: &BTreeMap<String, TableEntry>,
 ) -> StatementInputs {
     let mut wanted: BTreeSet<&str> = named.map(String::as_str).collect();
-    let mut views = Vec::new();
+    let mut declared = Vec::new();
     // Those that a view reads stand before it.
-    for view in plan.project.tables.iter().rev() {
-        if !view.is_table() && wanted.contains(view.name.as_str()) {
-            wanted.extend(view.reads.iter().map(String::as_str));
-            views.push(view.clone());
+    for table in of.project.tables.iter().rev() {
+        if wanted.contains(table.name.as_str()) {
+            if !table.is_table() {
+                wanted.extend(table.reads.iter().map(String::as_str));
+            }
+            declared.push(table.clone());
         }
     }
-    views.reverse();
+    declared.reverse();
     let read = tables
         .iter()
         .filter(|(name, _)| wanted.contains(name.as_str()));
@@ -122,8 +187,8 @@ fn inputs<'a>(
         tables: read
             .map(|(name, entry)| (name.clone(), entry.clone()))
             .collect(),
-        views,
-        as_of: plan.as_of,
+        declared,
+        as_of: of.as_of,
     }
 }
 

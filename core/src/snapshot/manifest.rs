@@ -74,6 +74,9 @@ pub struct RunSummary {
     /// What merging read and wrote of the state.
     #[serde(default)]
     pub merge: MergeSummary,
+    /// Rows of each user table.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub user_tables: BTreeMap<String, u64>,
 }
 
 /// What the merge tasks of a run read and wrote of the state, over all shards.

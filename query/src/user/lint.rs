@@ -12,9 +12,12 @@ use datafusion::sql::sqlparser::ast::{Statement as Sql, Visit};
 use datafusion::sql::sqlparser::tokenizer::Span;
 use tenfold_core::failure::{Failure, FailureClass};
 use tenfold_core::project::near::did_you_mean;
-use tenfold_core::project::{Finding, Mode, Project, Severity, UserTable, lint_table};
-use tenfold_core::snapshot::{AGAINST_PARENT, TABLES, TableMeaning};
+use tenfold_core::project::{
+    Contract, Finding, Mode, Project, Severity, TestSeverity, UserTable, lint_table,
+};
+use tenfold_core::snapshot::{AGAINST_PARENT, Meaning, TABLES, TableMeaning};
 
+use super::traps::Traps;
 use super::walk::Named;
 use crate::session::{CATALOG, SCHEMA};
 use crate::statement::{STACK, parsed};
@@ -73,6 +76,8 @@ fn declare(project: &mut Project, files: &[(String, String)]) -> Vec<FileFinding
     }
     for table in &tables {
         lint.references(project, table, &tables);
+        lint.changes(table, &tables);
+        lint.traps(table, &tables);
     }
     let mut ordered = lint.ordered(tables);
     if !lint.has_errors() {
@@ -105,8 +110,13 @@ impl Lint {
         findings.any(|found| found.finding.severity == Severity::Error)
     }
 
-    fn error(
+    fn error(&mut self, table: &UserTable, at: (u64, u64), message: String, remedy: String) {
+        self.add(Severity::Error, table, at, message, remedy);
+    }
+
+    fn add(
         &mut self,
+        severity: Severity,
         table: &UserTable,
         (line, column): (u64, u64),
         message: String,
@@ -115,7 +125,7 @@ impl Lint {
         self.findings.push(FileFinding {
             file: table.file.clone(),
             finding: Finding {
-                severity: Severity::Error,
+                severity,
                 line,
                 column,
                 path: String::new(),
@@ -186,26 +196,31 @@ impl Lint {
         }
     }
 
-    fn table_functions(&mut self, table: &UserTable, named: &Named) {
-        for (name, span) in &named.table_functions {
-            let (message, remedy) = match name.as_str() {
-                "changes" => (
-                    "changes() is not available in tables",
-                    "select from the table itself",
-                ),
-                "snapshot" => (
-                    "a table reads one snapshot: its own",
-                    "select from the table itself; queries may ask for other snapshots",
-                ),
-                _ => continue,
-            };
-            self.error(
-                table,
-                place(*span, table),
-                message.to_owned(),
-                remedy.to_owned(),
-            );
+    fn table_functions(&mut self, table: &mut UserTable, named: &Named) {
+        if let Some(span) = named.table_functions.get("snapshot") {
+            let remedy = "select from the table itself; queries may ask for other snapshots";
+            let message = "a table reads one snapshot: its own".to_owned();
+            self.error(table, place(*span, table), message, remedy.to_owned());
         }
+        if let Some(span) = named.other_changes {
+            let remedy = "write `changes('customer_value')`: they begin with the snapshot before";
+            let message = "changes() takes the name of a table here".to_owned();
+            self.error(table, place(span, table), message, remedy.to_owned());
+        }
+        match (table.mode, named.changes.first_key_value()) {
+            (Mode::Full, Some((_, span))) => {
+                let message = "changes() is for tables that are made from changes".to_owned();
+                let remedy = "add `mode: incremental` to the head, or select from the table itself";
+                self.error(table, place(*span, table), message, remedy.to_owned());
+            }
+            (Mode::Incremental, None) if named.other_changes.is_none() => {
+                let message = "the table is incremental and asks for no changes".to_owned();
+                let remedy = "select from `changes('…')` of a table, or take `mode:` out";
+                self.error(table, (table.line, 1), message, remedy.to_owned());
+            }
+            _ => {}
+        }
+        table.changes = named.changes.keys().cloned().collect();
     }
 
     fn reads(
@@ -218,13 +233,17 @@ impl Lint {
     ) {
         let built_in = project.built_in_tables();
         let mut reads = BTreeSet::new();
-        for reference in references {
+        let changes = named
+            .changes
+            .keys()
+            .map(|name| TableReference::bare(name.as_str()));
+        for reference in references.iter().cloned().chain(changes) {
             let name = reference.table();
             let is_call = named.table_functions.contains_key(name);
             if is_call && !named.relations.contains_key(name) {
                 continue;
             }
-            let at = named.relations.get(name);
+            let at = named.relations.get(name).or(named.changes.get(name));
             let at = at.map_or((table.line, 1), |span| place(*span, table));
             let ours = reference.schema().is_none_or(|schema| schema == SCHEMA)
                 && reference.catalog().is_none_or(|catalog| catalog == CATALOG);
@@ -284,6 +303,42 @@ impl Lint {
         }
     }
 
+    /// Statements that mean something else than they seem to.
+    fn traps(&mut self, table: &UserTable, tables: &[UserTable]) {
+        let Ok(Statement::Statement(sql)) = query(&table.sql) else {
+            return;
+        };
+        let never_null = |name: &str, column: &str| never_null(tables, name, column);
+        let mut traps = Traps {
+            never_null: &never_null,
+            found: Vec::new(),
+        };
+        let _ = sql.visit(&mut traps);
+        for trap in traps.found {
+            let severity = match trap.certain {
+                true => Severity::Error,
+                false => Severity::Warning,
+            };
+            let at = place(trap.span, table);
+            self.add(severity, table, at, trap.message, trap.remedy.to_owned());
+        }
+    }
+
+    /// A view has no rows that could change.
+    fn changes(&mut self, table: &UserTable, tables: &[UserTable]) {
+        for name in &table.changes {
+            let mut views = tables.iter().filter(|other| !other.is_table());
+            if let Some(view) = views.find(|view| view.name == *name) {
+                let message = format!("{name} is a view, and has no changes");
+                let remedy = format!(
+                    "ask for the changes of what it reads: {}",
+                    view.reads.join(", ")
+                );
+                self.error(table, (table.line, 1), message, remedy);
+            }
+        }
+    }
+
     /// Each table after those that it reads, by name where nothing else decides.
     fn ordered(&mut self, mut left: Vec<UserTable>) -> Vec<UserTable> {
         left.sort_by(|a, b| a.name.cmp(&b.name));
@@ -322,6 +377,23 @@ fn ring(left: &[UserTable]) -> Option<Vec<&UserTable>> {
         }
         path.push(next);
     }
+}
+
+/// Whether it is known that a column of a table has no NULL: it is of the key, or a test says so.
+fn never_null(tables: &[UserTable], name: &str, column: &str) -> bool {
+    let tested = |table: &UserTable| {
+        table.tests.iter().any(|test| match &test.contract {
+            Contract::NotNull(columns) if test.severity == TestSeverity::Error => {
+                columns.iter().any(|one| one == column)
+            }
+            _ => false,
+        })
+    };
+    Meaning::of(name, tables).is_some_and(|meaning| {
+        let in_key = meaning.key().contains(&column) && !meaning.null_in_key();
+        let declared = tables.iter().find(|table| table.name == name);
+        in_key || declared.is_some_and(tested)
+    })
 }
 
 /// What reads a table that depends on earlier snapshots depends on them too.

@@ -2,6 +2,8 @@
 
 mod lint;
 mod rows;
+mod since;
+mod traps;
 mod view;
 mod walk;
 

@@ -11,9 +11,12 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::logical_expr::{Expr, cast, ident};
 use datafusion::prelude::SessionContext;
 use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
-use tenfold_core::project::{UserTable, is_identifier};
+use tenfold_core::project::{Mode, UserTable, is_identifier};
+use tenfold_core::refresh::task::{Since, StatementInputs};
+use tenfold_store::object::Store;
 
 use super::lint::query;
+use super::since::{DELETE, kept, merged};
 use crate::error;
 use crate::in_order::InOrder;
 use crate::prepared::is_repeatable;
@@ -25,28 +28,63 @@ impl Session {
     ///
     /// # Errors
     /// When the statement cannot be planned, or gives columns that cannot be kept.
-    pub async fn user_table(&self, table: &UserTable) -> Result<Answer, Failure> {
-        let frame = self.statement(table).await?;
-        let named = |failure: Failure| named(failure, table, table.line);
-        let columns = kept_columns(table, &frame).map_err(named)?;
+    pub async fn user_table(
+        &self,
+        table: &UserTable,
+        inputs: &StatementInputs,
+        since: Option<&Since>,
+        store: &Store,
+    ) -> Result<Answer, Failure> {
+        let fail = |error| named(error::failure(&error, self.names()), table, table.line);
+        let mut new = self.columns(table, inputs, since, store).await?;
+        let mut before = None;
+        if let Some(since) = since {
+            let context = self.ordered_context()?;
+            let rows = self.rows_before(table, since, (&context, store)).await?;
+            match has_columns(&new, &rows) {
+                true => before = Some(rows),
+                // Inputs have other columns now: nothing can be merged.
+                false => new = self.columns(table, inputs, None, store).await?,
+            }
+        }
+        let rows = match before {
+            Some(before) => merged(before, new, table),
+            None => kept(new),
+        };
         let key = table.keys.iter().map(|key| ident(key).sort(true, true));
-        let frame = frame.select(columns);
-        let sorted = frame.and_then(|frame| frame.sort(key.collect()));
-        let fail = |error| named(error::failure(&error, self.names()));
-        let batches = sorted.map_err(fail)?.execute_stream().await.map_err(fail)?;
+        let sorted = rows
+            .and_then(|rows| rows.sort(key.collect()))
+            .map_err(fail)?;
+        let batches = sorted.execute_stream().await.map_err(fail)?;
         Ok(Answer::new(batches, self.names().clone()))
     }
 
-    /// The statement of a user table, planned to be computed in one order.
-    async fn statement(&self, table: &UserTable) -> Result<DataFrame, Failure> {
+    /// A context that computes in one order.
+    fn ordered_context(&self) -> Result<SessionContext, Failure> {
         let context = self.own_context();
         let context = context.map_err(|error| error::failure(&error, &[]))?;
         let mut state = SessionStateBuilder::new_from_existing(context.state())
             .with_physical_optimizer_rule(Arc::new(InOrder))
             .build();
         state.config_mut().options_mut().sql_parser.collect_spans = true;
-        let context = SessionContext::new_with_state(state);
-        let statement = query(&table.sql).map_err(|failure| named(failure, table, table.line))?;
+        Ok(SessionContext::new_with_state(state))
+    }
+
+    /// What the statement of a user table gives, in types that tables have.
+    async fn columns(
+        &self,
+        table: &UserTable,
+        inputs: &StatementInputs,
+        since: Option<&Since>,
+        store: &Store,
+    ) -> Result<DataFrame, Failure> {
+        let context = self.ordered_context()?;
+        let at = |failure: Failure| named(failure, table, table.line);
+        if table.mode == Mode::Incremental {
+            let registered = self.register_changes(table, inputs, since, (&context, store));
+            registered.await.map_err(at)?;
+        }
+        let statement = query(&table.sql).map_err(at)?;
         let plan = context.state().statement_to_plan(statement).await;
         let plan = plan.map_err(|error| {
             let line = line_of(&error, table);
@@ -55,10 +93,25 @@ impl Session {
         if !matches!(is_repeatable(&plan), Ok(true)) {
             let failure = unfit("it asks for the time or for chance".to_owned())
                 .remedy("use as_of(), the day that the snapshot looks back from");
-            return Err(named(failure, table, table.line));
+            return Err(at(failure));
         }
-        Ok(DataFrame::new(context.state(), plan))
+        let frame = DataFrame::new(context.state(), plan);
+        let columns = kept_columns(table, &frame).map_err(at)?;
+        let frame = frame.select(columns);
+        frame.map_err(|error| at(error::failure(&error, self.names())))
     }
+}
+
+/// Whether rows can be merged: new ones have the columns of those before, in their order.
+fn has_columns(new: &DataFrame, before: &DataFrame) -> bool {
+    let columns = |frame: &DataFrame| -> Vec<(String, DataType)> {
+        let fields = frame.schema().fields().iter();
+        let fields = fields.filter(|field| field.name() != DELETE);
+        fields
+            .map(|field| (field.name().clone(), field.data_type().clone()))
+            .collect()
+    };
+    columns(new) == columns(before)
 }
 
 /// Puts file, line and table in front of why its statement fails.
@@ -84,7 +137,12 @@ fn kept_columns(table: &UserTable, frame: &DataFrame) -> Result<Vec<Expr>, Failu
     let mut columns = Vec::new();
     for (qualifier, field) in frame.schema().iter() {
         let name = field.name();
-        if !is_identifier(name) {
+        let deletes = table.mode == Mode::Incremental && name == DELETE;
+        if deletes && *field.data_type() != DataType::Boolean {
+            return Err(unfit(format!("its column `{DELETE}` is no condition"))
+                .remedy("let it be true where the row of that key goes"));
+        }
+        if !is_identifier(name) && !deletes {
             return Err(unfit(format!("its column `{name}` has no plain name")).remedy(
                 "give it one of lower-case letters, digits and `_` with AS, such as `count(*) AS customers`",
             ));
@@ -94,7 +152,7 @@ fn kept_columns(table: &UserTable, frame: &DataFrame) -> Result<Vec<Expr>, Failu
                 .remedy("name the columns that are wanted instead of `*`, or rename one with AS"));
         }
         let column = Expr::Column(Column::from((qualifier, field)));
-        let column = match kept(field)? {
+        let column = match kept_type(field)? {
             same if same == *field.data_type() => column,
             other => cast(column, other),
         };
@@ -114,7 +172,7 @@ fn unfit(message: String) -> Failure {
 }
 
 /// The type that a column is kept as: one that every reader of the tables has.
-fn kept(field: &Arc<Field>) -> Result<DataType, Failure> {
+fn kept_type(field: &Arc<Field>) -> Result<DataType, Failure> {
     Ok(match field.data_type() {
         DataType::Int8 | DataType::Int16 | DataType::UInt8 | DataType::UInt16 => DataType::Int32,
         DataType::UInt32 | DataType::UInt64 => DataType::Int64,
@@ -128,7 +186,7 @@ fn kept(field: &Arc<Field>) -> Result<DataType, Failure> {
         // Of a time without a zone it is not known which moment it is; as a table's column it is one of UTC.
         DataType::Timestamp(..) => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         DataType::Dictionary(_, of) => {
-            return kept(&Arc::new(
+            return kept_type(&Arc::new(
                 field.as_ref().clone().with_data_type(of.as_ref().clone()),
             ));
         }

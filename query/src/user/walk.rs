@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, ObjectName, ObjectNamePart, TableFactor, Visitor,
+    Expr, Function, FunctionArg, FunctionArgExpr, ObjectName, ObjectNamePart, Spanned, TableFactor,
+    Value, Visitor,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -18,6 +19,10 @@ pub(super) struct Named {
     pub relations: Places,
     /// Table functions.
     pub table_functions: Places,
+    /// What `changes` is called with, where it is one text.
+    pub changes: Places,
+    /// Where it is called with something else.
+    pub other_changes: Option<Span>,
     /// Other functions.
     pub functions: Places,
 }
@@ -32,6 +37,11 @@ impl Visitor for Named {
                 None => &mut self.relations,
             };
             note(found, name);
+            if let Some(args) = args
+                && name.to_string().eq_ignore_ascii_case(CHANGES)
+            {
+                self.note_changes(&args.args, name.span());
+            }
         }
         ControlFlow::Continue(())
     }
@@ -43,6 +53,21 @@ impl Visitor for Named {
         ControlFlow::Continue(())
     }
 }
+
+impl Named {
+    fn note_changes(&mut self, arguments: &[FunctionArg], span: Span) {
+        if let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))] = arguments
+            && let Value::SingleQuotedString(table) = &value.value
+        {
+            self.changes.entry(table.clone()).or_insert(span);
+        } else {
+            self.other_changes = Some(span);
+        }
+    }
+}
+
+/// The table function that gives what changed.
+pub(crate) const CHANGES: &str = "changes";
 
 fn note(found: &mut Places, name: &ObjectName) {
     if let Some(ObjectNamePart::Identifier(last)) = name.0.last() {

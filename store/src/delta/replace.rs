@@ -31,8 +31,8 @@ pub struct Replacement {
     pub rows: u64,
 }
 
-/// By the name of the file that is replaced, without folders.
-pub type Replacements = BTreeMap<String, Replacement>;
+/// By the name of the file that is replaced, without folders: those that stand for it, which may be none.
+pub type Replacements = BTreeMap<String, Vec<Replacement>>;
 
 /// Replaces files in the log of the table at `root`.
 ///
@@ -67,7 +67,10 @@ pub async fn replace_files(
     }
     for path in concerned.values() {
         let lines = read(store, path).await?;
-        let adding: Vec<Value> = lines.iter().map(|line| adding(line, replaced)).collect();
+        let adding = lines
+            .iter()
+            .flat_map(|line| adding(line, replaced))
+            .collect();
         write(store, path, adding, &lines).await?;
     }
     let Some(last) = concerned.last_key_value().map(|(version, _)| *version) else {
@@ -132,40 +135,53 @@ fn is_concerned(line: &Value, replaced: &Replacements) -> bool {
 /// Beside each removal of an old file, one of the new file; unless it is added by the same commit,
 /// or removed already.
 fn removing_both(lines: Vec<Value>, replaced: &Replacements) -> Vec<Value> {
-    let mut known: BTreeSet<String> = lines.iter().filter_map(|l| named(l, replaced)).collect();
+    let mut known: BTreeSet<String> = lines.iter().flat_map(|l| named(l, replaced)).collect();
     let mut all = Vec::with_capacity(lines.len());
     for line in lines {
-        let new = file_of(&line, "remove").and_then(|(folder, name)| {
-            let new = replaced.get(name)?;
-            let path = format!("{folder}{}", new.name);
-            known
-                .insert(path.clone())
-                .then(|| with_path(&line, "remove", &path, new))
-        });
+        let mut both = Vec::new();
+        if let Some((folder, name)) = file_of(&line, "remove") {
+            for new in replaced.get(name).into_iter().flatten() {
+                let path = format!("{folder}{}", new.name);
+                if known.insert(path.clone()) {
+                    both.push(with_path(&line, "remove", &path, new));
+                }
+            }
+        }
         all.push(line);
-        all.extend(new);
+        all.append(&mut both);
     }
     all
 }
 
-/// The path that an action names, or will name.
-fn named(line: &Value, replaced: &Replacements) -> Option<String> {
+/// The paths that an action names, or will name.
+fn named(line: &Value, replaced: &Replacements) -> Vec<String> {
     if let Some((folder, name)) = file_of(line, "add") {
-        let name = replaced.get(name).map_or(name, |new| &new.name);
-        return Some(format!("{folder}{name}"));
+        return match replaced.get(name) {
+            Some(new) => new
+                .iter()
+                .map(|new| format!("{folder}{}", new.name))
+                .collect(),
+            None => vec![format!("{folder}{name}")],
+        };
     }
-    let (folder, name) = file_of(line, "remove")?;
-    Some(format!("{folder}{name}"))
+    let removed = file_of(line, "remove");
+    removed
+        .map(|(folder, name)| format!("{folder}{name}"))
+        .into_iter()
+        .collect()
 }
 
-fn adding(line: &Value, replaced: &Replacements) -> Value {
-    let new = file_of(line, "add").and_then(|(folder, name)| {
-        let new = replaced.get(name)?;
+fn adding(line: &Value, replaced: &Replacements) -> Vec<Value> {
+    let old = file_of(line, "add").and_then(|(folder, name)| Some((folder, replaced.get(name)?)));
+    let Some((folder, all)) = old else {
+        return vec![line.clone()];
+    };
+    let adding = |new: &Replacement| {
         let mut line = with_path(line, "add", &format!("{folder}{}", new.name), new);
         line["add"]["stats"] = json!(json!({"numRecords": new.rows}).to_string());
-        Some(line)
-    });
-    new.unwrap_or_else(|| line.clone())
+        line
+    };
+    all.iter().map(adding).collect()
 }
 
 fn with_path(line: &Value, action: &str, path: &str, new: &Replacement) -> Value {
@@ -200,7 +216,7 @@ mod tests {
                 bytes: 40,
                 rows: 4,
             };
-            (format!("{old}.parquet"), new)
+            (format!("{old}.parquet"), vec![new])
         };
         pairs.iter().map(pair).collect()
     }
@@ -233,11 +249,12 @@ mod tests {
 
     /// The same files, with others in the place of old ones.
     fn with(files: &[TableFile], replaced: &Replacements) -> Vec<TableFile> {
+        let file = |new: &Replacement| file(new.name.trim_end_matches(".parquet"), new.rows);
         let new = |old: &TableFile| match replaced.get(&old.path) {
-            Some(new) => file(new.name.trim_end_matches(".parquet"), new.rows),
-            None => old.clone(),
+            Some(new) => new.iter().map(file).collect(),
+            None => vec![old.clone()],
         };
-        let mut files: Vec<TableFile> = files.iter().map(new).collect();
+        let mut files: Vec<TableFile> = files.iter().flat_map(new).collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         files
     }
@@ -301,8 +318,31 @@ mod tests {
         let head = vec![gone("old"), add("new")];
         assert_eq!(removing_both(head.clone(), &replaced), head);
         let added = adding(&add("old"), &replaced);
-        assert_eq!(added["add"]["path"], "s/new.parquet");
-        assert_eq!(added["add"]["stats"], "{\"numRecords\":4}");
-        assert_eq!(adding(&gone("old"), &replaced), gone("old"));
+        assert_eq!(added.len(), 1);
+        assert_eq!(added[0]["add"]["path"], "s/new.parquet");
+        assert_eq!(added[0]["add"]["stats"], "{\"numRecords\":4}");
+        assert_eq!(adding(&gone("old"), &replaced), [gone("old")]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn several_files_stand_for_others_and_some_have_none() {
+        let store = Store::in_memory();
+        let old = [file("a", 9), file("b", 9), file("c", 2)];
+        commit_all(
+            &store,
+            &[old.to_vec(), vec![file("new", 4), file("more", 4)]],
+        )
+        .await;
+        let mut replaced = replacing(&[("a", "new"), ("b", "more")]);
+        let both = replaced.values().flatten().cloned().collect();
+        replaced.insert("a.parquet".to_owned(), both);
+        replaced.insert("b.parquet".to_owned(), Vec::new());
+        for _ in 0..2 {
+            replace_files(&store, "t", &replaced).await.unwrap();
+            let then = files_at(&store, Some(0)).await;
+            let names: Vec<&str> = then.iter().map(|file| file.path.as_str()).collect();
+            assert_eq!(names, ["c.parquet", "more.parquet", "new.parquet"]);
+            assert_eq!(files_at(&store, None).await.len(), 2);
+        }
     }
 }

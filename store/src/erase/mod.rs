@@ -221,23 +221,49 @@ pub async fn replaced(
         return Ok(());
     };
     for (name, table) in &latest.tables {
-        let files = earlier
+        let then = earlier
             .iter()
             .filter_map(|manifest| manifest.tables.get(name));
-        for old in files.flat_map(|table| &table.files) {
-            let new = table.files.iter().find(|file| file.shard == old.shard);
-            if let Some(new) = new.filter(|new| new.path != old.path) {
-                let replacement = Replacement {
-                    name: file_name(&new.path).to_owned(),
-                    bytes: new.bytes,
-                    rows: new.rows,
-                };
-                let replaced = into.entry(table.root.clone()).or_default();
-                replaced.insert(file_name(&old.path).to_owned(), replacement);
-            }
+        for (old, new) in then.flat_map(|then| stand_for(&then.files, &table.files)) {
+            let replacement = |new: &TableFile| Replacement {
+                name: file_name(&new.path).to_owned(),
+                bytes: new.bytes,
+                rows: new.rows,
+            };
+            let replaced = into.entry(table.root.clone()).or_default();
+            let new = new.into_iter().map(replacement).collect();
+            replaced.insert(file_name(&old.path).to_owned(), new);
         }
     }
     Ok(())
+}
+
+/// Which new files stand for old ones that are not among them. By shard where there are shards; otherwise
+/// one for one, or where their number is another all new ones for the first.
+fn stand_for<'a>(
+    old: &'a [TableFile],
+    new: &'a [TableFile],
+) -> Vec<(&'a TableFile, Vec<&'a TableFile>)> {
+    let without = |files: &'a [TableFile], others: &[TableFile]| -> Vec<&'a TableFile> {
+        let kept = |file: &&TableFile| others.iter().any(|other| other.path == file.path);
+        files.iter().filter(|file| !kept(file)).collect()
+    };
+    let (gone, come) = (without(old, new), without(new, old));
+    let count = gone.len();
+    let stands = |(place, old): (usize, &'a TableFile)| {
+        let stands = match old.shard {
+            Some(_) => come
+                .iter()
+                .filter(|new| new.shard == old.shard)
+                .copied()
+                .collect(),
+            None if count == come.len() => vec![come[place]],
+            None if place == 0 => come.clone(),
+            None => Vec::new(),
+        };
+        (old, stands)
+    };
+    gone.into_iter().enumerate().map(stands).collect()
 }
 
 fn file_name(path: &str) -> &str {

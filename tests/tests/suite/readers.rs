@@ -9,12 +9,16 @@ use std::time::SystemTime;
 
 use arrow::array::{AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Int64Type};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde_json::json;
+use tenfold_coordinator::Executor;
 use tenfold_coordinator::erasure::{Errand, READERS_MS, begin, carry_out, finish};
 use tenfold_core::calendar::Day;
+use tenfold_core::failure::Failure;
 use tenfold_core::hash::{hash_number, shard_of};
 use tenfold_core::refresh::state::{STATE_FORMAT, ShardState, StateIndex};
-use tenfold_core::refresh::task::TablePart;
+use tenfold_core::refresh::task::{TablePart, Task, TaskOutput};
 use tenfold_core::snapshot::{At, Event, Manifest, Marks, erasures};
 use tenfold_query::{Session, SessionOptions};
 use tenfold_store::cleanup::{Grace, clean_up};
@@ -126,6 +130,19 @@ async fn retain(store: &Store, last: u64, at_ms: i64) {
         .unwrap();
 }
 
+/// Computes nothing: there are no user tables.
+struct Nobody;
+
+impl Executor for Nobody {
+    fn execute<'a>(
+        &'a self,
+        _: &'a [Task],
+        _: &'a (dyn Fn() + Sync),
+    ) -> BoxFuture<'a, Result<Vec<TaskOutput>, Failure>> {
+        async { Err(Failure::bug("no task was expected")) }.boxed()
+    }
+}
+
 /// Erases one customer when its night has come, and lets go of those of nights ago.
 async fn erase(store: &Store, number: u64, erased: &AtomicU64, at_ms: i64) {
     let name = format!("erasure of night {number}");
@@ -139,7 +156,7 @@ async fn erase(store: &Store, number: u64, erased: &AtomicU64, at_ms: i64) {
         begin(&errand, &BTreeSet::from([key]), "salt")
             .await
             .unwrap();
-        carry_out(&errand, &|_| {}).await.unwrap();
+        carry_out(&errand, &Nobody, &|_| {}).await.unwrap();
         erased.fetch_add(1, Ordering::SeqCst);
     }
     finish(&errand, READERS_MS).await.unwrap();

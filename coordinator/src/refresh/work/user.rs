@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tenfold_core::failure::Failure;
-use tenfold_core::refresh::plan::Plan;
+use tenfold_core::refresh::plan::{Head, Plan};
 use tenfold_core::refresh::task::{CheckOutput, TablePart, TaskOutput};
 use tenfold_core::refresh::user::{check_tasks, groups, user_table_task, verdict};
 use tenfold_core::snapshot::TableEntry;
@@ -19,6 +19,7 @@ impl Work<'_> {
     pub(super) async fn user_tables(
         &mut self,
         plan: &Plan,
+        before: Option<&Head>,
         parts: &mut Vec<TablePart>,
         warnings: &mut Vec<String>,
     ) -> Result<(), Failure> {
@@ -27,7 +28,7 @@ impl Work<'_> {
         }
         for group in groups(&plan.project) {
             let tables = entries(plan, parts)?;
-            let task = |table| user_table_task(plan, table, &tables);
+            let task = |table| user_table_task(plan.into(), table, &tables, before);
             let computed = self.step("model", group.into_iter().map(task).collect());
             for output in computed.await? {
                 match output {
@@ -37,12 +38,19 @@ impl Work<'_> {
             }
         }
         let tables = entries(plan, parts)?;
-        let checked = self.step("model", check_tasks(plan, &tables)).await?;
+        let checked = self
+            .step("model", check_tasks(plan.into(), &tables))
+            .await?;
         let checked: Vec<CheckOutput> = checked
             .into_iter()
             .map(check_output)
             .collect::<Result<_, _>>()?;
         warnings.extend(verdict(&plan.project, &checked)?);
+        let kept = plan.project.tables.iter().zip(&checked);
+        let kept = kept.filter(|(table, _)| table.is_table());
+        self.summary.user_tables = kept
+            .map(|(table, checked)| (table.name.clone(), checked.rows))
+            .collect();
         Ok(())
     }
 }

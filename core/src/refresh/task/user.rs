@@ -14,8 +14,9 @@ use crate::snapshot::TableEntry;
 pub struct StatementInputs {
     /// The tables that it reads, itself or through views.
     pub tables: BTreeMap<String, TableEntry>,
-    /// The views that it reads through, each after those that it reads.
-    pub views: Vec<UserTable>,
+    /// Those of the tables that are declared by SQL, and the views that it reads through, each after those
+    /// that it reads.
+    pub declared: Vec<UserTable>,
     /// `as_of`.
     pub as_of: Day,
 }
@@ -27,8 +28,20 @@ pub struct UserTableTask {
     pub table: UserTable,
     /// What its SQL reads.
     pub inputs: StatementInputs,
+    /// What it goes on from; without it all rows are computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
     /// Where the tables lie.
     pub tables: String,
+}
+
+/// The snapshot before, for a table that merges what changed since into the rows that it has there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Since {
+    /// Its rows there.
+    pub rows: TableEntry,
+    /// The tables whose changes it asks for, as they are there.
+    pub tables: BTreeMap<String, TableEntry>,
 }
 
 /// What a user table task answers.
