@@ -1,6 +1,7 @@
 //! Cut: from histograms to the exact last row of every tile.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -14,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tenfold_core::decile::{
     Boundary, CELLS, CutError, Cuts, Histogram, RankKey, Rankable, Ranked,
-    boundaries as boundaries_of, boundary_cells, merge_runs, select_cuts,
+    boundaries as boundaries_of, boundary_cells, select_cuts,
 };
 use tenfold_core::failure::Failure;
 use tenfold_core::project::CustomerType;
@@ -31,7 +32,7 @@ use crate::ranking::{Group, GroupKey, GroupValues, for_each_group};
 use crate::values::ShardBatches;
 
 /// Candidates of each shard that are decoded at a time.
-const CANDIDATES_AT_A_TIME: usize = 8192;
+const CANDIDATES_AT_A_TIME: usize = 2048;
 
 /// A ranked group over all shards, and where its tiles end.
 #[derive(Debug, Serialize, Deserialize)]
@@ -168,7 +169,7 @@ pub fn gather(task: &GatherTask, context: &TaskContext) -> Result<GatherOutput, 
     // Compressed, since customers of equal value can be most of all customers.
     let layout = Layout {
         repeated: &["group", "key"],
-        identity: &["customer"],
+        ..Layout::default()
     };
     let bytes = encode_parquet(&first.schema(), &found, layout)?;
     let rows = found.iter().map(RecordBatch::num_rows).sum::<usize>() as u64;
@@ -227,15 +228,18 @@ pub fn cuts(task: &CutsTask, context: &TaskContext) -> Result<CutsOutput, Failur
     let summaries;
     let all = match task.customer_type {
         CustomerType::Int64 => {
-            let numbers =
-                |customers: &ArrayRef, row| customers.as_primitive::<Int64Type>().value(row);
+            let numbers = |customers: &ArrayRef, rows: Range<usize>| {
+                customers.as_primitive::<Int64Type>().values()[rows].to_vec()
+            };
             let cuts = select_all(&groups, &mut shards, &numbers)?;
             summaries = summarise(&task.deciles, &cuts);
             AllCuts::Int64(cuts)
         }
         CustomerType::String => {
-            let texts =
-                |customers: &ArrayRef, row| customers.as_string::<i32>().value(row).to_owned();
+            let texts = |customers: &ArrayRef, rows: Range<usize>| {
+                let customers = customers.as_string::<i32>();
+                rows.map(|row| customers.value(row).to_owned()).collect()
+            };
             let cuts = select_all(&groups, &mut shards, &texts)?;
             summaries = summarise(&task.deciles, &cuts);
             AllCuts::String(cuts)
@@ -274,12 +278,12 @@ impl Candidates {
         })
     }
 
-    /// The next row, if it is of this group: groups are asked for in their order.
+    /// The next rows of this group: groups are asked for in their order.
     fn next<C>(
         &mut self,
         group: u32,
-        customer: &dyn Fn(&ArrayRef, usize) -> C,
-    ) -> Result<Option<Ranked<C>>, Failure> {
+        customers: &dyn Fn(&ArrayRef, Range<usize>) -> Vec<C>,
+    ) -> Result<Option<Vec<Ranked<C>>>, Failure> {
         while self.next == self.rows.groups.len() {
             let Some(batch) = self.batches.next() else {
                 return Ok(None);
@@ -287,15 +291,17 @@ impl Candidates {
             self.rows = CandidateRows::new(&batch.map_err(arrow_bug)?)?;
             self.next = 0;
         }
-        let row = self.next;
-        if self.rows.groups.value(row) != group {
-            return Ok(None);
-        }
-        self.next += 1;
-        Ok(Some(Ranked {
-            key: RankKey::from_bits(self.rows.keys.value(row)),
-            customer: customer(&self.rows.customers, row),
-        }))
+        let left = &self.rows.groups.values()[self.next..];
+        let rows = self.next..self.next + left.partition_point(|of| *of == group);
+        self.next = rows.end;
+        let customers = customers(&self.rows.customers, rows.clone());
+        let keys = &self.rows.keys.values()[rows];
+        let ranked = keys.iter().zip(customers).map(|(key, customer)| Ranked {
+            key: RankKey::from_bits(*key),
+            customer,
+        });
+        let ranked: Vec<Ranked<C>> = ranked.collect();
+        Ok((!ranked.is_empty()).then_some(ranked))
     }
 }
 
@@ -312,15 +318,14 @@ impl CandidateRows {
 fn select_all<C: Ord + Clone>(
     groups: &[GroupBoundaries],
     shards: &mut [Candidates],
-    customer: &dyn Fn(&ArrayRef, usize) -> C,
+    customers: &dyn Fn(&ArrayRef, Range<usize>) -> Vec<C>,
 ) -> Result<Vec<GroupCuts<C>>, Failure> {
     let mut all = Vec::with_capacity(groups.len());
     for (place, group) in groups.iter().enumerate() {
-        let run = |shard: &mut Candidates| shard.next(place as u32, customer).transpose();
-        let runs = shards
-            .iter_mut()
-            .map(|shard| std::iter::from_fn(move || run(shard)));
-        let cuts = select_cuts(&group.boundaries, merge_runs(runs.collect()));
+        let run = |shard: &mut Candidates| shard.next(place as u32, customers).transpose();
+        let runs = shards.iter_mut();
+        let runs = runs.map(|shard| std::iter::from_fn(move || run(shard)));
+        let cuts = select_cuts(&group.boundaries, runs.collect::<Vec<_>>());
         all.push(GroupCuts {
             key: group.key.clone(),
             customers: group.customers,

@@ -1,9 +1,13 @@
 //! The exact cuts between tiles, selected from the rows of the boundary cells.
 
+use std::iter::Peekable;
+use std::vec::IntoIter;
+
 use serde::{Deserialize, Serialize};
 
 use super::boundary::Boundary;
 use super::key::{RankKey, Ranked};
+use super::merge::Runs;
 
 /// The last row of every tile that another tile follows, in rank order, and the ties across them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,8 +66,8 @@ pub enum CutError<E> {
     /// A run could not be read.
     #[error("the rows of a boundary cell could not be read")]
     Read(#[source] E),
-    /// A run is not sorted, or holds a customer twice.
-    #[error("row {0} of the boundary cells does not rank after the row before it")]
+    /// A run is not sorted, or a customer is in two of them.
+    #[error("row {0} of a run, or of all, does not rank after the row before it")]
     Unordered(u64),
     /// The rows are not those that the histogram counted.
     #[error("the boundary cells hold {found} rows where the histogram counted {expected}")]
@@ -78,36 +82,72 @@ pub enum CutError<E> {
 /// Selects the cuts at `boundaries`: those of one cell, or of several cells at once, as
 /// [`boundaries`](super::boundaries) ordered them.
 ///
-/// `rows` are all rows of these cells and no others, in rank order, as
-/// [`merge_runs`](super::merge_runs) gives them. They are streamed. Order and number are checked:
-/// a cut is never taken from rows that disagree with the histogram.
-pub fn select_cuts<C: Ord + Clone, E>(
-    boundaries: &[Boundary],
-    rows: impl Iterator<Item = Result<Ranked<C>, E>>,
-) -> Result<Cuts<C>, CutError<E>> {
+/// `runs` hold all rows of these cells and no others: each run is in rank order and comes block by
+/// block, of which memory holds one for each run. Stretches without a cut are only counted. Order and
+/// number are checked: a cut is never taken from rows that disagree with the histogram.
+pub fn select_cuts<I, C, E>(boundaries: &[Boundary], runs: Vec<I>) -> Result<Cuts<C>, CutError<E>>
+where
+    I: Iterator<Item = Result<Vec<Ranked<C>>, E>>,
+    C: Ord + Clone,
+{
     let (ranks, expected) = stream_ranks(boundaries);
-    let mut ranks = ranks.into_iter().peekable();
-    let mut cuts = Vec::with_capacity(boundaries.len());
-    let mut ties = TieCounter::default();
-    let mut previous: Option<Ranked<C>> = None;
-    let mut found = 0;
-    for row in rows {
-        let row = row.map_err(CutError::Read)?;
-        found += 1;
-        if previous.is_some_and(|previous| previous >= row) {
-            return Err(CutError::Unordered(found));
-        }
-        let is_cut = ranks.next_if_eq(&found).is_some();
-        if is_cut {
-            cuts.push(row.clone());
-        }
-        ties.add(row.key, is_cut);
-        previous = Some(row);
+    let mut selection = Selection {
+        ranks: ranks.into_iter().peekable(),
+        found: 0,
+        cuts: Vec::with_capacity(boundaries.len()),
+        ties: TieCounter::default(),
+    };
+    let mut runs = Runs::new(runs);
+    while runs.take(|slices| selection.add(slices))? {}
+    if selection.found != expected {
+        return Err(CutError::RowCount {
+            expected,
+            found: selection.found,
+        });
     }
-    if found != expected {
-        return Err(CutError::RowCount { expected, found });
+    Ok(Cuts::new(selection.cuts, selection.ties.finish()))
+}
+
+/// Cuts that were selected so far.
+struct Selection<C> {
+    /// Ranks of the cuts that are left.
+    ranks: Peekable<IntoIter<u64>>,
+    /// Rows so far.
+    found: u64,
+    cuts: Vec<Ranked<C>>,
+    ties: TieCounter,
+}
+
+impl<C: Ord + Clone> Selection<C> {
+    /// Takes in the next rows, of several runs.
+    fn add<E>(&mut self, slices: &[&[Ranked<C>]]) -> Result<(), CutError<E>> {
+        let rows = slices.iter().map(|rows| rows.len() as u64).sum::<u64>();
+        if self
+            .ranks
+            .peek()
+            .is_none_or(|rank| *rank > self.found + rows)
+        {
+            self.found += rows;
+            self.ties.pass(slices);
+            return Ok(());
+        }
+        let mut rows: Vec<&Ranked<C>> = slices.iter().copied().flatten().collect();
+        rows.sort_unstable();
+        let mut previous = None;
+        for row in rows {
+            self.found += 1;
+            if previous == Some(row) {
+                return Err(CutError::Unordered(self.found));
+            }
+            let is_cut = self.ranks.next_if_eq(&self.found).is_some();
+            if is_cut {
+                self.cuts.push(row.clone());
+            }
+            self.ties.add(row.key, 1, is_cut);
+            previous = Some(row);
+        }
+        Ok(())
     }
-    Ok(Cuts::new(cuts, ties.finish()))
 }
 
 /// The rank of each boundary in the stream of all its cells' rows, and the length of that stream.
@@ -137,7 +177,8 @@ struct TieCounter {
 }
 
 impl TieCounter {
-    fn add(&mut self, value: RankKey, is_cut: bool) {
+    /// Adds the next rows of a value; a cut is one row.
+    fn add(&mut self, value: RankKey, rows: u64, is_cut: bool) {
         if self.value != Some(value) {
             *self = Self {
                 value: Some(value),
@@ -145,9 +186,31 @@ impl TieCounter {
                 ..Self::default()
             };
         }
-        self.rows += 1;
+        self.rows += rows;
         self.split = self.cut;
         self.cut |= is_cut;
+    }
+
+    /// Passes over rows of several runs that hold no cut: what they say of values is in those of the
+    /// value before them and in those of their last one, which may go on.
+    fn pass<C: Ord>(&mut self, slices: &[&[Ranked<C>]]) {
+        let Some(last) = slices.iter().filter_map(|rows| rows.last()).max() else {
+            return;
+        };
+        let count = |value: RankKey| -> u64 {
+            let count = |rows: &&[Ranked<C>]| {
+                let first = rows.partition_point(|row| row.key > value);
+                rows[first..].partition_point(|row| row.key == value) as u64
+            };
+            slices.iter().map(count).sum()
+        };
+        if let Some(value) = self.value.filter(|value| *value != last.key) {
+            let rows = count(value);
+            if rows > 0 {
+                self.add(value, rows, false);
+            }
+        }
+        self.add(last.key, count(last.key), false);
     }
 
     /// The customers tied so far, with those of the current value.

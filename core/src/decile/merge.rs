@@ -1,80 +1,98 @@
-//! Streams sorted runs as one: the gathered rows of all shards in rank order.
+//! Sorted runs taken together, block by block: the gathered rows of all shards in rank order.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
-use std::ops::Range;
+use std::iter::Fuse;
 
+use super::cuts::CutError;
 use super::key::Ranked;
 
-/// The rows of `runs` in rank order, one at a time: memory holds one row per run.
-///
-/// Each run must be in rank order itself. A row is handed out once the next one of its run is read, so
-/// an error comes in place of the row before it; after that the iterator is at its end.
-pub fn merge_runs<I, C, E>(runs: Vec<I>) -> MergeRuns<I, C>
+/// A run whose rows come in blocks. Memory holds one block.
+struct Run<I, C> {
+    blocks: Fuse<I>,
+    block: Vec<Ranked<C>>,
+    /// The first row of the block that was not taken.
+    next: usize,
+    /// Rows of the blocks so far.
+    read: u64,
+}
+
+impl<I, C, E> Run<I, C>
 where
-    I: Iterator<Item = Result<Ranked<C>, E>>,
+    I: Iterator<Item = Result<Vec<Ranked<C>>, E>>,
     C: Ord,
 {
-    MergeRuns {
-        heads: BinaryHeap::with_capacity(runs.len()),
-        unread: 0..runs.len(),
-        runs,
+    /// Reads on where no row is left, and checks the order of what it reads.
+    fn fill(&mut self) -> Result<(), CutError<E>> {
+        while self.next == self.block.len() {
+            let Some(block) = self.blocks.next() else {
+                return Ok(());
+            };
+            let block = block.map_err(CutError::Read)?;
+            let mut last = self.block.last();
+            for row in &block {
+                self.read += 1;
+                if last.is_some_and(|last| last >= row) {
+                    return Err(CutError::Unordered(self.read));
+                }
+                last = Some(row);
+            }
+            if !block.is_empty() {
+                (self.block, self.next) = (block, 0);
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows at hand that rank no later than one.
+    fn rows_until(&self, bound: &Ranked<C>) -> usize {
+        self.block[self.next..].partition_point(|row| row <= bound)
     }
 }
 
-/// What [`merge_runs`] returns.
-#[derive(Debug)]
-pub struct MergeRuns<I, C> {
-    runs: Vec<I>,
-    /// The next row of each run that has one, and the run's index.
-    heads: BinaryHeap<Reverse<(Ranked<C>, usize)>>,
-    /// The runs that nothing was read of yet.
-    unread: Range<usize>,
-}
+/// Several runs, each of them in rank order.
+pub struct Runs<I, C>(Vec<Run<I, C>>);
 
-impl<I, C> MergeRuns<I, C>
+impl<I, C, E> Runs<I, C>
 where
-    C: Ord,
+    I: Iterator<Item = Result<Vec<Ranked<C>>, E>>,
+    C: Ord + Clone,
 {
-    fn fail<T, E>(&mut self, error: E) -> Option<Result<T, E>> {
-        self.heads.clear();
-        self.unread = 0..0;
-        Some(Err(error))
+    /// Runs of which nothing was read yet.
+    pub fn new(runs: Vec<I>) -> Self {
+        let run = |blocks: I| Run {
+            blocks: blocks.fuse(),
+            block: Vec::new(),
+            next: 0,
+            read: 0,
+        };
+        Self(runs.into_iter().map(run).collect())
     }
-}
 
-impl<I, C, E> Iterator for MergeRuns<I, C>
-where
-    I: Iterator<Item = Result<Ranked<C>, E>>,
-    C: Ord,
-{
-    type Item = Result<Ranked<C>, E>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        while let Some(run) = self.unread.next() {
-            match self.runs[run].next() {
-                Some(Ok(row)) => self.heads.push(Reverse((row, run))),
-                Some(Err(error)) => return self.fail(error),
-                None => {}
-            }
+    /// Hands on the next rows of all runs: those up to the last row of the block that ends first, so
+    /// none that comes later ranks before one of them. Each slice is of one run. False at the end.
+    pub fn take(
+        &mut self,
+        take: impl FnOnce(&[&[Ranked<C>]]) -> Result<(), CutError<E>>,
+    ) -> Result<bool, CutError<E>> {
+        self.0.iter_mut().try_for_each(Run::fill)?;
+        let left = self.0.iter().filter(|run| run.next < run.block.len());
+        let Some(last) = left.filter_map(|run| run.block.last()).min() else {
+            return Ok(false);
+        };
+        let ends: Vec<usize> = self
+            .0
+            .iter()
+            .map(|run| run.next + run.rows_until(last))
+            .collect();
+        let slices: Vec<&[Ranked<C>]> = self
+            .0
+            .iter()
+            .zip(&ends)
+            .map(|(run, end)| &run.block[run.next..*end])
+            .collect();
+        take(&slices)?;
+        for (run, end) in self.0.iter_mut().zip(ends) {
+            run.next = end;
         }
-        let mut top = self.heads.peek_mut()?;
-        let run = top.0.1;
-        match self.runs[run].next() {
-            // One move down the heap, where taking out and putting in would be two.
-            Some(Ok(next)) => {
-                let Reverse((row, _)) = std::mem::replace(&mut *top, Reverse((next, run)));
-                Some(Ok(row))
-            }
-            Some(Err(error)) => {
-                drop(top);
-                self.fail(error)
-            }
-            None => {
-                let Reverse((row, _)) = PeekMut::pop(top);
-                Some(Ok(row))
-            }
-        }
+        Ok(true)
     }
 }

@@ -5,8 +5,8 @@
 //!
 //! 1. [`CellCounter`] counts the values of a shard per cell, a coarse band of values. The
 //!    [`Histogram`]s of all shards are merged, and [`boundaries`] says in which cells the tiles end.
-//! 2. Only the rows of those cells are gathered, as one sorted run per shard. [`merge_runs`] streams
-//!    them in rank order and [`select_cuts`] picks the exact last row of each tile.
+//! 2. Only the rows of those cells are gathered, as one sorted run per shard. [`select_cuts`] goes
+//!    through all runs together and picks the exact last row of each tile.
 //!
 //! [`assign_i64_customers`] and [`assign`] then place every row by comparing it with the cuts. The
 //! result is the one of a global sort, whatever the number of shards and the order of merging.
@@ -30,5 +30,4 @@ pub use cuts::{CutError, Cuts, select_cuts};
 pub use drift::population_stability;
 pub use histogram::{CellCounter, Histogram, InvalidHistogram};
 pub use key::{CELLS, RankKey, Rankable, Ranked};
-pub use merge::{MergeRuns, merge_runs};
 pub use migration::{MAX_TILES, Migration, MigrationError, Move, Moved};

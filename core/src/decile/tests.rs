@@ -24,8 +24,9 @@ fn ranked<V: Rankable, C>(value: V, customer: C) -> Ranked<C> {
     }
 }
 
-fn stream<C: Clone>(run: &[Ranked<C>]) -> impl Iterator<Item = Result<Ranked<C>, Infallible>> {
-    run.iter().cloned().map(Ok)
+/// A run in blocks of a few rows.
+fn blocks<C: Clone>(run: &[Ranked<C>]) -> impl Iterator<Item = Result<Run<C>, Infallible>> {
+    run.chunks(3).map(|block| Ok(block.to_vec()))
 }
 
 fn histogram<V: Rankable>(values: &[V]) -> Histogram {
@@ -82,8 +83,8 @@ fn cut_at_once<V: Rankable, C: Ord + Clone + Debug>(
         }
     }
     runs.iter_mut().for_each(|run| run.sort());
-    let streams = runs.iter().map(|run| stream(run)).collect();
-    select_cuts(boundaries, merge_runs(streams)).unwrap()
+    let runs = runs.iter().map(|run| blocks(run)).collect();
+    select_cuts(boundaries, runs).unwrap()
 }
 
 /// Cuts cell by cell, as separate tasks would select them.
@@ -257,21 +258,6 @@ proptest! {
         prop_assert_eq!(merged.total(), parts.concat().len() as u64);
         prop_assert_eq!(merged, whole);
     }
-
-    #[test]
-    fn runs_merge_as_sorted(mut runs in vec(vec((0_i64..5, any::<i64>()), 0..30), 0..8)) {
-        let mut all = Vec::new();
-        let mut streams = Vec::new();
-        for run in &mut runs {
-            let mut run: Run<i64> = run.iter().map(|&(v, c)| ranked(v, c)).collect();
-            run.sort();
-            all.extend(run.clone());
-            streams.push(run.into_iter().map(Ok::<_, Infallible>));
-        }
-        all.sort();
-        let merged: Result<Run<i64>, _> = merge_runs(streams).collect();
-        prop_assert_eq!(merged, Ok(all));
-    }
 }
 
 #[test]
@@ -403,7 +389,7 @@ fn huge_counts_do_not_overflow() {
 fn rows_that_disagree_with_the_histogram_give_no_cuts() {
     let boundaries = boundaries(&histogram(&[7_i64, 7, 7, 7]), 2);
     let run = |customers: &[i64]| -> Run<i64> { customers.iter().map(|&c| ranked(7, c)).collect() };
-    let select = |customers: &[i64]| select_cuts(&boundaries, stream(&run(customers)));
+    let select = |customers: &[i64]| select_cuts(&boundaries, vec![blocks(&run(customers))]);
     assert_eq!(select(&[1, 2, 3, 4]).unwrap().rows(), run(&[2]));
     assert_eq!(
         select(&[1, 2, 3]),
@@ -424,21 +410,18 @@ fn rows_that_disagree_with_the_histogram_give_no_cuts() {
 }
 
 #[test]
-fn an_error_of_a_run_ends_the_merge() {
-    let good: Vec<Result<Ranked<i64>, &str>> = vec![Ok(ranked(9, 1)), Ok(ranked(8, 2))];
-    let bad = vec![Ok(ranked(9, 3)), Err("lost")];
-    let mut merged = merge_runs(vec![good.into_iter(), bad.into_iter()]);
-    assert_eq!(merged.next(), Some(Ok(ranked(9, 1))));
-    assert_eq!(
-        merged.next(),
-        Some(Err("lost")),
-        "in place of the row before it"
-    );
-    assert_eq!(merged.next(), None);
-    assert_eq!(merged.next(), None);
+fn a_customer_in_two_runs_gives_no_cuts() {
+    let boundaries = boundaries(&histogram(&[7_i64, 7, 7, 7]), 2);
+    let run = |customers: &[i64]| -> Run<i64> { customers.iter().map(|&c| ranked(7, c)).collect() };
+    let runs = [run(&[1, 2, 3]), run(&[2])];
+    let cuts = select_cuts(&boundaries, runs.iter().map(|run| blocks(run)).collect());
+    assert_eq!(cuts, Err(CutError::Unordered(3)));
+}
 
-    let failing = std::iter::once(Err::<Ranked<i64>, _>(std::fmt::Error));
-    let cuts = select_cuts(&[], merge_runs(vec![failing]));
+#[test]
+fn an_error_of_a_run_gives_no_cuts() {
+    let failing = std::iter::once(Err::<Run<i64>, _>(std::fmt::Error));
+    let cuts = select_cuts(&[], vec![failing]);
     assert_eq!(cuts, Err(CutError::Read(std::fmt::Error)));
 }
 
