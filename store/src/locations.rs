@@ -13,6 +13,9 @@ use url::Url;
 
 use crate::object::{Store, failure};
 
+/// The root of files of this machine.
+const LOCAL: &str = "/";
+
 /// Object stores of input files, one per root, opened when first used.
 #[derive(Debug, Default)]
 pub struct Locations {
@@ -36,6 +39,14 @@ impl Locations {
             }
         };
         Ok((store.objects().clone(), path))
+    }
+
+    /// Whether a location is on this machine.
+    ///
+    /// # Errors
+    /// When it cannot be understood.
+    pub fn is_local(location: &str) -> Result<bool, Failure> {
+        Ok(split(location)?.0 == LOCAL)
     }
 
     /// Looks up a file.
@@ -69,7 +80,7 @@ impl Locations {
     pub fn locate(&self, within: &str, path: &Path) -> Result<String, Failure> {
         let (root, _) = split(within)?;
         Ok(match root.as_str() {
-            "/" => format!("/{path}"),
+            LOCAL => format!("/{path}"),
             root => format!("{root}/{path}"),
         })
     }
@@ -104,7 +115,7 @@ fn local(path: &FsPath) -> Result<(String, Path), Failure> {
     let absolute = without_dots(&absolute);
     let inside = Path::from_absolute_path(&absolute)
         .map_err(|error| Failure::config(format!("{}: {error}", absolute.display())))?;
-    Ok(("/".to_owned(), inside))
+    Ok((LOCAL.to_owned(), inside))
 }
 
 /// The path with `..` resolved by name: one file has one location, however it was spelled.

@@ -83,18 +83,17 @@ pub async fn settle(store: &Store, task: &str, output: TaskOutput) -> Result<Tas
     };
     let bytes = serde_json::to_vec(&record).map_err(|error| Failure::bug(error.to_string()))?;
     let bytes = Bytes::from(bytes);
+    let mut next = 0;
     for _ in 0..SUPERSEDED_MAX {
-        let (next, found) = newest(store, task).await?;
+        let path = record_path(task, next);
+        if store.create_unsynced(&path, bytes.clone()).await? == Created::Ours {
+            return Ok(output);
+        }
+        let (free, found) = newest(store, task).await?;
         if let Some(found) = found {
             return same(task, output, found);
         }
-        if store
-            .create_unsynced(&record_path(task, next), bytes.clone())
-            .await?
-            == Created::Ours
-        {
-            return Ok(output);
-        }
+        next = free;
     }
     Err(
         Failure::dependency(format!("no record of task {task} stays whole"))

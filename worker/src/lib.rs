@@ -66,6 +66,22 @@ impl TaskContext {
         let _away = self.processors.leave();
         self.runtime.block_on(request)
     }
+
+    /// Waits for a request, as [`wait`](Self::wait) does. One that goes to files of this machine
+    /// (`local`) is made by this thread itself: handing it to another costs as much.
+    pub(crate) fn wait_for<T>(&self, local: bool, request: impl Future<Output = T>) -> T {
+        if !local {
+            return self.wait(request);
+        }
+        self.gets_on();
+        let _away = self.processors.leave();
+        futures::executor::block_on(request)
+    }
+
+    /// Waits for a request to the store of parts.
+    pub(crate) fn wait_for_store<T>(&self, request: impl Future<Output = T>) -> T {
+        self.wait_for(self.store.directory().is_some(), request)
+    }
 }
 
 /// Runs a task and keeps its answer as a record in the store.
@@ -76,7 +92,7 @@ pub fn run(task: &Task, context: &TaskContext) -> Result<TaskOutput, Failure> {
     let id = task.id().map_err(|error| Failure::bug(error.to_string()))?;
     let _turn = context.processors.enter();
     let output = answer(task, context)?;
-    context.wait(record::settle(&context.store, &id, output))
+    context.wait_for_store(record::settle(&context.store, &id, output))
 }
 
 fn answer(task: &Task, context: &TaskContext) -> Result<TaskOutput, Failure> {

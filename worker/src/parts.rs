@@ -21,7 +21,7 @@ impl TaskContext {
         bytes: Vec<u8>,
     ) -> Result<PartRef, Failure> {
         let part = named(directory, extension, rows, &bytes);
-        self.wait(self.store.lay(&part.path, Bytes::from(bytes)))?;
+        self.wait_for_store(self.store.lay(&part.path, Bytes::from(bytes)))?;
         Ok(part)
     }
 
@@ -63,7 +63,7 @@ impl TaskContext {
 
     /// Reads the bytes of a part, which are those that were written.
     pub(crate) fn get_part(&self, part: &PartRef) -> Result<Bytes, Failure> {
-        self.wait(get_part(&self.store, part))
+        self.wait_for_store(get_part(&self.store, part))
     }
 
     fn within(&self, part: &PartRef, failure: Failure) -> Failure {

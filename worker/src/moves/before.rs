@@ -135,7 +135,7 @@ fn rows_of(
 ) -> Result<Option<RecordBatch>, Failure> {
     let mut batches = Vec::with_capacity(files.len());
     for file in files {
-        let bytes = context.wait(get_object(&context.store, file))?;
+        let bytes = context.wait_for_store(get_object(&context.store, file))?;
         let within = |failure: Failure| failure.within(context.store.locate(&file.path));
         let rows = decode_columns(bytes, wanted).map_err(within)?;
         batches.push(match shard.among {
@@ -167,7 +167,7 @@ fn in_order(files: &[RecordBatch]) -> Result<RecordBatch, Failure> {
 }
 
 fn read_cuts(object: &ObjectRef, context: &TaskContext) -> Result<AllCuts, Failure> {
-    let bytes = context.wait(get_object(&context.store, object))?;
+    let bytes = context.wait_for_store(get_object(&context.store, object))?;
     serde_json::from_slice(&bytes)
         .map_err(|error| Failure::dependency(format!("cannot decode {}: {error}", object.path)))
 }

@@ -10,6 +10,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::arrow::async_reader::{ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder};
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::refresh::task::{InputUnit, SourceMapping};
+use tenfold_store::locations::Locations;
 use tenfold_store::parquet_file::ParquetFile;
 
 use super::{BATCH_ROWS, Rows, own_columns_needed, typed_schema};
@@ -17,6 +18,8 @@ use crate::TaskContext;
 
 /// Reads one unit of a Parquet file.
 pub struct ParquetReader {
+    /// Whether the file is on this machine.
+    local: bool,
     row_groups: ParquetRecordBatchStream<ParquetFile>,
     /// The row group that is being decoded.
     decoding: Option<ParquetRecordBatchReader>,
@@ -32,7 +35,8 @@ impl ParquetReader {
     ) -> Result<Self, Failure> {
         let (objects, path) = context.inputs.resolve(&unit.location)?;
         let mut reader = ParquetFile::new(objects, path, unit.file_size);
-        let metadata = context.wait(load(&mut reader, mapping))?;
+        let local = Locations::is_local(&unit.location)?;
+        let metadata = context.wait_for(local, load(&mut reader, mapping))?;
         let schema = metadata.schema().clone();
         let needed = own_columns_needed(mapping, &schema, keys)?;
         let roots = needed.iter().filter_map(|name| schema.index_of(name).ok());
@@ -45,6 +49,7 @@ impl ParquetReader {
         }
         let row_groups = builder.build().map_err(|error| unreadable(&error))?;
         Ok(Self {
+            local,
             row_groups,
             decoding: None,
             next_row: unit.first_row,
@@ -57,7 +62,7 @@ impl ParquetReader {
                 Some(batch) => break batch,
                 None => {
                     self.decoding = context
-                        .wait(self.row_groups.next_row_group())
+                        .wait_for(self.local, self.row_groups.next_row_group())
                         .map_err(|error| unreadable(&error))?
                 }
             }
