@@ -207,22 +207,30 @@ impl<'a> Relation<'a> {
             None => row as usize,
             Some(places) => places[row as usize] as usize,
         };
-        let ranked = rows.iter().filter(|row| clv.is_valid(account(**row)));
-        let (rows, values) = ranked.map(|row| (*row, clv.value(account(*row)))).unzip();
-        (GroupValues::Clv(values), rows)
+        let rows: Vec<u32> = match clv.null_count() {
+            0 => rows.to_vec(),
+            _ => valid(rows, |row| clv.is_valid(account(row))),
+        };
+        let values = rows.iter().map(|row| clv.value(account(*row)));
+        (GroupValues::Clv(values.collect()), rows)
     }
 }
 
 fn sums_of(sums: &Int64Array, rows: &[u32], inactive_as_zero: bool) -> (GroupValues, Vec<u32>) {
-    let value = |row: &u32| {
-        let row_index = *row as usize;
-        match sums.is_valid(row_index) {
-            true => Some((*row, sums.value(row_index))),
-            false => inactive_as_zero.then_some((*row, 0)),
-        }
+    let rows: Vec<u32> = match inactive_as_zero || sums.null_count() == 0 {
+        true => rows.to_vec(),
+        false => valid(rows, |row| sums.is_valid(row as usize)),
     };
-    let (rows, values) = rows.iter().filter_map(value).unzip();
-    (GroupValues::Sums(values), rows)
+    let value = |row: &u32| match sums.is_valid(*row as usize) {
+        true => sums.value(*row as usize),
+        false => 0,
+    };
+    (GroupValues::Sums(rows.iter().map(value).collect()), rows)
+}
+
+/// The rows that have a value.
+fn valid(rows: &[u32], has: impl Fn(u32) -> bool) -> Vec<u32> {
+    rows.iter().copied().filter(|row| has(*row)).collect()
 }
 
 /// The place of each customer among the accounts; both are ascending.

@@ -57,20 +57,36 @@ type Keys = Option<(TransactionKey, SpendKey)>;
 /// The distinct keys, which are predicted once, and the place of each customer's among them.
 struct Unique {
     keys: Vec<TransactionKey>,
-    places: Vec<Option<usize>>,
+    places: Vec<Option<u32>>,
 }
 
 impl Unique {
     fn of(keys: &[Keys]) -> Self {
-        let mut unique: Vec<TransactionKey> = keys.iter().flatten().map(|key| key.0).collect();
-        unique.sort_unstable();
-        unique.dedup();
-        let place = |key: &Keys| unique.binary_search(&key.as_ref()?.0).ok();
-        let places = keys.iter().map(place).collect();
-        Self {
-            keys: unique,
-            places,
+        // One number sorts faster than a key of three and a row.
+        let packed = |(row, key): (usize, &Keys)| {
+            let TransactionKey {
+                x,
+                t_x_days,
+                age_days,
+            } = key.as_ref()?.0;
+            let parts = [x, t_x_days, age_days, row as u32].map(u128::from);
+            Some(parts.into_iter().fold(0, |all, part| all << 32 | part))
+        };
+        let mut rows: Vec<u128> = keys.iter().enumerate().filter_map(packed).collect();
+        rows.sort_unstable();
+        let mut unique = Self {
+            keys: Vec::new(),
+            places: vec![None; keys.len()],
+        };
+        for same in rows.chunk_by(|a, b| a >> 32 == b >> 32) {
+            let place = unique.keys.len() as u32;
+            let rows = same.iter().map(|row| *row as u32 as usize);
+            unique
+                .keys
+                .extend(keys[same[0] as u32 as usize].map(|key| key.0));
+            rows.for_each(|row| unique.places[row] = Some(place));
         }
+        unique
     }
 
     /// A prediction of every key, by customer.
@@ -78,7 +94,7 @@ impl Unique {
         let places = self.places.iter();
         Arc::new(
             places
-                .map(|place| place.map(|place| values[place]))
+                .map(|place| place.map(|place| values[place as usize]))
                 .collect::<Float64Array>(),
         )
     }
@@ -86,8 +102,8 @@ impl Unique {
     /// CLV by customer, from the discounted purchases of every key.
     fn clv(&self, scorer: &Scorer, discounted: &[f64], spend: &[Option<f64>]) -> ArrayRef {
         let customers = self.places.iter().zip(spend);
-        let clv = |(place, spend): (&Option<usize>, &Option<f64>)| {
-            Some(scorer.value(discounted[(*place)?], (*spend)?))
+        let clv = |(place, spend): (&Option<u32>, &Option<f64>)| {
+            Some(scorer.value(discounted[(*place)? as usize], (*spend)?))
         };
         Arc::new(customers.map(clv).collect::<Float64Array>())
     }

@@ -90,13 +90,14 @@ impl From<Histogram> for Vec<(u32, u64)> {
     }
 }
 
-/// Counts values into cells, fast and for one group at a time; 8 MiB, made once and used again.
+/// Counts values into cells, fast and for one group of less than 2^32 customers at a time; 4 MiB, made
+/// once and used again.
 ///
 /// It remembers which blocks of cells were touched, so that taking a small histogram does not walk
 /// through all the cells.
 #[derive(Debug)]
 pub struct CellCounter {
-    counts: Vec<u64>,
+    counts: Vec<u32>,
     touched: Vec<bool>,
 }
 
@@ -128,7 +129,7 @@ impl CellCounter {
             let first = block * BLOCK;
             for (cell, count) in (first..).zip(&mut self.counts[first..first + BLOCK]) {
                 if *count > 0 {
-                    cells.push((cell as u32, std::mem::take(count)));
+                    cells.push((cell as u32, u64::from(std::mem::take(count))));
                 }
             }
         }
