@@ -110,13 +110,14 @@ pub(crate) fn damaged(store: &Store, path: &str) -> Failure {
 pub struct Layout<'a> {
     /// Columns with few distinct values, stored by dictionary.
     pub repeated: &'a [&'a str],
-    /// Columns without statistics, since they identify people.
-    pub identity: &'a [&'a str],
+    /// Columns with statistics, by which other programs pass over row groups: never those that
+    /// identify people.
+    pub statistics: &'a [&'a str],
 }
 
-/// Whether values are whole numbers as Parquet stores them.
+/// Whether values are whole numbers as Parquet stores them: decimals are up to 18 digits.
 fn is_whole(data_type: &DataType) -> bool {
-    data_type.is_integer() || matches!(data_type, DataType::Date32)
+    data_type.is_integer() || matches!(data_type, DataType::Date32 | DataType::Decimal128(..=18, _))
 }
 
 pub(crate) fn properties(
@@ -129,13 +130,13 @@ pub(crate) fn properties(
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_dictionary_enabled(false)
-        .set_statistics_enabled(EnabledStatistics::Chunk);
+        .set_statistics_enabled(EnabledStatistics::None);
     for field in schema.fields() {
         let name = field.name().as_str();
         let column = ColumnPath::from(name);
-        if layout.identity.contains(&name) {
+        if layout.statistics.contains(&name) {
             builder =
-                builder.set_column_statistics_enabled(column.clone(), EnabledStatistics::None);
+                builder.set_column_statistics_enabled(column.clone(), EnabledStatistics::Chunk);
         }
         if layout.repeated.contains(&name) {
             builder = builder.set_column_dictionary_enabled(column.clone(), true);

@@ -444,9 +444,12 @@ fn write(
         .collect();
     let mut repeated: Vec<&str> = tiles.iter().map(String::as_str).collect();
     repeated.extend(["measure", "lookback", "dimension_value", "decile"]);
+    let schema = rows.schema();
+    let names = schema.fields().iter().map(|field| field.name().as_str());
+    let statistics: Vec<&str> = names.filter(|name| *name != "customer").collect();
     let layout = Layout {
         repeated: &repeated,
-        identity: &["customer"],
+        statistics: &statistics,
     };
     let directory = format!("{}/{table}/shard={shard:02}", task.tables);
     let part = context.put_parquet(&directory, rows, layout)?;

@@ -100,7 +100,12 @@ fn write(
     context: &TaskContext,
 ) -> Result<TablePart, Failure> {
     let directory = format!("{}/{table}", task.tables);
-    let layout = Layout::default();
+    let schema = rows.schema();
+    let names = schema.fields().iter().map(|field| field.name().as_str());
+    let layout = Layout {
+        statistics: &names.collect::<Vec<_>>(),
+        ..Layout::default()
+    };
     let part = context.put_parquet(&directory, rows, layout)?;
     Ok(TablePart {
         table: table.to_owned(),

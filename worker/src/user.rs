@@ -160,12 +160,7 @@ impl Files<'_> {
         let rows = concat_batches(&self.schema, &self.held)
             .map_err(|error| Failure::bug(format!("rows of {}: {error}", self.table.name)))?;
         (self.held, self.rows) = (Vec::new(), 0);
-        let fields = self.schema.fields().iter();
-        let names: Vec<&str> = fields.map(|field| field.name().as_str()).collect();
-        let layout = Layout {
-            identity: &names,
-            ..Layout::default()
-        };
+        let layout = Layout::default();
         self.parts.push(TablePart {
             table: self.table.name.clone(),
             shard: None,

@@ -9,7 +9,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Date32Type, Field, Float64Type, Schema};
 use tenfold_core::calendar::Day;
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::money::minor_per_major;
 use tenfold_core::refresh::task::{DecileSpec, RankedValue, ShardValues, ValueSpec};
 
@@ -127,21 +127,36 @@ impl Columns {
     }
 }
 
+/// Digits of a published amount with decimal places: as many as Parquet and other programs keep in a
+/// whole number of 64 bits.
+const DIGITS: u8 = 18;
+
 /// An amount in minor units as it is published: a decimal number, or a whole one at scale 0.
-pub fn amount(minor: &Int64Array, scale: u8) -> Result<ArrayRef, Failure> {
+fn amount(minor: &Int64Array, scale: u8, name: &str) -> Result<ArrayRef, Failure> {
     if scale == 0 {
         return Ok(Arc::new(minor.clone()));
     }
-    let values = minor
+    let bound = 10_u64.pow(DIGITS.into());
+    if minor
         .iter()
-        .map(|value| value.map(i128::from))
-        .collect::<Decimal128Array>();
+        .flatten()
+        .any(|value| value.unsigned_abs() >= bound)
+    {
+        return Err(sum_too_large(name, &format!("{DIGITS} digits")));
+    }
+    let values: Decimal128Array = minor.unary(i128::from);
     let scale = i8::try_from(scale).map_err(|error| Failure::bug(error.to_string()))?;
-    Ok(Arc::new(
-        values
-            .with_precision_and_scale(19, scale)
-            .map_err(arrow_bug)?,
+    let values = values.with_precision_and_scale(DIGITS, scale);
+    Ok(Arc::new(values.map_err(arrow_bug)?))
+}
+
+/// A sum that is larger than what keeps or shows it.
+pub fn sum_too_large(measure: &str, limit: &str) -> Failure {
+    Failure::data(format!(
+        "the sum of measure {measure} of one customer does not fit {limit}"
     ))
+    .code(ErrorCode::SumTooLarge)
+    .remedy("declare the measure with a smaller `scale`, or filter the rows that are too large")
 }
 
 /// The columns of `customer_value` apart from the tiles. `tiles` is asked, where a column of tiles
@@ -177,7 +192,10 @@ pub fn customer_value(
             let name = decile.total_column(suffix);
             // A decile `revenue` of the CLV's own measure says what `revenue_lifetime` says.
             if decile.by.is_none() && !columns.has(&name) {
-                columns.push(&name, amount(int64(&batches.accounts, &name)?, scale)?);
+                columns.push(
+                    &name,
+                    amount(int64(&batches.accounts, &name)?, scale, &name)?,
+                );
             }
             if let Some(array) = tiles(place, lookback) {
                 columns.push(decile.tile_column(suffix), array);
@@ -239,7 +257,11 @@ fn purchase_columns(
     );
     columns.push(
         "revenue_lifetime",
-        amount(int64(accounts, "revenue_sum")?, value.scale)?,
+        amount(
+            int64(accounts, "revenue_sum")?,
+            value.scale,
+            "revenue_lifetime",
+        )?,
     );
     Ok(())
 }

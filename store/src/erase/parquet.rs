@@ -16,7 +16,7 @@ pub struct File {
     /// Its rows.
     pub batch: RecordBatch,
     repeated: Vec<String>,
-    identity: Vec<String>,
+    statistics: Vec<String>,
 }
 
 impl File {
@@ -32,7 +32,7 @@ impl File {
         };
         Ok(Self {
             repeated: names(&|column| column.dictionary_page_offset().is_some()),
-            identity: names(&|column| column.statistics().is_none()),
+            statistics: names(&|column| column.statistics().is_some()),
             batch: decode_parquet(bytes)?,
         })
     }
@@ -63,11 +63,11 @@ impl File {
 
     /// Gives the way in which the columns are written.
     pub fn with_layout<T>(&self, write: impl FnOnce(Layout<'_>) -> T) -> T {
-        let [repeated, identity] = [&self.repeated, &self.identity]
+        let [repeated, statistics] = [&self.repeated, &self.statistics]
             .map(|names| names.iter().map(String::as_str).collect::<Vec<_>>());
         write(Layout {
             repeated: &repeated,
-            identity: &identity,
+            statistics: &statistics,
         })
     }
 }

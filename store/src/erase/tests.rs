@@ -38,7 +38,7 @@ fn rows(customers: &[i64]) -> RecordBatch {
 
 const LAYOUT: Layout<'_> = Layout {
     repeated: &["word", "tile"],
-    identity: &["customer"],
+    statistics: &["word", "value", "tile"],
 };
 
 fn encoded(customers: &[i64]) -> Vec<u8> {

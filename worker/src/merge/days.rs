@@ -1,6 +1,7 @@
 //! Days: the sums of one source by (customer, day, dimensions), sorted by these.
 
 use arrow::array::{Array, Int64Array, RecordBatch, StringArray};
+use arrow::buffer::NullBuffer;
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::refresh::restate::Spans;
@@ -8,6 +9,7 @@ use tenfold_core::refresh::task::MergeSource;
 
 use super::codes::{CustomerCodes, DimensionCodes};
 use crate::arrays::{column, days as days_of, int64, text};
+use crate::values::sum_too_large;
 
 /// A column of sums; no value where nothing was added.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +30,13 @@ impl Sums {
     pub fn push(&mut self, sum: Option<i64>) {
         self.values.push(sum.unwrap_or_default());
         self.valid.push(sum.is_some());
+    }
+
+    /// A column of the sums, NULL where there is none.
+    pub fn into_column(self) -> Int64Array {
+        let nulls = self.valid.contains(&false);
+        let nulls = nulls.then(|| NullBuffer::from(self.valid));
+        Int64Array::new(self.values.into(), nulls)
     }
 
     /// The sum of each group of rows.
@@ -199,39 +208,102 @@ impl Days {
 
     /// The rows in order of (customer, day, dimensions), by what they agree in.
     fn groups(&self) -> Groups {
-        let key = |row: usize| {
-            // Signed numbers keep their order when the sign bit is flipped.
-            let customer = u128::from(self.customer[row] as u64 ^ (1 << 63));
-            let day = u128::from(self.day[row] as u32 ^ (1 << 31));
-            customer << 64 | day << 32 | row as u128
-        };
-        let mut keys: Vec<u128> = (0..self.len()).map(key).collect();
-        // Rows of the state are sorted already: this sort finds such runs and only merges them.
-        keys.sort();
-        let mut order: Vec<u32> = keys.iter().map(|key| *key as u32).collect();
-        let mut starts = Vec::with_capacity(order.len() + 1);
-        let mut place = 0;
-        for of_day in keys.chunk_by(|a, b| a >> 32 == b >> 32) {
-            let end = place + of_day.len();
-            starts.push(place as u32);
-            if !self.dimensions.is_empty() {
-                let rows = &mut order[place..end];
-                rows.sort_by_key(|row| self.dimension_codes(*row as usize));
-                let next = (place + 1..end).zip(rows.windows(2));
-                let new = next.filter(|(_, pair)| {
-                    self.dimension_codes(pair[0] as usize) != self.dimension_codes(pair[1] as usize)
-                });
-                starts.extend(new.map(|(place, _)| place as u32));
-            }
-            place = end;
+        let (mut order, days) = self.by_day();
+        if self.dimensions.is_empty() {
+            return Groups {
+                order,
+                starts: days,
+            };
         }
-        starts.push(place as u32);
+        let mut starts = Vec::with_capacity(order.len() + 1);
+        for day in days.windows(2) {
+            starts.push(day[0]);
+            let rows = &mut order[day[0] as usize..day[1] as usize];
+            rows.sort_by_key(|row| self.dimension_codes(*row as usize));
+            let next = (day[0] + 1..day[1]).zip(rows.windows(2));
+            let new = next.filter(|(_, pair)| {
+                self.dimension_codes(pair[0] as usize) != self.dimension_codes(pair[1] as usize)
+            });
+            starts.extend(new.map(|(place, _)| place));
+        }
+        starts.push(order.len() as u32);
         Groups { order, starts }
+    }
+
+    /// The rows in order of (customer, day), and where each day of a customer starts, with the end of
+    /// all.
+    fn by_day(&self) -> (Vec<u32>, Vec<u32>) {
+        let customers = Scale::of(self.customer.iter().copied());
+        let days = Scale::of(self.day.iter().copied().map(i64::from));
+        let rows = usize::BITS - self.len().leading_zeros();
+        let keys = || self.customer.iter().zip(&self.day).enumerate();
+        let parts = move |(row, (customer, day)): (usize, (&i64, &i32))| {
+            (row, customers.place(*customer), days.place(i64::from(*day)))
+        };
+        // Numbers of 64 bits sort in half the time, and those of customers mostly fit.
+        if customers.bits + days.bits + rows <= u64::BITS {
+            let key = |(row, customer, day)| (customer << days.bits | day) << rows | row as u64;
+            let row = |key: u64| (key & ((1 << rows) - 1)) as u32;
+            sorted(keys().map(parts).map(key).collect(), |key| {
+                (key >> rows, row(key))
+            })
+        } else {
+            let key = |(row, customer, day): (usize, u64, u64)| {
+                u128::from(customer) << 64 | u128::from(day) << 32 | row as u128
+            };
+            sorted(keys().map(parts).map(key).collect(), |key: u128| {
+                (key >> 32, key as u32)
+            })
+        }
     }
 
     fn dimension_codes(&self, row: usize) -> Vec<u32> {
         self.dimensions.iter().map(|codes| codes[row]).collect()
     }
+}
+
+/// The places of numbers above the least of them.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    least: i64,
+    /// Bits of the greatest place.
+    bits: u32,
+}
+
+impl Scale {
+    fn of(numbers: impl Iterator<Item = i64> + Clone) -> Self {
+        let least = numbers.clone().min().unwrap_or_default();
+        let greatest = numbers.max().unwrap_or_default();
+        Self {
+            least,
+            bits: u64::BITS - least.abs_diff(greatest).leading_zeros(),
+        }
+    }
+
+    fn place(self, number: i64) -> u64 {
+        self.least.abs_diff(number)
+    }
+}
+
+/// Sorts keys that end with a row, and gives the rows, and where each other key starts, with the end
+/// of all; `split` takes the row from a key.
+fn sorted<K: Ord + Copy, P: PartialEq>(
+    mut keys: Vec<K>,
+    split: impl Fn(K) -> (P, u32),
+) -> (Vec<u32>, Vec<u32>) {
+    // Rows of the state are sorted already: this sort finds such runs and only merges them.
+    keys.sort();
+    let mut starts = Vec::with_capacity(keys.len() + 1);
+    let mut last = None;
+    for (place, key) in keys.iter().enumerate() {
+        let (key, _) = split(*key);
+        if last.as_ref() != Some(&key) {
+            starts.push(place as u32);
+        }
+        last = Some(key);
+    }
+    starts.push(keys.len() as u32);
+    (keys.into_iter().map(|key| split(key).1).collect(), starts)
 }
 
 /// Rows in order, and where those begin that are added up.
@@ -266,13 +338,8 @@ pub fn total(values: impl Iterator<Item = Option<i64>>) -> Option<i128> {
 
 /// A sum as it is kept, if it fits.
 pub fn fitting(sum: Option<i128>, measure: &str) -> Result<Option<i64>, Failure> {
-    sum.map(i64::try_from).transpose().map_err(|_| {
-        Failure::data(format!(
-            "the sum of measure {measure} of one customer does not fit 64 bits"
-        ))
-        .code(ErrorCode::SumTooLarge)
-        .remedy("declare the measure with a smaller `scale`, or filter the rows that are too large")
-    })
+    let kept = sum.map(i64::try_from).transpose();
+    kept.map_err(|_| sum_too_large(measure, "64 bits"))
 }
 
 /// Gives the codes of another dictionary a meaning in this one.

@@ -25,7 +25,7 @@ use crate::arrays::{column, days, days_in, int64, text};
 /// How the parts are written.
 const LAYOUT: Layout<'_> = Layout {
     repeated: &["month"],
-    identity: &["hash"],
+    statistics: &[],
 };
 
 /// Adds the months in which new events may have been seen before. With a horizon only the months of

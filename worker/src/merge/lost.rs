@@ -289,12 +289,8 @@ impl Lost {
             Arc::new(Date32Array::from_iter_values(days)),
         ];
         let rows = crate::arrays::batch(Arc::new(Schema::new(fields)), columns)?;
-        let layout = Layout {
-            identity: &["event_id", "customer"],
-            ..Layout::default()
-        };
         let folder = format!("{STATE}/lost");
-        let part = context.put_parquet(&folder, &rows, layout)?;
+        let part = context.put_parquet(&folder, &rows, Layout::default())?;
         reach.bytes_written += part.bytes;
         Ok(Some(part))
     }

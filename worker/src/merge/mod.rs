@@ -92,7 +92,8 @@ fn load(task: &MergeTask, context: &TaskContext) -> Result<Pieces, Failure> {
         .map(|source| (source.source.clone(), Vec::new()))
         .collect();
     for piece in &task.pieces {
-        let bytes = context.wait(get_segment(&context.store, &piece.path, &piece.segment))?;
+        let bytes =
+            context.wait_for_store(get_segment(&context.store, &piece.path, &piece.segment))?;
         let batches = pieces.entry(piece.source.clone()).or_default();
         batches.push(decode_segment(bytes)?);
     }
@@ -369,7 +370,7 @@ fn finish(
             state.days.insert(name.clone(), runs);
         } else if task.previous.runs(name).is_empty() {
             let all = after.remove(name).unwrap_or_default();
-            let runs = runs::first_days(source, &all, codes, context, reach)?;
+            let runs = runs::first_days(source, all, codes, context, reach)?;
             state.days.insert(name.clone(), runs);
         } else {
             let value = value(task, source);

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use arrow::array::{
     ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch, StringArray, UInt32Array,
 };
-use arrow::buffer::NullBuffer;
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{Date32Type, Field, Int32Type, Schema};
 use tenfold_core::calendar::Day;
@@ -22,7 +21,7 @@ use tenfold_store::part::{Layout, STATE};
 use tenfold_store::sliced::{Slice, encode_run, get_slices};
 
 use super::codes::CustomerCodes;
-use super::days::{self, Days, Sums};
+use super::days::{self, Days};
 use super::events::{remaining, with_dates};
 use super::ids;
 use crate::TaskContext;
@@ -64,7 +63,7 @@ pub fn read_months(
     let bytes: u64 = slices.iter().map(|slice| slice.range.bytes).sum();
     reach.bytes_read += bytes + footer.bytes;
     let rows = get_slices(&context.store, part, footer, &slices);
-    context.wait(rows).map(Some)
+    context.wait_for_store(rows).map(Some)
 }
 
 /// Rows without those of days that are taken out.
@@ -101,7 +100,7 @@ pub fn add_months(pieces: &[RecordBatch], months: &mut Months) -> Result<(), Fai
 /// The first run of days: there is nothing before them.
 pub fn first_days(
     source: &MergeSource,
-    days: &Days,
+    days: Days,
     codes: &CustomerCodes,
     context: &TaskContext,
     reach: &mut MergeReach,
@@ -139,7 +138,7 @@ pub fn append_days(
     let codes = CustomerCodes::new(task.customer_type, &customers?)?;
     let new = days::from_events(source, pieces, &codes, value)?;
     let days = days::from_state(source, &merged, &codes)?.plus(new)?;
-    let run = write_days(source, &days, &codes, context, reach)?;
+    let run = write_days(source, days, &codes, context, reach)?;
     Ok(merging.with(run))
 }
 
@@ -200,7 +199,7 @@ pub fn write_events(
 /// Writes days as one run; none when there are no days.
 pub fn write_days(
     source: &MergeSource,
-    days: &Days,
+    days: Days,
     codes: &CustomerCodes,
     context: &TaskContext,
     reach: &mut MergeReach,
@@ -214,13 +213,13 @@ pub fn write_days(
     push("customer".to_owned(), codes.decode(&days.customer), false);
     push(
         "day".to_owned(),
-        Arc::new(Date32Array::from(days.day.clone())),
+        Arc::new(Date32Array::from(days.day)),
         false,
     );
-    if days.has_time() {
+    if !days.dimensions.is_empty() {
         push(
             "time".to_owned(),
-            Arc::new(Int64Array::from(days.time.clone())),
+            Arc::new(Int64Array::from(days.time)),
             false,
         );
     }
@@ -234,27 +233,19 @@ pub fn write_days(
     }
     push(
         "rows".to_owned(),
-        Arc::new(Int64Array::from(days.rows.clone())),
+        Arc::new(Int64Array::from(days.rows)),
         false,
     );
     push(
         "refunds".to_owned(),
-        Arc::new(Int64Array::from(days.refunds.clone())),
+        Arc::new(Int64Array::from(days.refunds)),
         false,
     );
-    for (name, sums) in source.measures.iter().zip(&days.measures) {
-        push(format!("m.{name}"), Arc::new(nullable(sums)), true);
+    for (name, sums) in source.measures.iter().zip(days.measures) {
+        push(format!("m.{name}"), Arc::new(sums.into_column()), true);
     }
     let rows = crate::arrays::batch(Arc::new(Schema::new(fields)), columns)?;
     write_run(source, &rows, "days", context, reach)
-}
-
-fn nullable(sums: &Sums) -> Int64Array {
-    let nulls = sums
-        .valid
-        .contains(&false)
-        .then(|| NullBuffer::from(sums.valid.clone()));
-    Int64Array::new(sums.values.clone().into(), nulls)
 }
 
 fn write_run(
@@ -273,11 +264,10 @@ fn write_run(
         .iter()
         .map(|dimension| format!("d.{dimension}"))
         .collect();
-    let mut repeated: Vec<&str> = dimensions.iter().map(String::as_str).collect();
-    repeated.extend(["rows", "refunds"]);
+    let repeated: Vec<&str> = dimensions.iter().map(String::as_str).collect();
     let layout = Layout {
         repeated: &repeated,
-        identity: &["customer", "event_id"],
+        ..Layout::default()
     };
     let (bytes, footer, months) = encode_run(&rows.schema(), &months, layout)?;
     let directory = format!("{STATE}/{kind}");

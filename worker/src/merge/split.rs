@@ -65,7 +65,7 @@ fn rows_of(
             let bytes: u64 = slices.iter().map(|slice| slice.range.bytes).sum();
             reach.bytes_read += bytes + run.footer.bytes;
             let rows = get_slices(&context.store, &run.part, run.footer, &slices);
-            let rows = of_shard(&context.wait(rows)?, task.shard, task.shards)?;
+            let rows = of_shard(&context.wait_for_store(rows)?, task.shard, task.shards)?;
             if rows.num_rows() > 0 {
                 found.push(rows);
             }
@@ -103,5 +103,5 @@ fn days_of(
         .collect();
     let codes = CustomerCodes::new(task.customer_type, &customers?)?;
     let days = days::from_state(source, rows, &codes)?;
-    runs::write_days(source, &days, &codes, context, reach)
+    runs::write_days(source, days, &codes, context, reach)
 }

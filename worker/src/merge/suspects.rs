@@ -181,11 +181,7 @@ fn write(places: &BTreeSet<Place>, context: &TaskContext) -> Result<PartRef, Fai
         )),
     ];
     let rows = crate::arrays::batch(Arc::new(Schema::new(fields)), columns)?;
-    let layout = Layout {
-        identity: &["hash"],
-        ..Layout::default()
-    };
-    context.put_parquet(WORK, &rows, layout)
+    context.put_parquet(WORK, &rows, Layout::default())
 }
 
 /// Runs a contenders task.
@@ -211,12 +207,8 @@ pub fn contenders(
     let suspects: BooleanArray = (0..events.num_rows()).map(is_suspect).collect();
     let events = filter_record_batch(&events, &suspects).map_err(arrow_bug)?;
     let events = without_worth(&events)?;
-    let layout = Layout {
-        identity: &["event_id", "customer"],
-        ..Layout::default()
-    };
     Ok(ContendersOutput {
-        contenders: context.put_parquet(WORK, &events, layout)?,
+        contenders: context.put_parquet(WORK, &events, Layout::default())?,
         bytes_read: reach.bytes_read,
     })
 }

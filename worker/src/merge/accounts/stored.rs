@@ -79,7 +79,7 @@ fn write_groups(
     }
     let layout = Layout {
         repeated: &["value", "rows"],
-        identity: &["customer"],
+        ..Layout::default()
     };
     let directory = format!("{STATE}/groups");
     context.put_parquet(&directory, &columns.batch()?, layout)

@@ -12,7 +12,7 @@ use tenfold_store::part::{Layout, STATE};
 use super::{Account, Accounts, Groups, Sum, keys, partitioned, plain, stored};
 use crate::TaskContext;
 use crate::merge::codes::CustomerCodes;
-use crate::merge::days::fitting;
+use crate::merge::days::{Sums, fitting};
 
 /// Stands for NULL where a dimension partitions a decile.
 const NONE: &str = "(none)";
@@ -41,13 +41,9 @@ pub fn write(
     if let Some(clv) = &spec.clv {
         write_keys(accounts, spec.as_of, clv, context, output)?;
     }
-    let layout = Layout {
-        identity: &["customer"],
-        ..Layout::default()
-    };
     let directory = format!("{STATE}/accounts");
     let shown = shown(accounts, spec, codes)?;
-    let part = context.put_parquet(&directory, &shown, layout)?;
+    let part = context.put_parquet(&directory, &shown, Layout::default())?;
     output.state.accounts = Some(part);
     stored::write(accounts, spec, codes, context, &mut output.state)
 }
@@ -166,8 +162,11 @@ pub fn amounts(
     sums: impl Iterator<Item = Option<i128>>,
     measure: &str,
 ) -> Result<ArrayRef, Failure> {
-    let sums: Result<Int64Array, Failure> = sums.map(|sum| fitting(sum, measure)).collect();
-    Ok(Arc::new(sums?))
+    let mut column = Sums::default();
+    for sum in sums {
+        column.push(fitting(sum, measure)?);
+    }
+    Ok(Arc::new(column.into_column()))
 }
 
 /// A whole number of each account.
