@@ -9,9 +9,9 @@ use super::restate::Spans;
 use super::state::{ShardState, StateIndex};
 use super::task::{
     AbsorbOutput, AccountsSpec, AssignOutput, AssignTask, BoundariesTask, CutsTask, DecileSpec,
-    FitTask, Fits, GatherTask, GroupBy, MergeClv, MergeOutput, MergeSource, MergeTask, ModelTask,
-    PieceSegment, RankedValue, ScoreOutput, ScoreTask, ShardValues, SplitOutput, SplitTask, Task,
-    TotalsSpec, ValueSpec,
+    FitShard, FitTask, Fits, GatherTask, GroupBy, MergeClv, MergeOutput, MergeSource, MergeTask,
+    ModelTask, PieceSegment, RankedValue, ScoreOutput, ScoreTask, ShardValues, SplitOutput,
+    SplitTask, Task, TotalsSpec, ValueSpec,
 };
 use crate::calendar::{Day, LookBack, Window, WindowKind, lookback_window};
 use crate::clv;
@@ -190,22 +190,19 @@ pub fn fit_task(plan: &Plan, merged: &[MergeOutput]) -> Option<Task> {
     let clv = plan.project.clv.as_ref()?;
     let buyers = merged.iter().map(|output| output.buyers).sum();
     let sample = sample(buyers, clv.fit_customers, merged.len());
-    let keys = |part: fn(&MergeOutput) -> &Option<PartRef>| -> Vec<PartRef> {
-        merged[..sample]
-            .iter()
-            .filter_map(|output| part(output).clone())
-            .collect()
+    let shard = |output: &MergeOutput| {
+        Some(FitShard {
+            accounts: output.state.accounts.clone()?,
+            basis: output.state.basis.clone(),
+        })
     };
-    let holdout_days =
-        holdout_from(clv, plan.as_of).and_then(|from| u32::try_from(plan.as_of.0 - from.0).ok());
     Some(Task::Fit(FitTask {
         models: clv.models.iter().copied().map(model).collect(),
         unit: unit(clv.unit),
         minor_per_major: minor_per_major(scale(&plan.project)),
-        transaction_keys: keys(|output| &output.transaction_keys),
-        spend_keys: keys(|output| &output.spend_keys),
-        holdout_keys: keys(|output| &output.holdout_keys),
-        holdout_days,
+        as_of: plan.as_of,
+        holdout_from: holdout_from(clv, plan.as_of),
+        shards: merged[..sample].iter().filter_map(shard).collect(),
         score: score_spec(clv),
         sampled_from: (sample < merged.len()).then_some(buyers),
     }))

@@ -136,10 +136,11 @@ impl Task {
                 rows(&mut runs, 150)
             }
             Task::Fit(task) => {
-                // One table of keys at a time.
-                let tables = [&task.transaction_keys, &task.spend_keys, &task.holdout_keys];
-                let rows_of = |parts: &Vec<PartRef>| parts.iter().map(|part| part.rows).sum();
-                rows(&mut tables.map(rows_of).into_iter().max().into_iter(), 100)
+                // One table of keys at a time, and the parts that they come from.
+                rows(
+                    &mut task.shards.iter().map(|shard| shard.accounts.rows),
+                    150,
+                )
             }
             Task::Score(task) => rows(&mut task.values.parts().map(|part| part.rows), 300),
             Task::Gather(task) => rows(&mut task.values.parts().map(|part| part.rows), 150),
@@ -179,18 +180,8 @@ impl TaskOutput {
             }
             TaskOutput::Split(output) => output.state.parts().collect(),
             TaskOutput::Merge(output) => {
-                let keys = [
-                    &output.transaction_keys,
-                    &output.spend_keys,
-                    &output.holdout_keys,
-                ];
-                let keys = keys.into_iter().flatten();
-                output
-                    .state
-                    .parts()
-                    .chain(keys)
-                    .chain(output.totals.values())
-                    .collect()
+                let state = output.state.parts();
+                state.chain(output.totals.values()).collect()
             }
             TaskOutput::Suspects(output) => output.suspects.iter().collect(),
             TaskOutput::Contenders(output) => vec![&output.contenders],

@@ -245,11 +245,6 @@ impl Shard {
 /// What is published of a merge, and what the next night starts from.
 fn essence(output: &MergeOutput) -> impl PartialEq + std::fmt::Debug + use<> {
     let output = output.clone();
-    let keys = (
-        output.transaction_keys,
-        output.spend_keys,
-        output.holdout_keys,
-    );
     let state = (
         output.state.accounts,
         output.state.basis,
@@ -263,7 +258,7 @@ fn essence(output: &MergeOutput) -> impl PartialEq + std::fmt::Debug + use<> {
         output.first_purchase,
         output.first_day,
     );
-    (keys, state, output.totals, output.standing, counts)
+    (state, output.totals, output.standing, counts)
 }
 
 const REGIONS: [Option<&str>; 4] = [Some("north"), Some("south"), Some("(none)"), None];

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::Day;
 use crate::clv::{
     HoldoutCalibration, ScoreSpec, SpendFit, TimeUnit, TransactionFit, TransactionModel,
 };
@@ -16,19 +17,26 @@ pub struct FitTask {
     pub unit: TimeUnit,
     /// Minor units in one major unit of the value.
     pub minor_per_major: f64,
-    /// Parts of unique transaction keys.
-    pub transaction_keys: Vec<PartRef>,
-    /// Parts of unique spend keys.
-    pub spend_keys: Vec<PartRef>,
-    /// Parts of unique holdout keys.
-    pub holdout_keys: Vec<PartRef>,
-    /// Days between the holdout's start and `as_of`.
-    pub holdout_days: Option<u32>,
+    /// First day that does not count.
+    pub as_of: Day,
+    /// First day after the calibration period of the holdout.
+    pub holdout_from: Option<Day>,
+    /// The customers: those of all shards, or of a sample of them.
+    pub shards: Vec<FitShard>,
     /// How predictions will be made.
     pub score: ScoreSpec,
-    /// Customers with a purchase, where the keys are those of a sample of them.
+    /// Customers with a purchase, where the shards are a sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampled_from: Option<u64>,
+}
+
+/// The customers of a shard, as far as models are fitted on them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FitShard {
+    /// Their accounts.
+    pub accounts: PartRef,
+    /// What else is known of each account.
+    pub basis: Option<PartRef>,
 }
 
 /// The fitted models of a snapshot.

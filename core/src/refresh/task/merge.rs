@@ -148,12 +148,6 @@ pub struct MergeOutput {
     pub withdrawn: BTreeMap<String, u64>,
     /// `counted`, `pending` and `refunds` as they stand now, by source.
     pub standing: CountsBySource,
-    /// Unique (x, t_x, T) with their number of customers.
-    pub transaction_keys: Option<PartRef>,
-    /// Unique (x, repeat sum) with their number of customers.
-    pub spend_keys: Option<PartRef>,
-    /// Unique (x, t_x, T) at the holdout's start, with customers and purchases since.
-    pub holdout_keys: Option<PartRef>,
     /// Long-form sums of the partitioned deciles, by decile.
     pub totals: BTreeMap<String, PartRef>,
     /// Whether an earlier merge of the night stays as it is, since contests came to nothing new: there

@@ -6,7 +6,6 @@
 
 mod fold;
 mod forward;
-mod keys;
 mod stored;
 mod write;
 

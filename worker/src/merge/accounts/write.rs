@@ -1,4 +1,4 @@
-//! Writes accounts and what follows from them: keys of the models and long-form sums.
+//! Writes accounts and what follows from them: long-form sums.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Field, Schema};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
-use tenfold_core::refresh::task::{AccountsSpec, MergeClv, MergeOutput, TotalsSpec};
+use tenfold_core::refresh::task::{AccountsSpec, MergeOutput, TotalsSpec};
 use tenfold_store::part::{Layout, STATE};
 
-use super::{Account, Accounts, Groups, Sum, keys, partitioned, plain, stored};
+use super::{Account, Accounts, Groups, Sum, partitioned, plain, stored};
 use crate::TaskContext;
 use crate::merge::codes::CustomerCodes;
 use crate::merge::days::{Sums, fitting};
@@ -17,7 +17,7 @@ use crate::merge::days::{Sums, fitting};
 /// Stands for NULL where a dimension partitions a decile.
 const NONE: &str = "(none)";
 
-/// Writes accounts, keys and long-form sums of a shard.
+/// Writes accounts and long-form sums of a shard.
 pub fn write(
     accounts: &Accounts,
     spec: &AccountsSpec,
@@ -38,8 +38,13 @@ pub fn write(
             output.totals.insert(totals.name.clone(), part);
         }
     }
-    if let Some(clv) = &spec.clv {
-        write_keys(accounts, spec.as_of, clv, context, output)?;
+    if spec.clv.is_some() {
+        let firsts = || accounts.rows.iter().filter_map(|row| row.first);
+        output.buyers = firsts().count() as u64;
+        output.first_purchase = firsts().min().map(|day| {
+            let same = firsts().filter(|first| *first == day);
+            (Day(day), same.count() as u64)
+        });
     }
     let directory = format!("{STATE}/accounts");
     let shown = shown(accounts, spec, codes)?;
@@ -48,29 +53,9 @@ pub fn write(
     stored::write(accounts, spec, codes, context, &mut output.state)
 }
 
-fn write_keys(
-    accounts: &Accounts,
-    as_of: Day,
-    clv: &MergeClv,
-    context: &TaskContext,
-    output: &mut MergeOutput,
-) -> Result<(), Failure> {
-    let firsts = || accounts.rows.iter().filter_map(|row| row.first);
-    output.first_purchase = firsts().min().map(|day| {
-        let same = firsts().filter(|first| *first == day);
-        (Day(day), same.count() as u64)
-    });
-    (output.buyers, output.transaction_keys) = keys::write_transactions(accounts, as_of, context)?;
-    output.spend_keys = keys::write_spend(accounts, as_of, &clv.value, context)?;
-    if let Some(from) = clv.holdout_from {
-        output.holdout_keys = keys::write_holdout(accounts, from, context)?;
-    }
-    Ok(())
-}
-
 impl Account {
     /// Value of the days of purchase after the first one.
-    pub fn repeat(&self) -> Option<i128> {
+    fn repeat(&self) -> Option<i128> {
         self.first.map(|_| self.spent - self.first_value)
     }
 }
