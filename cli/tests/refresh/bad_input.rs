@@ -239,6 +239,27 @@ fn a_sum_beyond_64_bits_is_refused() {
 }
 
 #[test]
+fn a_sum_with_decimal_places_has_18_digits_at_most() {
+    let most = 9_999_999_999_999_999;
+    for (amount, fits) in [(most, true), (-most, true), (most + 1, false)] {
+        let mut amounts: Vec<i64> = (0..50).collect();
+        amounts[10] = amount;
+        let project = lake(&[(
+            "1.parquet",
+            parquet_bytes(columns(array(Int64Array::from(amounts)))),
+        )]);
+        let run = project.refresh(AS_OF);
+        if fits {
+            let query = "SELECT revenue_lifetime FROM customer_value WHERE customer = 10";
+            let said = project.tenfold(&["sql", query, "-o", "json"]);
+            assert!(said.text().contains(&format!("{amount}.00")), "{said:?}");
+        } else {
+            run.refused(&["revenue", "18 digits", "E1110"]);
+        }
+    }
+}
+
+#[test]
 fn sums_that_pass_beyond_64_bits_and_come_back_are_exact_or_refused() {
     let project = Project::new(&PARQUET.replace(", currency: EUR", ""));
     let mut file = columns(array(Int64Array::from(vec![i64::MAX, 5, -10])));

@@ -428,3 +428,23 @@ fn read(
     }
     Ok(days)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_by_customer_and_day_however_far_apart_these_are() {
+        for [a, b, c] in [[-1, 5, 7], [i64::MIN, 0, i64::MAX]] {
+            let days = Days {
+                customer: vec![c, a, b, a, a],
+                day: vec![2, 9, -3, 9, 1],
+                ..Days::default()
+            };
+            let (rows, starts) = days.by_day();
+            assert_eq!(rows, [4, 1, 3, 2, 0]);
+            assert_eq!(starts, [0, 1, 3, 4, 5]);
+        }
+        assert_eq!(Days::default().by_day(), (vec![], vec![0]));
+    }
+}
