@@ -2,10 +2,6 @@
 
 use super::*;
 
-async fn shown(sql: &str) -> String {
-    show(&session().await, sql).await
-}
-
 #[tokio::test]
 async fn a_session_ends_after_so_many_seconds_without_an_event() {
     // 58 seconds and 1,361,821 are the gaps of the documented table; 1,800 ends a session exactly.
