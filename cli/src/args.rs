@@ -21,7 +21,9 @@ pub use service::{
     Backfill, BackfillDays, Cluster, Level, NotifyVerb, OneRun, Run, Submit, Token, TokenRole,
     Waiting, Wanted, Worker, WorkerProcess,
 };
-pub use snapshots::{AsOf, At, Customer, Decile, Erase, EraseVerb, Params, Quarantine, Snapshot};
+pub use snapshots::{
+    AsOf, At, Customer, Decile, Erase, EraseVerb, Params, Quarantine, Snapshot, Who,
+};
 
 /// Customer lifetime value and exact deciles, every night, as one published snapshot.
 #[derive(Debug, Parser)]
@@ -82,6 +84,9 @@ pub enum Command {
         /// Data to read a sample of, to propose a mapping from: a file or a prefix
         #[arg(long)]
         from: Option<String>,
+        /// Data about customers to read a sample of, to propose a source of attributes from
+        #[arg(long, requires = "from", value_name = "FROM")]
+        attributes: Option<String>,
     },
     /// Try out whether the store does what Tenfold relies on, and whether coordinator and machine do
     Doctor(Examined),

@@ -4,6 +4,7 @@
 mod absorb;
 mod arrays;
 mod assign;
+mod attributes;
 mod cut;
 mod expression;
 mod fit;
@@ -108,6 +109,7 @@ fn answer(task: &Task, context: &TaskContext) -> Result<TaskOutput, Failure> {
         Task::Gather(task) => TaskOutput::Gather(cut::gather(task, context)?),
         Task::Cuts(task) => TaskOutput::Cuts(cut::cuts(task, context)?),
         Task::Assign(task) => TaskOutput::Assign(assign::run(task, context)?),
+        Task::Attributes(task) => TaskOutput::Attributes(attributes::run(task, context)?),
         Task::Model(task) => TaskOutput::Model(model::run(task, context)?),
         Task::UserTable(task) => TaskOutput::UserTable(user::compute(task, context)?),
         Task::Check(task) => TaskOutput::Check(user::check(task, context)?),

@@ -219,10 +219,25 @@ pub enum Decile {
 pub enum Customer {
     /// Show everything about a customer
     Get {
-        id: String,
+        #[command(flatten)]
+        who: Who,
         #[command(flatten)]
         at: At,
     },
+}
+
+/// A customer, by key or by another identity.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Who {
+    /// Key of the customer
+    pub id: Option<String>,
+    /// Who has this e-mail address now, by the declared identity `email`
+    #[arg(long, value_name = "ADDRESS")]
+    pub email: Option<String>,
+    /// Who has this value of another declared identity now
+    #[arg(long, value_name = "NAMESPACE=VALUE")]
+    pub identity: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,5 +1,7 @@
 //! `tenfold customer`: everything about one customer.
 
+mod identity;
+
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::FieldRef;
 use arrow::util::display::array_value_to_string;
@@ -11,13 +13,19 @@ use tenfold_store::object::Store;
 
 use super::sql::{answer, quoted};
 use super::{Stopped, asked_for, print};
-use crate::args::{At, Global};
+use crate::args::{At, Global, Who};
 use crate::machine::Machine;
 use crate::output::TextTable;
 
-pub fn get(id: &str, at: At, global: &Global, machine: &Machine) -> Result<(), Stopped> {
+pub fn get(who: &Who, at: At, global: &Global, machine: &Machine) -> Result<(), Stopped> {
     let (store, manifest) = asked_for(&at.at, global, machine)?;
-    let literal = literal(id, manifest.declarations.customer.key_type)?;
+    let id = match identity::asked(who)? {
+        identity::Asked::Key(id) => id,
+        identity::Asked::Identity(namespace, value) => {
+            identity::customer(namespace, value, &store, &manifest, machine)?
+        }
+    };
+    let literal = literal(&id, manifest.declarations.customer.key_type)?;
     let query = format!("SELECT * FROM customer_value WHERE customer = {literal}");
     let (_, batches) = answer(&query, &store, &manifest, machine)?;
     let found = batches
@@ -35,6 +43,7 @@ pub fn get(id: &str, at: At, global: &Global, machine: &Machine) -> Result<(), S
         facts.extend(rank(&literal, &store, &manifest, machine)?);
     }
     facts.extend(cuts_around(&found, &store, &manifest, machine)?);
+    facts.extend(identity::attributes(&literal, &store, &manifest, machine)?);
     let table = TextTable {
         headers: ["what", "value"].map(str::to_owned).to_vec(),
         rows: facts

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tenfold_core::failure::{Failure, FailureClass};
-use tenfold_core::project::init::{propose, template};
+use tenfold_core::project::init::{ProposeError, propose, propose_attributes, template};
 use tenfold_core::project::lint;
 
 use super::sample::sample;
@@ -14,7 +14,12 @@ use crate::terminal::say;
 /// What a project looks like when there is no data to propose a mapping from.
 const BLANK: &str = include_str!("blank.yaml");
 
-pub fn run(directory: &Path, from: Option<&str>, machine: &Machine) -> Result<(), Failure> {
+pub fn run(
+    directory: &Path,
+    from: Option<&str>,
+    attributes: Option<&str>,
+    machine: &Machine,
+) -> Result<(), Failure> {
     let path = directory.join(FILE);
     if path.exists() {
         return Err(
@@ -26,7 +31,12 @@ pub fn run(directory: &Path, from: Option<&str>, machine: &Machine) -> Result<()
         None => BLANK.to_owned(),
         Some(from) => {
             let sample = sample(&project_name(directory), from, machine)?;
-            let proposal = propose(&sample).map_err(|error| Failure::data(error.to_string()))?;
+            let data = |error: ProposeError| Failure::data(error.to_string());
+            let mut proposal = propose(&sample).map_err(data)?;
+            if let Some(from) = attributes {
+                let sample = self::sample(&proposal.project, from, machine)?;
+                proposal.attributes = Some(propose_attributes(&sample).map_err(data)?);
+            }
             template(&proposal)
         }
     };

@@ -80,8 +80,12 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
     let machine = Machine::new(&global, stack)?;
     match arguments.command {
         Command::Demo { directory } => demo::run(&directory, &global, &machine)?,
-        Command::Init { directory, from } => {
-            init::run(&directory, from.as_deref(), &machine)?;
+        Command::Init {
+            directory,
+            from,
+            attributes,
+        } => {
+            init::run(&directory, from.as_deref(), attributes.as_deref(), &machine)?;
         }
         Command::Doctor(examined) => doctor::run(&examined, &global, &machine)?,
         Command::Lint => lint(&global, &machine)?,
@@ -104,7 +108,7 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
             after,
             decile,
         }) => diff::migrate((&before, &after), &decile.into(), &global, &machine)?,
-        Command::Customer(Customer::Get { id, at }) => customer::get(&id, at, &global, &machine)?,
+        Command::Customer(Customer::Get { who, at }) => customer::get(&who, at, &global, &machine)?,
         Command::Erase(erase) => erase::run(&erase, &global, &machine)?,
         Command::Quarantine(Quarantine::Ls) => quarantine::ls(&global, &machine)?,
         Command::Quarantine(Quarantine::Retry(as_of)) => {

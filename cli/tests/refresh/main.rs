@@ -8,6 +8,7 @@
 )]
 
 mod airline;
+mod attributes;
 mod backfill;
 mod bad_input;
 mod bucket;

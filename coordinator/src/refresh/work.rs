@@ -319,6 +319,7 @@ impl<'a> Work<'a> {
             .flat_map(|output| output.tables)
             .collect();
         parts.extend(model.tables);
+        parts.extend(self.attributes(plan, merged).await?);
         let mut warnings: Vec<String> = before.notes.into_iter().chain(model.warnings).collect();
         self.user_tables(plan, head, &mut parts, &mut warnings)
             .await?;
@@ -329,6 +330,24 @@ impl<'a> Work<'a> {
             cuts: Some(cuts),
             warnings,
         })
+    }
+
+    /// What customers are like, where a source says so.
+    async fn attributes(
+        &mut self,
+        plan: &Plan,
+        merged: &[MergeOutput],
+    ) -> Result<Vec<TablePart>, Failure> {
+        let tasks = steps::attributes_tasks(plan, merged);
+        if tasks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let outputs = self.step("attributes", tasks).await?.into_iter();
+        let table = |output| match output {
+            TaskOutput::Attributes(output) => Ok(output.table),
+            _ => Err(mixed_up()),
+        };
+        outputs.map(table).collect()
     }
 
     async fn score(

@@ -6,11 +6,12 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 
 use super::check::{expression, identifier};
+use super::check_attributes;
 use super::currency;
 use super::finding::{At, Report};
 use super::model::{
     CLV_MEASURE, ColumnType, CustomerType, Format, Layout, Measure, MeasureValue, Project, Source,
-    TimeColumn,
+    SourceKind, TimeColumn,
 };
 use super::near::{listed, nearest};
 use super::path;
@@ -28,6 +29,7 @@ pub(super) fn check(project: &Project, report: &mut Report) {
         }
         dimensions(source, &at, report);
     }
+    check_attributes::check(project, report);
     unique_measures(project, report);
     one_currency(project, report);
 }
@@ -211,8 +213,12 @@ fn currency_code(code: &str, at: &str, report: &mut Report) {
 }
 
 fn dimensions(source: &Source, at: &str, report: &mut Report) {
+    let written = match source.kind {
+        SourceKind::Events => "dimensions",
+        SourceKind::Attributes => "attributes",
+    };
     for name in source.dimensions.keys() {
-        let path = format!("{at}.dimensions.{name}");
+        let path = format!("{at}.{written}.{name}");
         identifier(name, At::Key, &path, report);
         if source.measures.contains_key(name) {
             let message = format!("`{name}` is a measure of this source too");

@@ -8,6 +8,7 @@
 //! [`init`] goes the other way: from a sample of a table to a commented file.
 
 mod check;
+mod check_attributes;
 mod check_decile;
 mod check_source;
 mod conform;

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// A set of files with the mapping of their columns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
+    /// What its rows are.
+    #[serde(default, skip_serializing_if = "SourceKind::is_events")]
+    pub kind: SourceKind,
     /// A file, a folder or prefix, or a pattern with `*`; `${NAME}` is not yet replaced
     /// (see [`expand`](super::expand)).
     pub path: String,
@@ -34,14 +37,85 @@ pub struct Source {
     pub filter: Option<String>,
     /// Measures by name.
     pub measures: BTreeMap<String, Measure>,
-    /// Dimensions: name to column.
+    /// Dimensions, or attributes: name to column.
     pub dimensions: BTreeMap<String, String>,
+    /// Types of the attributes that are no text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attribute_types: BTreeMap<String, ColumnType>,
+    /// Attributes that identify a customer beside the key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub identities: BTreeMap<String, Identity>,
     /// What becomes of files that changed after they were taken in.
     #[serde(default)]
     pub changed: Changed,
     /// What becomes of files that are gone after they were taken in.
     #[serde(default)]
     pub vanished: Vanished,
+}
+
+/// What the rows of a source are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// Something that happened: purchases, responses.
+    #[default]
+    Events,
+    /// What customers are like, from a day on.
+    Attributes,
+}
+
+impl SourceKind {
+    /// Whether they are events.
+    pub fn is_events(&self) -> bool {
+        *self == Self::Events
+    }
+}
+
+/// An attribute that identifies a customer beside the key, in a namespace of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The attribute.
+    pub attribute: String,
+    /// What is done to its values before they are compared.
+    pub normalize: Normalize,
+    /// Who is meant where several customers have one value.
+    pub duplicates: SharedIdentity,
+}
+
+/// What is done to the values of an identity before they are compared, and kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Normalize {
+    /// Blanks around them are taken off, and letters made small.
+    #[default]
+    TrimLower,
+    /// Blanks around them are taken off.
+    Trim,
+    /// Nothing.
+    None,
+}
+
+impl Normalize {
+    /// The value as it is kept; an empty one is none.
+    pub fn apply(self, text: &str) -> Option<String> {
+        let text = match self {
+            Self::TrimLower => text.trim().to_lowercase(),
+            Self::Trim => text.trim().to_owned(),
+            Self::None => text.to_owned(),
+        };
+        (!text.is_empty()).then_some(text)
+    }
+}
+
+/// Who is meant where several customers have one value of an identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SharedIdentity {
+    /// Nobody: whoever looks it up is told how many have it.
+    #[default]
+    Refuse,
+    /// The one whose attributes changed last; of several the one with the smallest key.
+    Newest,
 }
 
 /// What becomes of files that changed after they were taken in.

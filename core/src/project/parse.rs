@@ -3,7 +3,7 @@
 use super::finding::{At, Finding, Report, Severity, Spot};
 use super::model::{
     ALWAYS_HORIZON, CLV_MEASURE, Clv, ColumnType, Customer, DecileDeclaration, Drift, Format,
-    Measure, MeasureValue, Project, Quarantine, Retention, Source, TimeColumn, ValueAt,
+    Identity, Measure, MeasureValue, Project, Quarantine, Retention, Source, TimeColumn, ValueAt,
 };
 use super::near::did_you_mean;
 use super::{check, conform, currency, path, schema, tree, written, zone};
@@ -157,7 +157,33 @@ fn resolve_source(source: written::Source, at: &str, report: &mut Report) -> Sou
         Some(written::EventId::Column(column)) => (Some(column), None),
         Some(written::EventId::Detailed(id)) => (Some(id.column), id.horizon_days),
     };
+    let mut dimensions = source.dimensions;
+    let mut attribute_types = std::collections::BTreeMap::new();
+    for (name, attribute) in source.attributes {
+        let (column, column_type) = match attribute {
+            written::Attribute::Column(column) => (column, None),
+            written::Attribute::Detailed(written) => {
+                let at = format!("{at}.attributes.{name}.type");
+                (
+                    written.column,
+                    resolve_type(&written.column_type, &at, report),
+                )
+            }
+        };
+        let column_type = column_type.filter(|declared| *declared != ColumnType::String);
+        attribute_types.extend(column_type.map(|declared| (name.clone(), declared)));
+        dimensions.insert(name, column);
+    }
+    let identities = source.identities.into_iter().map(|(namespace, written)| {
+        let identity = Identity {
+            attribute: written.attribute,
+            normalize: written.normalize,
+            duplicates: written.duplicates,
+        };
+        (namespace, identity)
+    });
     Source {
+        kind: source.kind,
         path: source.path,
         format,
         layout: source.layout,
@@ -169,7 +195,9 @@ fn resolve_source(source: written::Source, at: &str, report: &mut Report) -> Sou
         event_id_horizon,
         filter: source.filter,
         measures,
-        dimensions: source.dimensions,
+        dimensions,
+        attribute_types,
+        identities: identities.collect(),
         changed: source.changed,
         vanished: source.vanished,
     }

@@ -9,7 +9,8 @@ use serde::Deserialize;
 
 use super::model::{
     Changed, ClvModel, CustomerType, Discount, EpochUnit, Format, Holdout, Inactive, Layout,
-    Lookback, MonthLength, Refunds, Ties, TimeUnit, ValueAt, Vanished, Window,
+    Lookback, MonthLength, Normalize, Refunds, SharedIdentity, SourceKind, Ties, TimeUnit, ValueAt,
+    Vanished, Window,
 };
 
 /// Declarations of a Tenfold project.
@@ -69,6 +70,9 @@ fn customer_id() -> String {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Source {
+    /// What the rows are: events, or attributes of customers.
+    #[serde(default)]
+    pub kind: SourceKind,
     /// A file, a folder or prefix, or a pattern with `*`: relative to the project, absolute, or a URL such as `s3://bucket/prefix/`. `${NAME}` is replaced from the environment.
     pub path: String,
     /// Encoding of the files; by the ending of the path when left out, else parquet.
@@ -83,7 +87,7 @@ pub(super) struct Source {
     pub types: BTreeMap<String, String>,
     /// Column of the customer key.
     pub customer: String,
-    /// Column that says when the event happened.
+    /// Column that says when the event happened, or from when on the attributes hold.
     pub time: Time,
     /// Column that identifies an event, so that a second delivery is not counted again.
     pub event_id: Option<EventId>,
@@ -95,12 +99,55 @@ pub(super) struct Source {
     /// Dimensions: name to column.
     #[serde(default)]
     pub dimensions: BTreeMap<String, String>,
+    /// Attributes of a customer, by name: a column, or a column with a type.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, Attribute>,
+    /// Attributes that identify a customer beside the key, by namespace.
+    #[serde(default)]
+    pub identities: BTreeMap<String, Identity>,
     /// What becomes of files that changed after they were taken in: the refresh is refused, or it takes their rows out and what they hold now in.
     #[serde(default)]
     pub changed: Changed,
     /// What becomes of files that are gone after they were taken in: the refresh is refused, their rows are taken out, or they go on counting.
     #[serde(default)]
     pub vanished: Vanished,
+}
+
+/// An attribute: a column of texts, or a column with a type.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Attribute {
+    Column(String),
+    Detailed(AttributeDetails),
+}
+
+/// A column with a type.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AttributeDetails {
+    /// Name of the column.
+    pub column: String,
+    /// Type in the table: int64, float64, decimal(p,s), string, date or bool.
+    #[serde(rename = "type", default = "string")]
+    pub column_type: String,
+}
+
+fn string() -> String {
+    "string".to_owned()
+}
+
+/// An attribute that identifies a customer.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Identity {
+    /// The attribute.
+    pub attribute: String,
+    /// What is done to its values before they are compared: blanks around them taken off and letters made small, blanks alone, or nothing.
+    #[serde(default)]
+    pub normalize: Normalize,
+    /// Who is meant where several customers have one value: nobody, or the one whose attributes changed last.
+    #[serde(default)]
+    pub duplicates: SharedIdentity,
 }
 
 /// A column of event ids, or how far apart copies of one event may lie.

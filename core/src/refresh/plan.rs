@@ -397,6 +397,12 @@ fn mapping(project: &Project, name: &str, source: &Source) -> SourceMapping {
         .map(|(name, column)| DimensionMapping {
             name: name.clone(),
             column: column.clone(),
+            value_type: source.attribute_types.get(name).copied(),
+            normalize: source
+                .identities
+                .values()
+                .find(|identity| identity.attribute == *name)
+                .map(|identity| identity.normalize),
         });
     let ignored = project
         .clv

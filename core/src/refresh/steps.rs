@@ -8,17 +8,18 @@ use super::plan::Plan;
 use super::restate::Spans;
 use super::state::{ShardState, StateIndex};
 use super::task::{
-    AbsorbOutput, AccountsSpec, AssignOutput, AssignTask, BoundariesTask, CutsTask, DecileSpec,
-    FitShard, FitTask, Fits, GatherTask, GroupBy, MergeClv, MergeOutput, MergeSource, MergeTask,
-    ModelTask, PieceSegment, RankedValue, ScoreOutput, ScoreTask, ShardValues, SplitOutput,
-    SplitTask, Task, TotalsSpec, ValueSpec,
+    AbsorbOutput, AccountsSpec, AssignOutput, AssignTask, AttributesTask, BoundariesTask, CutsTask,
+    DecileSpec, FitShard, FitTask, Fits, GatherTask, GroupBy, MergeClv, MergeOutput, MergeSource,
+    MergeTask, ModelTask, PieceSegment, RankedValue, ScoreOutput, ScoreTask, ShardValues,
+    SplitOutput, SplitTask, Task, TotalsSpec, ValueSpec,
 };
 use crate::calendar::{Day, LookBack, Window, WindowKind, lookback_window};
 use crate::clv;
 use crate::hash::shards_with;
 use crate::money::minor_per_major;
 use crate::project::{
-    self, Clv, ClvModel, DecileDeclaration, Holdout, Inactive, Lookback, Project, Ties, ValueAt,
+    self, Clv, ClvModel, DecileDeclaration, Holdout, Inactive, Lookback, Project, SourceKind, Ties,
+    ValueAt,
 };
 
 /// Tasks that split the rows of a state over the shards of a plan with another number of them; none
@@ -108,6 +109,7 @@ pub(super) fn merge_sources(project: &Project) -> Vec<MergeSource> {
         dimensions: source.dimensions.keys().cloned().collect(),
         event_ids: source.event_id.is_some(),
         horizon: source.event_id_horizon,
+        attributes: source.kind == SourceKind::Attributes,
     };
     project.sources.iter().map(source).collect()
 }
@@ -401,6 +403,27 @@ pub fn assign_tasks(
         })
     };
     values.iter().map(task).collect()
+}
+
+/// Tasks that write what customers are like, one per shard; none without a source of attributes.
+pub fn attributes_tasks(plan: &Plan, merged: &[MergeOutput]) -> Vec<Task> {
+    let mut sources = plan.project.sources.iter();
+    let Some((name, source)) = sources.find(|(_, source)| source.kind == SourceKind::Attributes)
+    else {
+        return Vec::new();
+    };
+    let column = |name: &String| (name.clone(), source.attribute_types.get(name).copied());
+    let task = |(shard, output): (u32, &MergeOutput)| {
+        Task::Attributes(AttributesTask {
+            shard,
+            customer_type: plan.project.customer.key_type,
+            columns: source.dimensions.keys().map(column).collect(),
+            runs: output.state.runs(name).to_vec(),
+            as_of: plan.as_of,
+            tables: plan.tables.clone(),
+        })
+    };
+    (0..).zip(merged).map(task).collect()
 }
 
 /// The task that writes facts and dimensions.

@@ -5,6 +5,7 @@
 //! [`CODE_VERSION`]; whatever happened to have the same identity before can be used again.
 
 mod absorb;
+mod attributes;
 mod fit;
 mod ids;
 mod merge;
@@ -16,6 +17,7 @@ mod user;
 use serde::{Deserialize, Serialize};
 
 pub use self::absorb::*;
+pub use self::attributes::*;
 pub use self::fit::*;
 pub use self::ids::*;
 pub use self::merge::*;
@@ -55,6 +57,7 @@ pub enum Task {
     Gather(GatherTask),
     Cuts(CutsTask),
     Assign(AssignTask),
+    Attributes(AttributesTask),
     Model(ModelTask),
     UserTable(UserTableTask),
     Check(CheckTask),
@@ -83,6 +86,7 @@ pub enum TaskOutput {
     Gather(GatherOutput),
     Cuts(CutsOutput),
     Assign(AssignOutput),
+    Attributes(AttributesOutput),
     Model(ModelOutput),
     UserTable(UserTableOutput),
     Check(CheckOutput),
@@ -100,6 +104,7 @@ impl Task {
             Task::Score(_) => "score",
             Task::Boundaries(_) | Task::Gather(_) | Task::Cuts(_) => "cut",
             Task::Assign(_) => "assign",
+            Task::Attributes(_) => "attributes",
             Task::Model(_) | Task::UserTable(_) | Task::Check(_) => "model",
         }
     }
@@ -149,6 +154,7 @@ impl Task {
                 let now = task.values.parts().map(|part| part.rows);
                 rows(&mut now.chain([before]), 400)
             }
+            Task::Attributes(task) => rows(&mut task.runs.iter().map(|run| run.part.rows), 500),
             // Compressed rows, of which each shard has a few decoded.
             Task::Cuts(task) => rows(
                 &mut task.candidates.iter().map(|part| part.bytes + (1 << 20)),
@@ -196,6 +202,7 @@ impl TaskOutput {
                 .map(|table| &table.part)
                 .chain([&output.facts, &output.moves])
                 .collect(),
+            TaskOutput::Attributes(output) => vec![&output.table.part],
             TaskOutput::Model(output) => output.tables.iter().map(|table| &table.part).collect(),
             TaskOutput::UserTable(output) => output.parts.iter().map(|table| &table.part).collect(),
             TaskOutput::Check(_) => Vec::new(),

@@ -24,4 +24,4 @@ pub use marks::{
 };
 pub use meaning::Meaning;
 pub use retention::{Published, expiring};
-pub use tables::{ColumnMeaning, Reference, TABLES, TableMeaning};
+pub use tables::{ATTRIBUTES_OWN, ColumnMeaning, DIM_CUSTOMER, Reference, TABLES, TableMeaning};

@@ -116,6 +116,12 @@ const DIMENSION_VALUE: ColumnMeaning = column(
 );
 const TILES: ColumnMeaning = column("tiles", "number of tiles: 10 for deciles");
 
+/// The table of what customers are like.
+pub const DIM_CUSTOMER: &str = "dim_customer";
+
+/// Its columns that are no attributes.
+pub const ATTRIBUTES_OWN: [&str; 5] = ["customer", "valid_from", "valid_to", "is_current", "shard"];
+
 /// All tables that a snapshot of this version may have.
 pub const TABLES: &[TableMeaning] = &[
     TableMeaning {
@@ -195,6 +201,30 @@ pub const TABLES: &[TableMeaning] = &[
             column("decile", "the tile; 1 is the highest"),
         ],
         notes: "",
+    },
+    TableMeaning {
+        name: DIM_CUSTOMER,
+        about: "What customers are like, and were: where a source of attributes is declared.",
+        grain: "customer with attributes, day from which they were different",
+        key: &["customer", "valid_from"],
+        null_in_key: false,
+        references: &[],
+        columns: &[
+            column("customer", "key of the customer"),
+            column(
+                "valid_from",
+                "first day on which the customer was like this",
+            ),
+            column(
+                "valid_to",
+                "day on which the next row of the customer begins; NULL in the last one",
+            ),
+            column("is_current", "whether this is the last row of the customer"),
+            column("<attribute>", "an attribute, as the source declares it"),
+        ],
+        notes: "Rows that begin before `as_of` alone. Customers with attributes need have no events, and the \
+                other way round: join by `customer` and `is_current`, or by `customer` and a day from \
+                `valid_from` until before `valid_to`.",
     },
     TableMeaning {
         name: "fact_value_by_decile",

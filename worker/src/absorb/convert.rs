@@ -10,8 +10,10 @@ use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::money::minor_per_major;
 use tenfold_core::project::CustomerType;
+use tenfold_core::refresh::task::DimensionMapping;
 
 use super::derive::Marks;
+use super::read::arrow_type;
 use crate::arrays::{arrow_bug, is_text};
 
 /// Longest customer, event id or dimension value, in bytes.
@@ -83,6 +85,31 @@ pub fn texts(
     let bounded = without_long(array, column, marks)?;
     let converted = cast(&bounded, &DataType::Utf8, column)?;
     Ok(converted.as_string::<i32>().clone())
+}
+
+/// Values of a dimension or an attribute, as texts. Those of a declared type are written as that type
+/// writes them, so that equal ones are equal texts; what is not of that type is refused.
+pub fn dimension(
+    array: &ArrayRef,
+    mapping: &DimensionMapping,
+    marks: &mut Marks,
+) -> Result<StringArray, Failure> {
+    let column = &mapping.column;
+    let texts = texts(array, column, false, marks)?;
+    let Some(declared) = mapping.value_type else {
+        return Ok(match mapping.normalize {
+            Some(how) => texts
+                .iter()
+                .map(|text| text.and_then(|text| how.apply(text)))
+                .collect(),
+            None => texts,
+        });
+    };
+    let before: ArrayRef = Arc::new(texts);
+    let typed = cast(&before, &arrow_type(declared), column)?;
+    refuse_lost(&before, &typed, column, &format!("is no {declared}"), marks);
+    let written = cast(&typed, &DataType::Utf8, column)?;
+    Ok(written.as_string::<i32>().clone())
 }
 
 /// Refuses the rows with long texts, and leaves their texts out. This comes before any copy: a

@@ -9,7 +9,7 @@ use arrow::compute::{FilterBuilder, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::project::{CustomerType, MeasureValue};
-use tenfold_core::refresh::task::SourceMapping;
+use tenfold_core::refresh::task::{DimensionMapping, SourceMapping};
 use tenfold_core::snapshot::ERASED;
 
 use super::convert;
@@ -173,7 +173,7 @@ pub struct Derivation {
     event_id: Option<(usize, String)>,
     filter: Option<Bound>,
     measures: Vec<(String, u8, MeasureSource)>,
-    dimensions: Vec<(usize, String)>,
+    dimensions: Vec<(usize, DimensionMapping)>,
     ignore_negative: Option<usize>,
     keeps_time: bool,
 }
@@ -195,7 +195,7 @@ impl Derivation {
         }
         let mut dimensions = Vec::new();
         for dimension in &mapping.dimensions {
-            dimensions.push((place(&dimension.column)?, dimension.column.clone()));
+            dimensions.push((place(&dimension.column)?, dimension.clone()));
         }
         let event_id = match &mapping.event_id {
             Some(column) => Some((place(column)?, column.clone())),
@@ -290,13 +290,9 @@ impl Derivation {
             measures.push(measure(batch, name, *scale, source, marks)?);
         }
         let mut dimensions: Vec<ArrayRef> = Vec::with_capacity(self.dimensions.len());
-        for (place, name) in &self.dimensions {
-            dimensions.push(Arc::new(convert::texts(
-                batch.column(*place),
-                name,
-                false,
-                marks,
-            )?));
+        for (place, mapping) in &self.dimensions {
+            let values = convert::dimension(batch.column(*place), mapping, marks)?;
+            dimensions.push(Arc::new(values));
         }
         Ok(Columns {
             customers,

@@ -31,7 +31,7 @@ use quarantine::Quarantine;
 pub use quarantine::schema as quarantine_schema;
 use read::{Malformed, UnitReader};
 
-pub use read::key_columns;
+pub use read::{arrow_type, key_columns};
 use spread::{Spreader, checksum_of};
 use suppressed::Suppressed;
 

@@ -34,6 +34,7 @@ use days::Days;
 use events::Arrived;
 use lost::{Losses, Lost};
 
+pub use runs::read as read_runs;
 pub use split::run as split;
 pub use suspects::{contenders, run as suspects};
 
@@ -164,8 +165,8 @@ fn forward(
     if night.arrived.values().any(|arrived| arrived.moved) {
         return Ok(None);
     }
-    let gone = accounts::fold(old, &task.sources, &night.before)?;
-    let came = accounts::fold(&task.spec, &task.sources, &night.after)?;
+    let gone = accounts::fold(old, task.counting(), &night.before)?;
+    let came = accounts::fold(&task.spec, task.counting(), &night.after)?;
     let Ok(accounts) = stored.decode(old, &codes)?.forward(&gone, &came) else {
         return Ok(None);
     };
@@ -183,7 +184,7 @@ fn anew(
     let kept = read(task, None, context, reach)?;
     let codes = codes(task, &news.pieces, &kept, Vec::new())?;
     let night = Night::new(task, news, kept, &codes, false)?;
-    let accounts = accounts::fold(&task.spec, &task.sources, &night.after)?;
+    let accounts = accounts::fold(&task.spec, task.counting(), &night.after)?;
     finish(task, news, night, &accounts, &codes, context, reach)
 }
 

@@ -88,6 +88,7 @@ impl Shard {
             dimensions: vec!["region".to_owned()],
             event_ids,
             horizon: self.horizon.filter(|_| event_ids),
+            attributes: false,
         };
         vec![source("sales", true), source("visits", false)]
     }

@@ -1,6 +1,7 @@
 //! A first `tenfold.yaml` from a sample of a table: what each column is likely to be, with the
 //! reason beside every guess. [`propose`] guesses, [`template`] writes; both are pure.
 
+mod attributes;
 mod measures;
 mod render;
 mod roles;
@@ -12,6 +13,7 @@ use super::sql::{literal, quoted};
 use roles::Named;
 use times::TimeReading;
 
+pub use attributes::{AttributesProposal, propose_attributes};
 pub use render::template;
 
 /// What was seen of a table.
@@ -132,6 +134,8 @@ pub struct Proposal {
     pub dimensions: Vec<Guess<(String, String)>>,
     /// Types that columns of CSV and JSON lines need, since these carry none: (column, type).
     pub types: Vec<(String, String)>,
+    /// A source of what customers are like, beside it.
+    pub attributes: Option<AttributesProposal>,
 }
 
 /// A measure that is proposed.
@@ -212,6 +216,7 @@ pub fn propose(sample: &SampleTable) -> Result<Proposal, ProposeError> {
         filter_hints: filter_hints(&columns, &used),
         dimensions: dimensions(sample, &columns, &used, &measures),
         types: types(sample, &columns, &measures),
+        attributes: None,
         event_id,
         measures,
     })

@@ -11,6 +11,9 @@ pub fn template(proposal: &Proposal) -> String {
     source(proposal, &mut out);
     measures(proposal, &mut out);
     dimensions(proposal, &mut out);
+    if let Some(attributes) = &proposal.attributes {
+        attributes.write(&mut out);
+    }
     clv(proposal, &mut out);
     deciles(proposal, &mut out);
     out.line(0, "");
@@ -22,11 +25,12 @@ pub fn template(proposal: &Proposal) -> String {
     out.0
 }
 
+/// Lines of YAML.
 #[derive(Default)]
-struct Text(String);
+pub(super) struct Text(String);
 
 impl Text {
-    fn line(&mut self, depth: usize, text: &str) {
+    pub(super) fn line(&mut self, depth: usize, text: &str) {
         if !text.is_empty() {
             self.0.push_str(&"  ".repeat(depth));
             self.0.push_str(text);
@@ -34,7 +38,7 @@ impl Text {
         self.0.push('\n');
     }
 
-    fn comment(&mut self, depth: usize, text: &str) {
+    pub(super) fn comment(&mut self, depth: usize, text: &str) {
         self.line(depth, &format!("# {text}"));
     }
 }
@@ -73,18 +77,7 @@ fn head(proposal: &Proposal, out: &mut Text) {
 fn source(proposal: &Proposal, out: &mut Text) {
     out.line(0, "sources:");
     out.line(1, &format!("{}:", proposal.source));
-    out.line(2, &format!("path: {}", scalar(&proposal.path)));
-    let format = match proposal.format {
-        Format::Parquet => "parquet",
-        Format::Csv => "csv",
-        Format::Jsonl => "jsonl",
-    };
-    out.line(2, &format!("format: {format}"));
-    match proposal.layout {
-        Layout::Files => {}
-        Layout::Hive => out.line(2, "layout: hive"),
-        Layout::Delta => out.line(2, "layout: delta"),
-    }
+    files(&proposal.path, proposal.format, proposal.layout, out);
     customer_and_time(proposal, out);
     event_id(proposal, out);
     filter(proposal, out);
@@ -97,8 +90,30 @@ fn customer_and_time(proposal: &Proposal, out: &mut Text) {
         &format!("customer: {}", scalar(&proposal.customer.value)),
     );
     out.comment(2, &proposal.time.why);
-    let column = scalar(&proposal.time.value);
-    match &proposal.reading {
+    time(&proposal.time.value, &proposal.reading, out);
+    types(proposal, out);
+}
+
+/// Where the files of a source lie, and what they are.
+pub(super) fn files(path: &str, format: Format, layout: Layout, out: &mut Text) {
+    out.line(2, &format!("path: {}", scalar(path)));
+    let format = match format {
+        Format::Parquet => "parquet",
+        Format::Csv => "csv",
+        Format::Jsonl => "jsonl",
+    };
+    out.line(2, &format!("format: {format}"));
+    match layout {
+        Layout::Files => {}
+        Layout::Hive => out.line(2, "layout: hive"),
+        Layout::Delta => out.line(2, "layout: delta"),
+    }
+}
+
+/// The column of the time, and how it is read.
+pub(super) fn time(column: &str, reading: &TimeReading, out: &mut Text) {
+    let column = scalar(column);
+    match reading {
         TimeReading::Plain => out.line(2, &format!("time: {column}")),
         TimeReading::WithoutZone => out.line(2, &format!("time: {{column: {column}, zone: UTC}}")),
         TimeReading::Epoch(unit) => {
@@ -123,7 +138,6 @@ fn customer_and_time(proposal: &Proposal, out: &mut Text) {
             );
         }
     }
-    types(proposal, out);
 }
 
 fn types(proposal: &Proposal, out: &mut Text) {
@@ -285,7 +299,7 @@ fn ranking_dimension(proposal: &Proposal) -> Option<&Guess<(String, String)>> {
 }
 
 /// A YAML scalar that reads back as this text: plain where that is safe.
-fn scalar(text: &str) -> String {
+pub(super) fn scalar(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_./-".contains(c);
     let word = text.to_ascii_lowercase();
     let special =

@@ -113,6 +113,30 @@ pub(super) fn score(column: &Named<'_>, format: Format) -> u32 {
     u32::try_from(sum).unwrap_or(0)
 }
 
+/// How much a column looks like the day from which a row of attributes holds.
+pub(super) fn valid_from(column: &Named<'_>, format: Format) -> u32 {
+    let typed = matches!(
+        column.column.kind,
+        ColumnKind::Date | ColumnKind::Timestamp { .. }
+    );
+    let never = column.has(&[
+        "birth", "dob", "birthday", "to", "until", "end", "expiry", "expires",
+    ]);
+    let named = column.has(&[
+        "valid",
+        "since",
+        "from",
+        "effective",
+        "updated",
+        "modified",
+        "as",
+    ]);
+    match (typed || is_readable(column.column, format), named, never) {
+        (true, true, false) => 10 + u32::from(column.has(&["valid", "since", "effective"])),
+        _ => 0,
+    }
+}
+
 fn is_readable(column: &SampleColumn, format: Format) -> bool {
     match column.kind {
         ColumnKind::String => is_iso(column) || !formats(column).is_empty(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::project::{ColumnType, CustomerType, Format, MeasureValue, TimeColumn};
+use crate::project::{ColumnType, CustomerType, Format, MeasureValue, Normalize, TimeColumn};
 use crate::refresh::counts::Counts;
 use crate::refresh::part::{PartRef, Pieces};
 use crate::refresh::restate::Spans;
@@ -28,6 +28,12 @@ pub struct DimensionMapping {
     pub name: String,
     /// The column.
     pub column: String,
+    /// Type that its values must have; any text without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_type: Option<ColumnType>,
+    /// What is done to its values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalize: Option<Normalize>,
 }
 
 /// How the columns of a source's files become events.

@@ -26,6 +26,9 @@ pub struct MergeSource {
     /// Days that may lie between copies of one event; any number without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub horizon: Option<u32>,
+    /// Whether its rows are attributes of customers: no account is made of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub attributes: bool,
 }
 
 /// Which days are purchases.
@@ -109,6 +112,13 @@ pub struct MergeTask {
     /// them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub contests: BTreeMap<String, Contest>,
+}
+
+impl MergeTask {
+    /// The sources that accounts are made of.
+    pub fn counting(&self) -> impl Iterator<Item = &MergeSource> {
+        self.sources.iter().filter(|source| !source.attributes)
+    }
 }
 
 /// What a merge task read and wrote of the state.

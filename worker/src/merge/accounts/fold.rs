@@ -12,9 +12,9 @@ use super::{Account, Accounts, Group, Groups, Sum, partitioned, plain};
 use crate::merge::days::{Days, Sums, total};
 
 /// Adds up the days that count.
-pub fn fold(
+pub fn fold<'a>(
     spec: &AccountsSpec,
-    sources: &[MergeSource],
+    sources: impl Iterator<Item = &'a MergeSource>,
     days: &BTreeMap<String, Days>,
 ) -> Result<Accounts, Failure> {
     let mut folds = Vec::with_capacity(days.len());
@@ -24,7 +24,7 @@ pub fn fold(
         }
     }
     let mut accounts = Accounts::none(spec);
-    for customer in customers(spec.as_of, days) {
+    for customer in customers(spec.as_of, folds.iter().map(|fold| fold.days)) {
         let first_sum = accounts.sums.len();
         accounts
             .sums
@@ -53,9 +53,10 @@ pub fn fold(
 }
 
 /// Codes of the customers with an event before `as_of`, ascending.
-fn customers(as_of: Day, days: &BTreeMap<String, Days>) -> Vec<i64> {
+fn customers<'a>(as_of: Day, sources: impl ExactSizeIterator<Item = &'a Days>) -> Vec<i64> {
     let mut all = Vec::new();
-    for days in days.values() {
+    let several = sources.len() > 1;
+    for days in sources {
         let counting = (0..days.len()).filter(|row| days.day[*row] < as_of.0);
         let first = all.len();
         for row in counting {
@@ -64,7 +65,7 @@ fn customers(as_of: Day, days: &BTreeMap<String, Days>) -> Vec<i64> {
             }
         }
     }
-    if days.len() > 1 {
+    if several {
         all.sort_unstable();
         all.dedup();
     }

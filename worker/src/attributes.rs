@@ -1,0 +1,194 @@
+//! Attributes: what the customers of one shard are like, and were, day by day.
+//!
+//! Of the rows of a customer that begin on one day the latest counts; of several of one instant the one
+//! whose attributes sort last. Rows that say what the one before them said begin nothing new. So the
+//! table follows from the rows alone, whatever files and nights they came in.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, RecordBatch, StringArray, UInt32Array,
+};
+use arrow::compute::{
+    CastOptions, SortColumn, cast_with_options, concat_batches, lexsort_to_indices, take,
+};
+use arrow::datatypes::{DataType, Field, Schema};
+use tenfold_core::calendar::Day;
+use tenfold_core::failure::Failure;
+use tenfold_core::project::{ColumnType, CustomerType};
+use tenfold_core::refresh::task::{AttributesOutput, AttributesTask, MergeReach, TablePart};
+use tenfold_core::snapshot::DIM_CUSTOMER;
+use tenfold_store::part::Layout;
+
+use crate::TaskContext;
+use crate::absorb::arrow_type;
+use crate::arrays::{arrow_bug, batch, column, days, text};
+use crate::merge::read_runs;
+
+/// Runs an attributes task.
+pub fn run(task: &AttributesTask, context: &TaskContext) -> Result<AttributesOutput, Failure> {
+    let rows = read_runs(&task.runs, None, context, &mut MergeReach::default())?;
+    let rows = match rows.first() {
+        Some(first) => concat_batches(&first.schema(), &rows).map_err(arrow_bug)?,
+        None => nothing(task),
+    };
+    let table = table(task, &rows)?;
+    let mut identity: Vec<&str> = vec!["customer"];
+    identity.extend(task.columns.iter().map(|(name, _)| name.as_str()));
+    let layout = Layout {
+        identity: &identity,
+        ..Layout::default()
+    };
+    let directory = format!("{}/{DIM_CUSTOMER}/shard={:02}", task.tables, task.shard);
+    Ok(AttributesOutput {
+        table: TablePart {
+            table: DIM_CUSTOMER.to_owned(),
+            shard: Some(task.shard),
+            part: context.put_parquet(&directory, &table, layout)?,
+        },
+    })
+}
+
+/// No rows, in the columns of the state.
+fn nothing(task: &AttributesTask) -> RecordBatch {
+    let customer = match task.customer_type {
+        CustomerType::Int64 => DataType::Int64,
+        CustomerType::String => DataType::Utf8,
+    };
+    let mut fields = vec![
+        Field::new("customer", customer, false),
+        Field::new("day", DataType::Date32, false),
+        Field::new("time", DataType::Int64, false),
+    ];
+    let names = task.columns.iter();
+    fields.extend(names.map(|(name, _)| Field::new(format!("d.{name}"), DataType::Utf8, true)));
+    RecordBatch::new_empty(Arc::new(Schema::new(fields)))
+}
+
+/// One row for each time that a customer became different.
+struct Versions {
+    /// Their rows, by customer and day.
+    rows: Vec<u32>,
+    /// The day on which the next one begins.
+    until: Vec<Option<i32>>,
+}
+
+fn table(task: &AttributesTask, rows: &RecordBatch) -> Result<RecordBatch, Failure> {
+    let names = task.columns.iter().map(|(name, _)| format!("d.{name}"));
+    let texts: Result<Vec<&StringArray>, Failure> = names.map(|name| text(rows, &name)).collect();
+    let texts = texts?;
+    let versions = versions(task.as_of, rows, &texts)?;
+    let places = UInt32Array::from(versions.rows.clone());
+    let at = |values: &dyn Array| take(values, &places, None).map_err(arrow_bug);
+    let mut fields = Vec::new();
+    let mut columns: Vec<ArrayRef> = Vec::new();
+    let mut push = |name: &str, values: ArrayRef, nullable: bool| {
+        fields.push(Field::new(name, values.data_type().clone(), nullable));
+        columns.push(values);
+    };
+    push("customer", at(column(rows, "customer")?)?, false);
+    for ((name, declared), texts) in task.columns.iter().zip(texts) {
+        push(name, typed(&at(texts)?, *declared)?, true);
+    }
+    push("valid_from", at(column(rows, "day")?)?, false);
+    let until: Date32Array = versions.until.iter().copied().collect();
+    let current: BooleanArray = versions
+        .until
+        .iter()
+        .map(|day| Some(day.is_none()))
+        .collect();
+    push("valid_to", Arc::new(until), true);
+    push("is_current", Arc::new(current), false);
+    batch(Arc::new(Schema::new(fields)), columns)
+}
+
+/// Absorbing let in what is of the type alone.
+fn typed(texts: &ArrayRef, declared: Option<ColumnType>) -> Result<ArrayRef, Failure> {
+    let Some(declared) = declared else {
+        return Ok(texts.clone());
+    };
+    let options = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    cast_with_options(texts, &arrow_type(declared), &options).map_err(arrow_bug)
+}
+
+fn versions(as_of: Day, rows: &RecordBatch, texts: &[&StringArray]) -> Result<Versions, Failure> {
+    let key = ["customer", "day", "time"].map(|name| column(rows, name).cloned());
+    let key: Result<Vec<ArrayRef>, Failure> = key.into_iter().collect();
+    let texts_too = texts
+        .iter()
+        .map(|texts| Arc::new((*texts).clone()) as ArrayRef);
+    let sorted: Vec<SortColumn> = key?
+        .into_iter()
+        .chain(texts_too)
+        .map(|values| SortColumn {
+            values,
+            options: None,
+        })
+        .collect();
+    let order = lexsort_to_indices(&sorted, None).map_err(arrow_bug)?;
+    let customers = Customers::of(column(rows, "customer")?)?;
+    let days = days(rows)?;
+    let counts = order
+        .values()
+        .iter()
+        .filter(|row| days[**row as usize] < as_of.0);
+    let counts: Vec<u32> = counts.copied().collect();
+    let same = |a: u32, b: u32| customers.same(a, b) && days[a as usize] == days[b as usize];
+    let latest = counts
+        .chunk_by(|a, b| same(*a, *b))
+        .filter_map(<[u32]>::last);
+    let mut versions: Vec<u32> = Vec::new();
+    for row in latest.copied() {
+        let before = versions
+            .last()
+            .filter(|before| customers.same(**before, row));
+        if before.is_none_or(|before| !says_the_same(texts, *before, row)) {
+            versions.push(row);
+        }
+    }
+    let next = versions.iter().skip(1).map(Some).chain([None]);
+    let until = versions.iter().zip(next).map(|(row, next)| {
+        let next = next.filter(|next| customers.same(*row, **next));
+        next.map(|next| days[*next as usize])
+    });
+    Ok(Versions {
+        until: until.collect(),
+        rows: versions,
+    })
+}
+
+fn says_the_same(texts: &[&StringArray], a: u32, b: u32) -> bool {
+    let value = |texts: &StringArray, row: u32| {
+        let row = row as usize;
+        texts.is_valid(row).then(|| texts.value(row).to_owned())
+    };
+    texts.iter().all(|texts| value(texts, a) == value(texts, b))
+}
+
+/// The customers of the rows.
+enum Customers<'a> {
+    Numbers(&'a arrow::array::Int64Array),
+    Texts(&'a StringArray),
+}
+
+impl<'a> Customers<'a> {
+    fn of(array: &'a ArrayRef) -> Result<Self, Failure> {
+        if let Some(numbers) = array.as_primitive_opt() {
+            return Ok(Self::Numbers(numbers));
+        }
+        let texts = array.as_string_opt::<i32>();
+        let texts = texts.ok_or_else(|| Failure::bug("customers are neither int64 nor text"))?;
+        Ok(Self::Texts(texts))
+    }
+
+    fn same(&self, a: u32, b: u32) -> bool {
+        let (a, b) = (a as usize, b as usize);
+        match self {
+            Self::Numbers(numbers) => numbers.value(a) == numbers.value(b),
+            Self::Texts(texts) => texts.value(a) == texts.value(b),
+        }
+    }
+}
