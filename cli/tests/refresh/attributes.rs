@@ -163,6 +163,21 @@ fn the_history_is_that_of_going_through_the_rows_and_nothing_else_changes() {
 }
 
 #[test]
+fn tables_of_the_project_read_them() {
+    let rows = rows(9, 200);
+    let project = with_sales(&shop());
+    project.write("crm/1.csv", file(&rows));
+    let by_country = "/* keys: [country] */\n\
+        SELECT country, COUNT(*) AS customers FROM dim_customer WHERE is_current GROUP BY country";
+    project.write("tables/by_country.sql", by_country);
+    project.published(AS_OF);
+    let current = expected(&rows, AS_OF);
+    let current = current.iter().filter(|row| row["is_current"] == true);
+    let customers = project.number("SELECT SUM(customers) AS n FROM by_country");
+    assert_eq!(customers, current.count() as i64);
+}
+
+#[test]
 fn files_nights_and_shards_change_no_byte() {
     let mut rows = rows(4, 500);
     let whole = with_sales(&shop());

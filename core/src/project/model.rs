@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::snapshot::DIM_CUSTOMER;
+
 pub use super::model_decile::*;
 pub use super::model_source::*;
 pub use super::model_table::*;
@@ -89,6 +91,9 @@ impl Project {
         let mut tables = vec!["customer_value"];
         if self.deciles.iter().any(|decile| decile.by.is_some()) {
             tables.push("customer_decile");
+        }
+        if self.sources.values().any(|source| !source.kind.is_events()) {
+            tables.push(DIM_CUSTOMER);
         }
         tables.extend([
             "fact_value_by_decile",
