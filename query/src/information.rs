@@ -141,13 +141,28 @@ impl View {
 }
 
 /// A key of a table, or a reference from it.
-struct Constraint<'a> {
-    table: &'a str,
-    name: String,
-    kind: &'static str,
-    columns: Vec<&'a str>,
+pub(crate) struct Constraint<'a> {
+    /// The table.
+    pub table: &'a str,
+    /// Its own name.
+    pub name: String,
+    /// `PRIMARY KEY`, `UNIQUE` or `FOREIGN KEY`.
+    pub kind: &'static str,
+    /// The columns that it is on.
+    pub columns: Vec<&'a str>,
     /// The key that it refers to.
-    refers: Option<String>,
+    pub refers: Option<String>,
+}
+
+impl Constraint<'_> {
+    /// The table that it refers to, with the columns of its key.
+    pub fn leads_to<'a>(&self, described: &'a Described<'_>) -> Option<(&'a str, Vec<&'a str>)> {
+        let refers = self.refers.as_ref()?;
+        described.tables.keys().find_map(|name| {
+            let meaning = described.meaning(name)?;
+            (key_name(&meaning) == *refers).then(|| (name.as_str(), meaning.key()))
+        })
+    }
 }
 
 impl Described<'_> {
@@ -208,7 +223,15 @@ impl Described<'_> {
         view
     }
 
-    fn constraints(&self) -> Vec<Constraint<'_>> {
+    /// The places of columns in their table, from 1.
+    pub fn places(&self, table: &str, columns: &[&str]) -> Vec<usize> {
+        let schema = self.tables.get(table);
+        let place = |name: &&str| schema?.index_of(name).ok().map(|index| index + 1);
+        columns.iter().filter_map(place).collect()
+    }
+
+    /// Keys and references of all tables.
+    pub fn constraints(&self) -> Vec<Constraint<'_>> {
         let mut all = Vec::new();
         for (name, schema) in self.tables {
             let Some(meaning) = self.meaning(name) else {
@@ -245,7 +268,7 @@ impl Described<'_> {
     }
 
     /// What is known of a table.
-    fn meaning(&self, table: &str) -> Option<Meaning<'_>> {
+    pub fn meaning(&self, table: &str) -> Option<Meaning<'_>> {
         Meaning::of(table, self.declared)
     }
 

@@ -18,6 +18,7 @@ mod information;
 mod parameters;
 mod pauses;
 mod pool;
+pub mod postgres;
 mod prepared;
 pub mod rows;
 mod session;

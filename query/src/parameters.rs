@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::{
-    Expr, UnaryOperator, Value as Literal, visit_expressions_mut,
-};
+use datafusion::sql::sqlparser::ast::{Array, Expr, Value as Literal, visit_expressions_mut};
 use serde_json::{Number, Value};
 use tenfold_core::failure::Failure;
+
+use crate::postgres;
 
 /// A value for a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,10 @@ pub enum Parameter {
     Number(String),
     /// A text; a time or a date as well, where one is compared with it.
     Text(String),
+    /// A value of a type, by the name that SQL has for it.
+    Typed(Box<Parameter>, String),
+    /// A list of values.
+    List(Vec<Parameter>),
 }
 
 /// The values for a query, by what follows the `$`: `1`, `2`, … or names.
@@ -48,25 +52,8 @@ impl Parameters {
     /// # Errors
     /// When a value is missing, or one is there that the statement does not ask for.
     pub(crate) fn bind(&self, statement: &mut Statement) -> Result<(), Failure> {
-        let sql = match statement {
-            Statement::Explain(explain) => return self.bind(&mut explain.statement),
-            Statement::Statement(sql) => sql,
-            // No query has another form: it is refused for that.
-            _ => return Ok(()),
-        };
-        let mut used = BTreeSet::new();
-        let missing = visit_expressions_mut(sql, |expression| {
-            let Some(name) = asked_for(expression) else {
-                return ControlFlow::Continue(());
-            };
-            let Some(value) = self.0.get(&name) else {
-                return ControlFlow::Break(name);
-            };
-            *expression = value.literal();
-            used.insert(name);
-            ControlFlow::Continue(())
-        });
-        if let ControlFlow::Break(name) = missing {
+        let (used, missing) = self.put_into(statement)?;
+        if let Some(name) = missing.first() {
             return Err(Failure::config(format!("there is no value for ${name}"))
                 .remedy("give one value for each parameter: a list for $1, $2, …, or names"));
         }
@@ -76,6 +63,46 @@ impl Parameters {
                 Failure::config(format!("the query does not ask for ${name}"))
                     .remedy("leave that value out, or write the parameter into the query"),
             ),
+        }
+    }
+
+    /// Puts the values that there are where the statement asks for them, and leaves the others.
+    ///
+    /// # Errors
+    /// When a value has a type that there is none of.
+    pub(crate) fn bind_known(&self, statement: &mut Statement) -> Result<(), Failure> {
+        self.put_into(statement).map(|_| ())
+    }
+
+    /// Names of the values that were put, and of those that are missing.
+    fn put_into(
+        &self,
+        statement: &mut Statement,
+    ) -> Result<(BTreeSet<String>, BTreeSet<String>), Failure> {
+        let sql = match statement {
+            Statement::Explain(explain) => return self.put_into(&mut explain.statement),
+            Statement::Statement(sql) => sql,
+            // No query has another form: it is refused for that.
+            _ => return Ok((self.0.keys().cloned().collect(), BTreeSet::new())),
+        };
+        let (mut used, mut missing) = (BTreeSet::new(), BTreeSet::new());
+        let put = visit_expressions_mut(sql, |expression| {
+            let Some(name) = asked_for(expression) else {
+                return ControlFlow::Continue(());
+            };
+            match self.0.get(&name).map(Parameter::literal) {
+                None => missing.insert(name),
+                Some(Ok(literal)) => {
+                    *expression = literal;
+                    used.insert(name)
+                }
+                Some(Err(failure)) => return ControlFlow::Break(Box::new(failure)),
+            };
+            ControlFlow::Continue(())
+        });
+        match put {
+            ControlFlow::Break(failure) => Err(*failure),
+            ControlFlow::Continue(()) => Ok((used, missing)),
         }
     }
 }
@@ -103,19 +130,21 @@ impl Parameter {
         }
     }
 
-    fn literal(&self) -> Expr {
-        match self {
+    fn literal(&self) -> Result<Expr, Failure> {
+        Ok(match self {
             Self::Null => Expr::value(Literal::Null),
             Self::Bool(value) => Expr::value(Literal::Boolean(*value)),
             Self::Text(text) => Expr::value(Literal::SingleQuotedString(text.clone())),
-            Self::Number(digits) => match digits.strip_prefix('-') {
-                None => Expr::value(Literal::Number(digits.clone(), false)),
-                Some(digits) => Expr::UnaryOp {
-                    op: UnaryOperator::Minus,
-                    expr: Box::new(Expr::value(Literal::Number(digits.to_owned(), false))),
-                },
-            },
-        }
+            Self::Number(digits) => postgres::number(digits),
+            Self::Typed(value, name) => postgres::cast(value.literal()?, name)?,
+            Self::List(values) => {
+                let elem: Result<Vec<Expr>, Failure> = values.iter().map(Self::literal).collect();
+                Expr::Array(Array {
+                    elem: elem?,
+                    named: true,
+                })
+            }
+        })
     }
 }
 

@@ -27,6 +27,7 @@ use crate::information::Described;
 use crate::parameters::Parameters;
 use crate::pauses::PausesOfJoins;
 use crate::pool::SharedPool;
+use crate::postgres::{self, Surroundings};
 use crate::prepared::Prepared;
 use crate::{error, functions, information, statement, table, user};
 
@@ -72,6 +73,7 @@ pub struct Session {
     schemas: Arc<BTreeMap<String, SchemaRef>>,
     history: Option<History>,
     memory_bytes: usize,
+    catalog: Arc<postgres::Catalog>,
 }
 
 /// The rows that a query gives, computed as they are asked for. Dropping it ends the query.
@@ -162,7 +164,9 @@ impl Session {
             tables: &schemas,
             declared,
         };
-        information::register(&context, &described).map_err(|e| error::failure(&e, &[]))?;
+        let fail = |error| error::failure(&error, &[]);
+        information::register(&context, &described).map_err(fail)?;
+        let catalog = postgres::register(&context, &described).map_err(fail)?;
         Ok(Self {
             context,
             objects,
@@ -170,6 +174,7 @@ impl Session {
             schemas: Arc::new(schemas),
             history: None,
             memory_bytes: options.memory_bytes,
+            catalog,
         })
     }
 
@@ -217,6 +222,16 @@ impl Session {
         let text = format!("{statement} {parameters:?}");
         parameters.bind(&mut statement)?;
         let context = self.own_context().map_err(fail)?;
+        self.prepared(statement, context, text).await
+    }
+
+    /// Plans a statement that has its values, in a context of its own.
+    pub(crate) async fn prepared(
+        &self,
+        statement: Statement,
+        context: SessionContext,
+        text: String,
+    ) -> Result<Prepared, Failure> {
         let (plan, history) = self.plan(statement, &context).await?;
         // The statement's kind gives the better message; this looks at everything inside it.
         let read_only = SQLOptions::new()
@@ -248,9 +263,28 @@ impl Session {
         Ok(SessionContext::new_with_state(state))
     }
 
+    /// A context for one query of a client of PostgreSQL, in its time zone.
+    pub(crate) fn context_in(
+        &self,
+        surroundings: &Surroundings,
+    ) -> Result<SessionContext, Failure> {
+        let fail = |error| error::failure(&error, &self.tables);
+        let context = self.own_context().map_err(fail)?;
+        let zone = surroundings.setting("timezone").map(str::to_owned);
+        let state = context.state_ref();
+        state.write().config_mut().options_mut().execution.time_zone = zone;
+        postgres::register_functions(&context, &self.catalog);
+        Ok(context)
+    }
+
+    /// What `pg_catalog` says.
+    pub(crate) fn catalog(&self) -> &postgres::Catalog {
+        &self.catalog
+    }
+
     /// Plans a statement; opens the tables that it asks for by table functions, and says whether it
     /// did.
-    async fn plan(
+    pub(crate) async fn plan(
         &self,
         statement: Statement,
         context: &SessionContext,

@@ -34,7 +34,7 @@ pub(crate) fn parsed(text: &str, tables: &[String]) -> Result<Statement, Failure
     Ok(statement)
 }
 
-fn check_length(text: &str) -> Result<(), Failure> {
+pub(crate) fn check_length(text: &str) -> Result<(), Failure> {
     let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize();
     // What is no text of SQL is refused by the parser, which says where.
     let words = tokens
@@ -69,7 +69,7 @@ fn counts(token: &Token) -> bool {
     }
 }
 
-fn the_statement(mut statements: VecDeque<Statement>) -> Result<Statement, Failure> {
+pub(crate) fn the_statement(mut statements: VecDeque<Statement>) -> Result<Statement, Failure> {
     match (statements.pop_front(), statements.is_empty()) {
         (Some(statement), true) => Ok(statement),
         (Some(_), false) => Err(Failure::config("there is more than one statement")
@@ -81,7 +81,7 @@ fn the_statement(mut statements: VecDeque<Statement>) -> Result<Statement, Failu
     }
 }
 
-fn only_queries(statement: &Statement) -> Result<(), Failure> {
+pub(crate) fn only_queries(statement: &Statement) -> Result<(), Failure> {
     let asks = match statement {
         Statement::Explain(explain) => return only_queries(&explain.statement),
         Statement::Statement(sql) => matches!(

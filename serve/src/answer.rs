@@ -106,6 +106,16 @@ impl Server {
         })
     }
 
+    /// The threads of queries.
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// What queries may use.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Pieces of work that have not ended.
     #[cfg(test)]
     pub fn alive(&self) -> usize {

@@ -35,6 +35,7 @@ use crate::answer::{Begun, Head, Origin, Piece, Server};
 use crate::docs;
 use crate::encode::Format;
 use crate::limits::Limits;
+use crate::pg::{self, PgListening};
 use crate::problem::Problem;
 use crate::queries::Shown;
 use crate::routes::{Endpoint, Route, SqlRequest, TemplateRequest, find};
@@ -60,19 +61,43 @@ const CACHE: HeaderName = HeaderName::from_static("x-tenfold-cache");
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
+/// The ways that a server is reached.
+pub struct Ways {
+    /// By HTTP.
+    pub http: Option<Listening>,
+    /// By PostgreSQL's protocol.
+    pub postgres: Option<PgListening>,
+}
+
 /// Serves until `stop`; queries that run then have a moment to end.
 ///
 /// # Errors
 /// When the machine gives no threads.
 pub async fn serve(
     store: Store,
-    listening: Listening,
+    ways: Ways,
     limits: Limits,
-    stop: impl Future<Output = ()>,
+    stop: watch::Receiver<bool>,
 ) -> Result<(), Failure> {
-    let app = App::new(store, &listening, limits)?;
-    Arc::new(app).serve(listening, stop).await;
+    let server = Arc::new(Server::new(store, limits)?);
+    let http = async {
+        if let Some(listening) = ways.http {
+            let app = Arc::new(App::new(server.clone(), &listening));
+            app.serve(listening, stopped(stop.clone())).await;
+        }
+    };
+    let postgres = async {
+        if let Some(listening) = ways.postgres {
+            pg::serve(server.clone(), listening, stopped(stop.clone())).await;
+        }
+    };
+    tokio::join!(http, postgres);
     Ok(())
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // Without a sender nobody can tell any more: the same as being told.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// What a server knows.
@@ -89,16 +114,12 @@ struct Caller {
 }
 
 impl App {
-    pub(crate) fn new(
-        store: Store,
-        listening: &Listening,
-        limits: Limits,
-    ) -> Result<Self, Failure> {
-        Ok(Self {
-            server: Arc::new(Server::new(store, limits)?),
+    pub(crate) fn new(server: Arc<Server>, listening: &Listening) -> Self {
+        Self {
+            server,
             access: listening.access.clone(),
             encrypted: listening.tls.is_some(),
-        })
+        }
     }
 
     pub(crate) async fn serve(

@@ -1,6 +1,7 @@
-//! SQL over snapshots by HTTP: for notebooks, scripts, and tools that speak nothing else.
+//! SQL over snapshots by HTTP, for notebooks, scripts, and tools that speak nothing else; and by
+//! PostgreSQL's protocol, for tools that speak that.
 //!
-//! One connection is answered by [`serve`], which knows who asks and what may be asked. Queries run
+//! Connections are answered by [`serve`], which knows who asks and what may be asked. Queries run
 //! on threads of their own ([`Limits`] says how many), so that nothing else in the process waits for
 //! them, and end with whoever asked for them.
 
@@ -10,6 +11,7 @@ mod docs;
 mod encode;
 mod http;
 mod limits;
+mod pg;
 mod pool;
 mod problem;
 mod queries;
@@ -19,5 +21,6 @@ mod snapshots;
 mod tests;
 mod views;
 
-pub use http::serve;
+pub use http::{Ways, serve};
 pub use limits::Limits;
+pub use pg::{Passwords, PgListening, password_line};

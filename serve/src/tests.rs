@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::answer::Server;
 use crate::http::App;
 use crate::limits::Limits;
 
@@ -63,8 +64,8 @@ impl Service {
             tls: None,
             access: watch::Sender::new(Arc::new(access)).subscribe(),
         };
-        let app = App::new(Store::open(store).unwrap(), &listening, limits).unwrap();
-        let app = Arc::new(app);
+        let server = Server::new(Store::open(store).unwrap(), limits).unwrap();
+        let app = Arc::new(App::new(Arc::new(server), &listening));
         let (stop, stopped) = oneshot::channel();
         let serving = app.clone().serve(listening, async {
             // A test that ends without a word stops it, too.

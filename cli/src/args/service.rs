@@ -315,6 +315,10 @@ pub enum Token {
         /// The coordinator's file of tokens, to add a line to; it holds no token, only its hash
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
+        /// File of passwords that it is added to as well: the token is then the password of this name for
+        /// clients of PostgreSQL
+        #[arg(long, value_name = "FILE")]
+        pg_passwords: Option<PathBuf>,
     },
 }
 

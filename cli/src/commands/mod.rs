@@ -149,8 +149,17 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
         Command::Audit(AuditVerb::Verify { noted }) => {
             audit::verify(noted.as_deref(), &global, &machine)?;
         }
-        Command::Token(Token::New { name, role, file }) => {
-            token::new(&name, role, file.as_deref(), &global)?;
+        Command::Token(Token::New {
+            name,
+            role,
+            file,
+            pg_passwords,
+        }) => {
+            let files = token::Files {
+                tokens: file.as_deref(),
+                passwords: pg_passwords.as_deref(),
+            };
+            token::new(&name, role, &files, &global)?;
         }
         Command::Config(verb) => config::run(&verb, &global)?,
         Command::Explain { code } => explain::run(&code)?,

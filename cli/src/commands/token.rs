@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 use tenfold_coordinator::serve::access::{Role, new_token};
 use tenfold_core::failure::Failure;
+use tenfold_serve::password_line;
 
 use super::print;
 use crate::args::{Global, TokenRole};
@@ -20,13 +21,16 @@ struct Made<'a> {
     line: &'a str,
 }
 
-/// Makes a token, prints it, and adds its line to a file when there is one.
-pub fn new(
-    name: &str,
-    role: TokenRole,
-    file: Option<&Path>,
-    global: &Global,
-) -> Result<(), Failure> {
+/// Files that a token is added to.
+pub struct Files<'a> {
+    /// Those who may call, by what their tokens hash to.
+    pub tokens: Option<&'a Path>,
+    /// Those who may ask over PostgreSQL's protocol.
+    pub passwords: Option<&'a Path>,
+}
+
+/// Makes a token, prints it, and adds its lines to the files that there are.
+pub fn new(name: &str, role: TokenRole, files: &Files<'_>, global: &Global) -> Result<(), Failure> {
     let role = match role {
         TokenRole::Viewer => Role::Viewer,
         TokenRole::Operator => Role::Operator,
@@ -34,7 +38,14 @@ pub fn new(
         TokenRole::Worker => Role::Worker,
     };
     let (token, line) = new_token(name, role)?;
-    match file {
+    if let Some(file) = files.passwords {
+        if matches!(role, Role::Worker) {
+            return Err(Failure::config("a worker asks no queries")
+                .remedy("give the role viewer, or no --pg-passwords"));
+        }
+        append(file, &password_line(name, &token)?)?;
+    }
+    match files.tokens {
         Some(file) => append(file, &line)?,
         None => eprintln!("add this line to the coordinator's file of tokens:\n{line}"),
     }

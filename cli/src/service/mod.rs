@@ -5,6 +5,7 @@ pub mod coordinator;
 pub mod credentials;
 pub mod http;
 pub mod notify;
+pub mod postgres;
 pub mod signals;
 pub mod sql;
 pub mod up;

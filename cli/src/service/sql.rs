@@ -1,4 +1,4 @@
-//! `tenfold serve`, and the same inside `tenfold up`: SQL over HTTP.
+//! `tenfold serve`, and the same inside `tenfold up`: SQL over HTTP, and for clients of PostgreSQL.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -6,13 +6,14 @@ use std::time::Duration;
 use clap::{Args, value_parser};
 use tenfold_coordinator::serve::{HTTP_1, Listening};
 use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
-use tenfold_serve::{Limits, serve};
+use tenfold_serve::{Limits, Ways, serve};
 use tenfold_store::object::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::credentials::{Credentials, Identity};
-use super::signals::{stop_requested, stopped};
+use super::postgres::PgListen;
+use super::signals::stop_requested;
 use super::worker::Share;
 use crate::args::Global;
 use crate::machine::{Machine, parse_bytes};
@@ -43,6 +44,8 @@ pub struct SqlListen {
     /// Memory for answers that are kept, such as 64MiB
     #[arg(long, env = "TENFOLD_SQL_KEPT", default_value = "64MiB")]
     pub sql_kept: String,
+    #[command(flatten)]
+    pub postgres: PgListen,
 }
 
 /// What `tenfold serve` is told.
@@ -69,44 +72,48 @@ pub fn run(told: &Serve, global: &Global, machine: &Machine) -> Result<(), Failu
         let address = told.sql.sql_listen.unwrap_or(LISTEN);
         let answering = told
             .sql
-            .answer(address, &told.identity, store, &share, stop);
+            .answer(Some(address), &told.identity, store, &share, stop);
         answering.await
     })
 }
 
 impl SqlListen {
-    /// Answers SQL until told to stop.
+    /// Whether anything is answered beside a coordinator.
+    pub fn is_asked_for(&self) -> bool {
+        self.sql_listen.is_some() || self.postgres.pg_listen.is_some()
+    }
+
+    /// Answers SQL until told to stop: over HTTP at an address, when there is one, and clients of
+    /// PostgreSQL when they are to be answered.
     ///
     /// # Errors
     /// When it may not listen so, or the machine gives no threads.
     pub async fn answer(
         &self,
-        address: SocketAddr,
+        address: Option<SocketAddr>,
         identity: &Identity,
         store: Store,
         share: &Share,
         stop: watch::Receiver<bool>,
     ) -> Result<(), Failure> {
-        identity.check(address)?;
         let credentials = Credentials::load(identity, HTTP_1)?;
         let limits = self.limits(share)?;
-        let listener = TcpListener::bind(address).await.map_err(|error| {
-            let message = format!("cannot listen on {address}: {error}");
-            Failure::new(FailureClass::Infra, message)
-                .code(ErrorCode::AddressInUse)
-                .remedy("stop what listens there, or give another --sql-listen")
-        })?;
-        let bound = listener.local_addr().unwrap_or(address);
-        let scheme = identity.scheme();
-        tracing::info!(address = %format!("{scheme}://{bound}"), "SQL over HTTP");
-        let listening = Listening {
-            listener,
-            tls: credentials.tls(),
-            access: credentials.access(),
+        let http = match address {
+            Some(address) => Some(listen(address, identity, &credentials).await?),
+            None => None,
         };
+        let (postgres, answering) = self.postgres.begin(identity).await?.unzip();
+        let fresh = async {
+            match &answering {
+                Some(answering) => answering.keep_fresh().await,
+                None => std::future::pending().await,
+            }
+        };
+        let ways = Ways { http, postgres };
         tokio::select! {
-            served = serve(store, listening, limits, stopped(stop)) => served,
+            served = serve(store, ways, limits, stop) => served,
             () = credentials.keep_fresh() => Ok(()),
+            () = fresh => Ok(()),
         }
     }
 
@@ -122,4 +129,27 @@ impl SqlListen {
             kept_bytes: bytes(parse_bytes(&self.sql_kept)?),
         })
     }
+}
+
+/// Listens for HTTP.
+async fn listen(
+    address: SocketAddr,
+    identity: &Identity,
+    credentials: &Credentials,
+) -> Result<Listening, Failure> {
+    identity.check(address)?;
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        let message = format!("cannot listen on {address}: {error}");
+        Failure::new(FailureClass::Infra, message)
+            .code(ErrorCode::AddressInUse)
+            .remedy("stop what listens there, or give another --sql-listen")
+    })?;
+    let bound = listener.local_addr().unwrap_or(address);
+    let scheme = identity.scheme();
+    tracing::info!(address = %format!("{scheme}://{bound}"), "SQL over HTTP");
+    Ok(Listening {
+        listener,
+        tls: credentials.tls(),
+        access: credentials.access(),
+    })
 }

@@ -28,7 +28,7 @@ pub fn run(
 ) -> Result<(), Failure> {
     let store = project::open_store(global)?;
     // Queries, where they are answered, have as much as a worker.
-    let parts = workers + usize::from(sql.sql_listen.is_some());
+    let parts = workers + usize::from(sql.is_asked_for());
     let share = Share {
         threads: (machine.threads / workers).max(1),
         memory: machine.memory / parts as u64,
@@ -54,10 +54,10 @@ pub fn run(
             worked.map(|_| ())
         };
         let answering = async {
-            let Some(address) = sql.sql_listen else {
+            if !sql.is_asked_for() {
                 return Ok(());
-            };
-            let identity = &listen.identity;
+            }
+            let (address, identity) = (sql.sql_listen, &listen.identity);
             sql.answer(address, identity, store.clone(), &share, drain.clone())
                 .await
         };

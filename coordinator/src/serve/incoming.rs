@@ -122,8 +122,7 @@ async fn greet(
         None => (Io::Plain(stream), None),
         Some(tls) => match timeout(GREETING, tls.accept(stream)).await {
             Ok(Ok(stream)) => {
-                let certificates = stream.get_ref().1.peer_certificates();
-                let identity = certificates.and_then(|all| role_of(all.first()?));
+                let identity = identity(&stream);
                 (Io::Tls(Box::new(stream)), identity)
             }
             Ok(Err(error)) => {
@@ -141,12 +140,19 @@ async fn greet(
     })
 }
 
-/// Connections by address.
+/// Name and role by the certificate of whoever is at the other end.
+pub fn identity(stream: &TlsStream<TcpStream>) -> Option<(String, Role)> {
+    let certificates = stream.get_ref().1.peer_certificates();
+    certificates.and_then(|all| role_of(all.first()?))
+}
+
+/// Connections by address: so many at a time, and so many of one address.
 #[derive(Clone, Default)]
-struct Places(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
+pub struct Places(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
 
 impl Places {
-    fn take(&self, address: IpAddr) -> Option<Place> {
+    /// A place for one more connection, when there is one.
+    pub fn take(&self, address: IpAddr) -> Option<Place> {
         let mut taken = lock(&self.0);
         let all: usize = taken.values().sum();
         let of_address = taken.get(&address).copied().unwrap_or_default();
@@ -162,7 +168,7 @@ impl Places {
 }
 
 /// The place of a connection, until it is closed.
-struct Place {
+pub struct Place {
     places: Places,
     address: IpAddr,
 }

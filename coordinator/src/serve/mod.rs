@@ -18,12 +18,13 @@ use tenfold_proto::{DESCRIPTORS, MESSAGE_MAX};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 pub use tokio_rustls::TlsAcceptor;
+pub use tokio_rustls::server::TlsStream;
 use tonic::transport::Server;
 
 use crate::cluster::{Cluster, OperatorService};
 use access::{Access, AccessLayer};
 pub use audit::{Audit, records};
-pub use incoming::{Connection, Peer, incoming};
+pub use incoming::{Connection, Peer, Place, Places, identity, incoming};
 pub use tls::Tls;
 use worker_link::LinkService;
 
@@ -31,6 +32,8 @@ use worker_link::LinkService;
 pub const HTTP_2: &str = "h2";
 /// What other connections speak.
 pub const HTTP_1: &str = "http/1.1";
+/// What connections of PostgreSQL's clients speak.
+pub const POSTGRESQL: &str = "postgresql";
 
 /// A call may take so long; streams and waiting workers end earlier or send meanwhile.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,0 +1,280 @@
+//! A query of a client: with places for values, and columns named as PostgreSQL names them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, SelectItem, SetExpr,
+    Statement as Sql, Value as Literal, visit_expressions,
+};
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use tenfold_core::failure::Failure;
+
+use super::literals;
+use super::rewrite::rewrite;
+use super::types::{PgType, oid, type_of};
+use super::{Surroundings, Value};
+use crate::parameters::Parameters;
+use crate::prepared::Prepared;
+use crate::session::Session;
+use crate::{error, statement};
+
+/// A query that was read and not yet planned.
+#[derive(Debug, Clone)]
+pub struct Query {
+    statement: Statement,
+    /// Values that it asks for: `$1` and so on, up to this one.
+    values: usize,
+    /// Names of its columns, where every one of them is written down.
+    names: Option<Vec<String>>,
+}
+
+/// What is known of a query before it has its values.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    /// The types of its values.
+    pub values: Vec<u32>,
+    /// Its columns.
+    pub schema: SchemaRef,
+}
+
+impl Query {
+    /// Reads a query.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is none.
+    pub(super) fn parse(text: &str) -> Result<Self, Failure> {
+        statement::check_length(text)?;
+        let parser = DFParserBuilder::new(text)
+            .with_dialect(&PostgreSqlDialect {})
+            .build();
+        let statements = parser.and_then(|mut parser| parser.parse_statements());
+        let statements = statements.map_err(|error| error::failure(&error, &[]))?;
+        let mut statement = statement::the_statement(statements)?;
+        statement::only_queries(&statement)?;
+        let values = sql(&statement).map_or(0, values);
+        let names = sql_mut(&mut statement).and_then(names);
+        Ok(Self {
+            statement,
+            values,
+            names,
+        })
+    }
+
+    /// What it sets, where it is a call of `set_config` alone.
+    pub fn sets(&self) -> Vec<(String, String)> {
+        let Some(Sql::Query(query)) = sql(&self.statement) else {
+            return Vec::new();
+        };
+        let SetExpr::Select(select) = query.body.as_ref() else {
+            return Vec::new();
+        };
+        let set = |item: &SelectItem| match item {
+            SelectItem::UnnamedExpr(Expr::Function(function))
+            | SelectItem::ExprWithAlias {
+                expr: Expr::Function(function),
+                ..
+            } => set_config(function),
+            _ => None,
+        };
+        select.projection.iter().filter_map(set).collect()
+    }
+
+    /// Names of its columns: those of its schema, unless PostgreSQL has others for them.
+    pub fn names(&self, schema: &SchemaRef) -> Vec<String> {
+        let columns = schema.fields();
+        match &self.names {
+            Some(names) if names.len() == columns.len() => names.clone(),
+            _ => columns.iter().map(|field| field.name().clone()).collect(),
+        }
+    }
+}
+
+impl Session {
+    /// Tells what a query gives and asks for. `declared` are the types that its client gives its
+    /// values, 0 where it leaves that open.
+    ///
+    /// # Errors
+    /// As [`Session::prepare`].
+    pub async fn shape(
+        &self,
+        query: &Query,
+        declared: &[u32],
+        surroundings: &Surroundings,
+    ) -> Result<Shape, Failure> {
+        let count = query.values.max(declared.len());
+        let given = |place: usize| declared.get(place).copied().filter(|oid| *oid != 0);
+        let mut statement = query.statement.clone();
+        let known = (0..count).filter_map(|place| {
+            let value = Value::null(given(place)?);
+            Some(((place + 1).to_string(), value.parameter()))
+        });
+        Parameters::named(known).bind_known(&mut statement)?;
+        self.rewritten(&mut statement, surroundings)?;
+        let context = self.context_in(surroundings)?;
+        let (plan, _) = self.plan(statement, &context).await?;
+        let asked = plan.get_parameter_types();
+        let asked = asked.map_err(|error| error::failure(&error, &[]))?;
+        let found = |place: usize| {
+            let found = asked.get(&format!("${}", place + 1))?.as_ref()?;
+            Some(type_of(found).0)
+        };
+        let types = (0..count).map(|place| given(place).or_else(|| found(place)));
+        Ok(Shape {
+            values: types.map(|oid| oid.unwrap_or(oid::TEXT)).collect(),
+            schema: plan.schema().inner().clone(),
+        })
+    }
+
+    /// Plans a query with its values.
+    ///
+    /// # Errors
+    /// As [`Session::prepare`].
+    pub async fn prepare_query(
+        &self,
+        query: &Query,
+        values: &[Value],
+        surroundings: &Surroundings,
+    ) -> Result<Prepared, Failure> {
+        let mut statement = query.statement.clone();
+        let values = values.iter().map(Value::parameter);
+        let values = (1..).map(|place: usize| place.to_string()).zip(values);
+        let values = Parameters::named(values);
+        let text = format!("{statement} {values:?}");
+        values.bind_known(&mut statement)?;
+        self.rewritten(&mut statement, surroundings)?;
+        let context = self.context_in(surroundings)?;
+        self.prepared(statement, context, text).await
+    }
+
+    fn rewritten(
+        &self,
+        statement: &mut Statement,
+        surroundings: &Surroundings,
+    ) -> Result<(), Failure> {
+        match sql_mut(statement) {
+            Some(sql) => rewrite(sql, self.catalog(), surroundings),
+            None => Ok(()),
+        }
+    }
+}
+
+fn sql(statement: &Statement) -> Option<&Sql> {
+    match statement {
+        Statement::Statement(sql) => Some(sql),
+        Statement::Explain(explain) => sql(&explain.statement),
+        _ => None,
+    }
+}
+
+fn sql_mut(statement: &mut Statement) -> Option<&mut Sql> {
+    match statement {
+        Statement::Statement(sql) => Some(sql),
+        Statement::Explain(explain) => sql_mut(&mut explain.statement),
+        _ => None,
+    }
+}
+
+/// The highest place that a statement has a value at.
+fn values(sql: &Sql) -> usize {
+    let mut highest = 0;
+    let _: ControlFlow<()> = visit_expressions(sql, |expression| {
+        if let Expr::Value(value) = expression
+            && let Literal::Placeholder(name) = &value.value
+            && let Ok(place) = name.trim_start_matches('$').parse()
+        {
+            highest = highest.max(place);
+        }
+        ControlFlow::Continue(())
+    });
+    highest
+}
+
+/// Names of the columns as PostgreSQL gives them. Columns that would have the same one here get
+/// another, since DataFusion refuses those.
+fn names(sql: &mut Sql) -> Option<Vec<String>> {
+    let Sql::Query(query) = sql else {
+        return None;
+    };
+    let SetExpr::Select(select) = query.body.as_mut() else {
+        return None;
+    };
+    let mut names = Vec::new();
+    let mut taken = BTreeSet::new();
+    for (place, item) in select.projection.iter_mut().enumerate() {
+        names.push(match item {
+            SelectItem::UnnamedExpr(expression) => {
+                let name = column_name(expression);
+                if !taken.insert(expression.to_string()) {
+                    let alias = Ident::with_quote('"', format!("{name} {place}"));
+                    let expr = expression.clone();
+                    *item = SelectItem::ExprWithAlias { expr, alias };
+                }
+                name
+            }
+            SelectItem::ExprWithAlias { alias, .. } => {
+                let name = match alias.quote_style {
+                    Some(_) => alias.value.clone(),
+                    None => alias.value.to_ascii_lowercase(),
+                };
+                if !taken.insert(name.clone()) {
+                    *alias = Ident::with_quote('"', format!("{name} {place}"));
+                }
+                name
+            }
+            _ => return None,
+        });
+    }
+    Some(names)
+}
+
+fn column_name(expression: &Expr) -> String {
+    let plain = |name: &Ident| match name.quote_style {
+        Some(_) => name.value.clone(),
+        None => name.value.to_ascii_lowercase(),
+    };
+    match expression {
+        Expr::Identifier(name) => plain(name),
+        Expr::CompoundIdentifier(names) => names.last().map(plain).unwrap_or_default(),
+        Expr::Function(function) => {
+            let last = function.name.0.last().and_then(|part| part.as_ident());
+            last.map(plain).unwrap_or_default()
+        }
+        Expr::Cast {
+            expr, data_type, ..
+        } => match column_name(expr) {
+            none if none == "?column?" => {
+                let name = data_type.to_string().to_ascii_lowercase();
+                let name = name.rsplit('.').next().unwrap_or_default();
+                PgType::named(name).map_or_else(|| name.to_owned(), |one| one.short.to_owned())
+            }
+            name => name,
+        },
+        Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => column_name(inner),
+        Expr::Case { .. } => "case".to_owned(),
+        Expr::Extract { .. } => "extract".to_owned(),
+        Expr::Array(_) => "array".to_owned(),
+        Expr::Exists { .. } => "exists".to_owned(),
+        _ => "?column?".to_owned(),
+    }
+}
+
+fn set_config(function: &Function) -> Option<(String, String)> {
+    let last = function.name.0.last()?.as_ident()?;
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    if !last.value.eq_ignore_ascii_case("set_config") {
+        return None;
+    }
+    let text = |place: usize| match list.args.get(place)? {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => literals::text_of(expression),
+        _ => None,
+    };
+    Some((text(0)?, text(1)?))
+}
+
+/// What a query may see of its session, by name.
+pub(super) type Settings = BTreeMap<String, String>;

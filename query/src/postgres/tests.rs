@@ -1,0 +1,1 @@
+//! Queries as clients of PostgreSQL ask them.

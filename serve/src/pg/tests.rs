@@ -1,0 +1,1 @@
+//! The server asked by a client of PostgreSQL.
