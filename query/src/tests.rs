@@ -5,7 +5,7 @@
 mod changes;
 mod examples;
 mod functions;
-mod information;
+pub(crate) mod information;
 mod parameters;
 
 use std::collections::BTreeMap;

@@ -41,6 +41,14 @@ const CLASSES: [(&str, i64); 6] = [
     ("pg_database", 1262),
 ];
 
+/// Settings that are the same in every session; `SHOW ALL` has the others.
+const SETTINGS: [(&str, &str); 4] = [
+    ("integer_datetimes", "on"),
+    ("max_identifier_length", "63"),
+    ("max_index_keys", "32"),
+    ("server_encoding", "UTF8"),
+];
+
 /// What functions need to know of a catalog.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
@@ -182,6 +190,14 @@ impl Rows {
                 "rolbypassrls": false,
             }),
         );
+        for (name, setting) in SETTINGS {
+            let row = json!({
+                "name": name, "setting": setting, "context": "internal", "vartype": "string",
+                "source": "default", "boot_val": setting, "reset_val": setting,
+                "pending_restart": false,
+            });
+            self.add("pg_settings", row);
+        }
         for (oid, name, kind) in [(HEAP, "heap", "t"), (BTREE, "btree", "i")] {
             let row = json!({"oid": oid, "amname": name, "amtype": kind});
             self.add("pg_am", row);
@@ -336,7 +352,7 @@ fn class_row(oid: i64, name: &str, kind: &str, columns: usize) -> Value {
         "relchecks": 0, "relhasrules": false, "relhastriggers": false, "relhassubclass": false,
         "relrowsecurity": false, "relforcerowsecurity": false, "relispopulated": true,
         "relreplident": "n", "relispartition": false, "relrewrite": 0, "relfrozenxid": 0,
-        "relminmxid": 0, "xmin": 1,
+        "relminmxid": 0, "relacl": ["=r/tenfold"], "xmin": 1,
     })
 }
 

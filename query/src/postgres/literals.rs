@@ -1,9 +1,11 @@
 //! Pieces of statements: values, lists of them, calls of functions, names of types.
 
+use std::ops::ControlFlow;
+
 use datafusion::sql::sqlparser::ast::{
-    ArrayElemTypeDef, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart, UnaryOperator,
-    Value as Literal,
+    ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart,
+    UnaryOperator, Value as Literal, visit_expressions,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -21,8 +23,24 @@ pub(crate) fn text_of(expression: &Expr) -> Option<String> {
             _ => None,
         },
         Expr::Cast { expr, .. } | Expr::Nested(expr) => text_of(expr),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::StringConcat,
+            right,
+        } => Some(text_of(left)? + &text_of(right)?),
         _ => None,
     }
+}
+
+/// Whether an expression has a place for a value in it.
+pub(super) fn has_place(expression: &Expr) -> bool {
+    let found = visit_expressions(expression, |part| match part {
+        Expr::Value(value) if matches!(value.value, Literal::Placeholder(_)) => {
+            ControlFlow::Break(())
+        }
+        _ => ControlFlow::Continue(()),
+    });
+    found.is_break()
 }
 
 /// A number by its digits.

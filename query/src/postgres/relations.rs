@@ -68,6 +68,12 @@ pub(super) const FILLED: &[Relation] = &[
         "oid:o rolname:t rolsuper:b rolinherit:b rolcreaterole:b rolcreatedb:b rolcanlogin:b \
          rolreplication:b rolconnlimit:n rolpassword:t rolvaliduntil:t rolbypassrls:b rolconfig:T",
     ),
+    relation(
+        "pg_settings",
+        "name:t setting:t unit:t category:t short_desc:t extra_desc:t context:t vartype:t source:t \
+         min_val:t max_val:t enumvals:T boot_val:t reset_val:t sourcefile:t sourceline:n \
+         pending_restart:b",
+    ),
     relation("pg_am", "oid:o amname:t amhandler:t amtype:t"),
     relation(
         "pg_tables",

@@ -69,6 +69,11 @@ impl VisitorMut for Rewriter<'_> {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_select(&mut self, select: &mut Select) -> Flow {
+        select_nothing(select);
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_expr(&mut self, expression: &mut Expr) -> Flow {
         // Before what is inside of it is looked at: that may lead nowhere.
         let instead = match expression {
@@ -79,6 +84,11 @@ impl VisitorMut for Rewriter<'_> {
             Expr::InSubquery {
                 subquery, negated, ..
             } if gives_nothing(subquery) => Some(boolean(*negated)),
+            Expr::Function(function) if is_array_of_nothing(function) => Some(list(Vec::new())),
+            Expr::Subquery(query) => {
+                aggregated(query);
+                None
+            }
             _ => None,
         };
         if let Some(instead) = instead {
@@ -248,6 +258,24 @@ impl Rewriter<'_> {
                 rename(function, "array_length");
                 Ok(None)
             }
+            "generate_subscripts" => {
+                let mut none = Vec::new();
+                let of = arguments(function, &mut none).first().and_then(expression);
+                Ok(of.map(subscripts))
+            }
+            "to_regtype" | "to_regclass" => {
+                let mut none = Vec::new();
+                let named = arguments(function, &mut none).first().and_then(constant);
+                let named = named.unwrap_or_default();
+                let oid = match name.as_str() {
+                    "to_regtype" => PgType::named(&named).map(|known| i64::from(known.oid)),
+                    _ => self.catalog.oid(&named),
+                };
+                Ok(Some(match oid {
+                    Some(oid) => number(oid),
+                    None => literals::cast(null(), "BIGINT")?,
+                }))
+            }
             "_pg_expandarray" => {
                 let inner = Expr::Function(function.clone());
                 Ok(Some(call("unnest", vec![inner])))
@@ -304,6 +332,16 @@ fn no_type(name: &str) -> Failure {
     Failure::config(format!("type {name:?} does not exist"))
         .code(ErrorCode::UnknownName)
         .remedy("cast to a type of the tables, such as bigint, numeric, text, date or timestamptz")
+}
+
+/// `ARRAY (SELECT …)` over what is not there.
+fn is_array_of_nothing(function: &Function) -> bool {
+    let last = function.name.0.last().and_then(ObjectNamePart::as_ident);
+    let is_array = last.is_some_and(|name| name.value.eq_ignore_ascii_case("array"));
+    match &function.args {
+        FunctionArguments::Subquery(query) => is_array && gives_nothing(query),
+        _ => false,
+    }
 }
 
 /// The schemas whose functions are known without them.
@@ -364,6 +402,10 @@ fn escaped_with_backslash(pattern: &mut Expr, escape: &Literal) -> Result<(), Fa
         return Ok(());
     }
     let written = literals::text_of(pattern);
+    if written.is_none() && literals::has_place(pattern) {
+        // It is looked at again when the value is there.
+        return Ok(());
+    }
     let written = written.ok_or_else(|| unsupported("ESCAPE with a computed pattern"))?;
     let mut other = String::new();
     let mut characters = written.chars();
@@ -444,26 +486,100 @@ fn gives_nothing(query: &Query) -> bool {
     query.with.is_none() && has_empty_table(select) && !select.projection.iter().any(is_aggregate)
 }
 
+/// Whether what a query selects from has no rows, since a table that never has one takes part.
 fn has_empty_table(select: &Select) -> bool {
+    use datafusion::sql::sqlparser::ast::JoinOperator as Op;
     select.from.iter().any(|from| {
-        let TableFactor::Table {
-            name, args: None, ..
-        } = &from.relation
-        else {
-            return false;
-        };
-        let mut outer = from.joins.iter();
-        let last = name.0.last().and_then(ObjectNamePart::as_ident);
-        last.is_some_and(|last| is_empty(&last.value)) && !outer.any(keeps_the_right)
+        let mut empty = is_empty_table(&from.relation);
+        for join in &from.joins {
+            let right = is_empty_table(&join.relation);
+            empty = match join.join_operator {
+                Op::Join(_) | Op::Inner(_) | Op::CrossJoin(_) => empty || right,
+                Op::Left(_) | Op::LeftOuter(_) => empty,
+                Op::Right(_) | Op::RightOuter(_) => right,
+                _ => empty && right,
+            };
+        }
+        empty
     })
 }
 
-/// Whether a join has rows for what is on its right alone.
-fn keeps_the_right(join: &datafusion::sql::sqlparser::ast::Join) -> bool {
-    use datafusion::sql::sqlparser::ast::JoinOperator as Op;
-    !matches!(
-        join.join_operator,
-        Op::Join(_) | Op::Inner(_) | Op::Left(_) | Op::LeftOuter(_) | Op::CrossJoin(_)
+fn is_empty_table(factor: &TableFactor) -> bool {
+    let TableFactor::Table {
+        name, args: None, ..
+    } = factor
+    else {
+        return false;
+    };
+    let last = name.0.last().and_then(ObjectNamePart::as_ident);
+    last.is_some_and(|last| is_empty(&last.value))
+}
+
+/// Makes a scalar subquery over one table of the catalog an aggregate: DataFusion asks for that where
+/// it depends on the row outside. It gives one row at most, or PostgreSQL would refuse it.
+fn aggregated(query: &mut Query) {
+    let SetExpr::Select(select) = query.body.as_mut() else {
+        return;
+    };
+    let in_catalog = |factor: &TableFactor| match factor {
+        TableFactor::Table {
+            name, args: None, ..
+        } => {
+            let last = name.0.last().and_then(ObjectNamePart::as_ident);
+            last.is_some_and(|last| is_relation(&last.value))
+        }
+        _ => false,
+    };
+    let from = select.from.as_slice();
+    if query.with.is_some()
+        || query.limit_clause.is_some()
+        || from.is_empty()
+        || !from.iter().all(|from| in_catalog(&from.relation))
+        || select.projection.iter().any(is_aggregate)
+    {
+        return;
+    }
+    query.order_by = None;
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(expression)
+        | SelectItem::ExprWithAlias {
+            expr: expression, ..
+        } = item
+        {
+            let inner = take(expression);
+            *expression = call("max", vec![inner]);
+        }
+    }
+}
+
+/// What a query that has no rows selects is never computed, so it need not be known how.
+fn select_nothing(select: &mut Select) {
+    if !has_empty_table(select) || select.projection.iter().any(is_aggregate) {
+        return;
+    }
+    for (place, item) in select.projection.iter_mut().enumerate() {
+        let expression = match item {
+            SelectItem::UnnamedExpr(expression) if !is_column(expression) => {
+                let alias = Ident::with_quote('"', format!("column {place}"));
+                *item = SelectItem::ExprWithAlias {
+                    expr: null(),
+                    alias,
+                };
+                continue;
+            }
+            SelectItem::ExprWithAlias { expr, .. } => expr,
+            _ => continue,
+        };
+        if !is_column(expression) {
+            *expression = null();
+        }
+    }
+}
+
+fn is_column(expression: &Expr) -> bool {
+    matches!(
+        expression,
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_)
     )
 }
 
@@ -520,6 +636,31 @@ fn constant(argument: &FunctionArg) -> Option<String> {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => literals::text_of(expression),
         _ => None,
     }
+}
+
+fn expression(argument: &FunctionArg) -> Option<Expr> {
+    match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => Some(expression.clone()),
+        _ => None,
+    }
+}
+
+/// The places of the elements of a list, as rows. Those that indexes have begin at 0.
+fn subscripts(of: Expr) -> Expr {
+    let column = match &of {
+        Expr::Identifier(name) => Some(name),
+        Expr::CompoundIdentifier(names) => names.last(),
+        _ => None,
+    };
+    let from_zero = column.is_some_and(|name| name.value.starts_with("ind"));
+    let length = call("array_length", vec![of]);
+    let last = Expr::BinaryOp {
+        left: Box::new(length),
+        op: BinaryOperator::Minus,
+        right: Box::new(number(i64::from(from_zero))),
+    };
+    let first = number(i64::from(!from_zero));
+    call("unnest", vec![call("generate_series", vec![first, last])])
 }
 
 fn argument(expression: Expr) -> FunctionArg {

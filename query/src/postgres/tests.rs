@@ -1,1 +1,229 @@
 //! Queries as clients of PostgreSQL ask them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+use super::*;
+use tenfold_core::failure::Failure;
+
+use crate::tests::information::session;
+use crate::{Session, rows};
+
+fn query(text: &str) -> Query {
+    match commands(text).unwrap().pop() {
+        Some(Command::Query(query)) => *query,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+fn surroundings() -> Surroundings {
+    Surroundings {
+        user: "jane".to_owned(),
+        version: "PostgreSQL 16.6".to_owned(),
+        process: 7,
+        settings: [("timezone".to_owned(), "UTC".to_owned())].into(),
+    }
+}
+
+/// The rows of an answer, with `|` between their values.
+async fn ask(session: &Session, text: &str) -> Result<Vec<String>, Failure> {
+    let prepared = session
+        .prepare_query(&query(text), &[], &surroundings())
+        .await?;
+    let batches = prepared.run().await?.collect().await?;
+    let mut written = Vec::new();
+    rows::each_row(&batches, |row| {
+        let texts: Vec<String> = row.iter().map(rows::precise).collect();
+        written.push(texts.join("|"));
+        Ok(())
+    })
+    .unwrap();
+    Ok(written)
+}
+
+#[tokio::test]
+async fn the_catalog_tells_tables_columns_keys_and_comments() {
+    let session = session().await;
+    let all = "SELECT relname FROM pg_class WHERE relkind = 'r' ORDER BY 1";
+    assert_eq!(
+        ask(&session, all).await.unwrap(),
+        ["customer_value", "dim_date", "mine"]
+    );
+    let columns = "SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull \
+                   FROM pg_catalog.pg_attribute a WHERE a.attrelid = 'customer_value'::regclass \
+                   AND a.attnum > 0 ORDER BY a.attnum LIMIT 2";
+    let columns = ask(&session, columns).await.unwrap();
+    assert_eq!(columns[0], "customer|bigint|true");
+    let keys = "SELECT conrelid::regclass, conname, contype, pg_get_constraintdef(oid) \
+                FROM pg_constraint ORDER BY conname";
+    let keys = ask(&session, keys).await.unwrap();
+    assert!(
+        keys.contains(&"customer_value|customer_value_pkey|p|PRIMARY KEY (customer)".to_owned()),
+        "{keys:?}"
+    );
+    assert!(
+        keys.iter()
+            .any(|key| key.ends_with("REFERENCES insights.dim_date(date)")),
+        "{keys:?}"
+    );
+    let about = "SELECT obj_description('customer_value'::regclass, 'pg_class')";
+    assert!(ask(&session, about).await.unwrap()[0].starts_with("What is known"));
+}
+
+#[tokio::test]
+async fn what_clients_ask_of_the_catalog_is_answered() {
+    let session = session().await;
+    for (text, answer) in [
+        (
+            "SELECT current_database(), current_schema(), current_user",
+            "tenfold|insights|jane",
+        ),
+        ("SELECT version()", "PostgreSQL 16.6"),
+        (
+            "SELECT pg_typeof(1), pg_typeof('a'), pg_typeof(ARRAY[1])",
+            "bigint|text|bigint[]",
+        ),
+        ("SELECT quote_ident('a b'), quote_ident('a')", "\"a b\"|a"),
+        (
+            "SELECT 'r' = ANY (ARRAY['r', 'v']), 3 = ANY ('{1,2}'), 3 <> ALL ('{1,2}')",
+            "true|false|true",
+        ),
+        (
+            "SELECT 'a_b' LIKE 'a/_%' ESCAPE '/', 'axb' LIKE 'a/_b' ESCAPE '/'",
+            "true|false",
+        ),
+        (
+            "SELECT 'abc' OPERATOR(pg_catalog.~) '^(abc)$' COLLATE pg_catalog.default",
+            "true",
+        ),
+        (
+            "SELECT (SELECT adbin FROM pg_attrdef WHERE oid = 1), EXISTS (SELECT 1 FROM pg_trigger)",
+            "-|false",
+        ),
+        (
+            "SELECT count(*) FROM pg_type t WHERE (SELECT c.relkind = 'c' FROM pg_class c WHERE c.oid = t.typrelid)",
+            "0",
+        ),
+        (
+            "SELECT to_char(TIMESTAMP '2026-03-01 14:05:00', 'YYYY-MM HH24:MI')",
+            "2026-03 14:05",
+        ),
+        ("SELECT 1::int2, '5'::int4 + 1, 'x'::name", "1|6|x"),
+    ] {
+        let found = ask(&session, text)
+            .await
+            .unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(found, [answer], "{text}");
+    }
+    let places = "SELECT unnest(indkey), generate_subscripts(indkey, 1) FROM pg_index \
+                  WHERE indrelid = 'customer_value'::regclass";
+    assert_eq!(ask(&session, places).await.unwrap(), ["1|0"]);
+}
+
+#[tokio::test]
+async fn values_have_types_by_what_stands_around_them() {
+    let session = session().await;
+    let query = query("SELECT $1::text, customer + $2 FROM customer_value WHERE customer = $3");
+    let shape = session
+        .shape(&query, &[0, oid::INT4], &surroundings())
+        .await
+        .unwrap();
+    assert_eq!(shape.values, [oid::TEXT, oid::INT4, oid::INT8]);
+    assert_eq!(type_of(shape.schema.field(1).data_type()).0, oid::INT8);
+}
+
+#[tokio::test]
+async fn columns_are_named_as_postgresql_names_them() {
+    let query = query("SELECT 1, count(*), Customer, a.x AS \"X y\", 1::int8, 1 FROM a");
+    let schema = arrow::datatypes::Schema::new(
+        ["a", "b", "c", "d", "e", "f"]
+            .map(|name| arrow::datatypes::Field::new(name, arrow::datatypes::DataType::Utf8, true))
+            .to_vec(),
+    );
+    let names = query.names(&std::sync::Arc::new(schema));
+    assert_eq!(
+        names,
+        ["?column?", "count", "customer", "X y", "int8", "?column?"]
+    );
+}
+
+#[tokio::test]
+async fn errors_have_the_codes_that_clients_know() {
+    let session = session().await;
+    for (text, state) in [
+        ("SELECT nothing FROM customer_value", "42703"),
+        ("SELECT * FROM nothing", "42P01"),
+        ("SELECT nothing(1)", "42883"),
+        ("SELECT 1 / 0", "22012"),
+        ("SELECT 'a'::int", "22P02"),
+        ("SELECT 1::nothing", "42704"),
+        ("SELECT current_setting('nothing')", "42704"),
+        ("SELECT customer, count(*) FROM customer_value", "42803"),
+        ("SELECT to_char(now(), 'Q')", "0A000"),
+        ("SELECT 'nothing'::regclass", "42P01"),
+    ] {
+        let failure = ask(&session, text).await.unwrap_err();
+        assert_eq!(sqlstate(&failure), state, "{text}: {failure}");
+    }
+    for (text, state) in [
+        ("SELEC 1", "42601"),
+        ("SELECT 'open", "42601"),
+        ("DELETE FROM customer_value", "25006"),
+        ("CREATE TABLE a (b INT)", "25006"),
+        ("COPY customer_value FROM STDIN", "25006"),
+        ("COPY customer_value TO '/tmp/x'", "25006"),
+        ("FETCH BACKWARD 1 FROM c", "0A000"),
+        ("SET x", "42601"),
+    ] {
+        let failure = commands(text).unwrap_err();
+        assert_eq!(sqlstate(&failure), state, "{text}: {failure}");
+    }
+}
+
+#[test]
+fn statements_are_told_apart() {
+    let kinds = |text: &str| {
+        let all = commands(text).unwrap();
+        all.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(" ; -- nothing\n;"), Vec::<String>::new());
+    assert_eq!(
+        kinds("BEGIN; COMMIT;\nROLLBACK TO SAVEPOINT a"),
+        ["Begin", "Commit", "RollbackTo"]
+    );
+    let set = r#"Set { name: "tenfold.snapshot", value: Some("3") }"#;
+    assert_eq!(kinds("SET SESSION tenfold.snapshot TO '3'"), [set]);
+    let zone = r#"Set { name: "timezone", value: None }"#;
+    assert_eq!(kinds("SET TIME ZONE DEFAULT"), [zone]);
+    assert_eq!(kinds("RESET timezone"), [zone]);
+    assert_eq!(
+        kinds("SHOW TRANSACTION ISOLATION LEVEL"),
+        [r#"Show("transaction_isolation")"#]
+    );
+    assert_eq!(
+        kinds("FETCH FORWARD 10 FROM \"C\"; FETCH ALL IN c; FETCH c"),
+        [
+            r#"Fetch { name: "C", rows: Some(10) }"#,
+            r#"Fetch { name: "c", rows: None }"#,
+            r#"Fetch { name: "c", rows: Some(1) }"#,
+        ]
+    );
+    let two = commands("SELECT ';' AS \"ä;\" ; SELECT 2").unwrap();
+    assert_eq!(two.len(), 2);
+    for copy in [
+        "COPY (SELECT 1) TO STDOUT WITH (FORMAT csv, HEADER)",
+        "COPY customer_value TO STDOUT CSV HEADER",
+    ] {
+        let one = commands(copy).unwrap();
+        assert!(
+            matches!(
+                one[..],
+                [Command::CopyOut {
+                    csv: true,
+                    header: true,
+                    ..
+                }]
+            ),
+            "{copy}"
+        );
+    }
+}

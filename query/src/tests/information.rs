@@ -3,7 +3,7 @@
 use super::*;
 
 /// A session over tables with the names and keys of real ones.
-async fn session() -> Session {
+pub(crate) async fn session() -> Session {
     let store = Store::in_memory();
     let dates = {
         let schema = schema_of(vec![Field::new("date", DataType::Date32, true)]);

@@ -190,7 +190,8 @@ impl Settings {
                 return Err(Refused::new("55P02", message, "leave it as it is"));
             }
             Only(ways) => {
-                let lower = value.to_ascii_lowercase();
+                // Some clients send it in quotes when they begin.
+                let lower = value.trim_matches('\'').to_ascii_lowercase();
                 if !ways.iter().any(|way| lower.starts_with(way)) {
                     return Err(wrong(&format!("{} is all there is here", ways[0])));
                 }

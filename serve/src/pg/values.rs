@@ -9,10 +9,11 @@ use super::refused::Refused;
 pub fn decode(type_oid: u32, binary: bool, value: Option<Bytes>) -> Result<Value, Refused> {
     let text = match value {
         None => None,
-        Some(value) if !binary || is_text(type_oid) => Some(
-            String::from_utf8(value.to_vec())
-                .map_err(|_| Refused::new("22021", "a value is not UTF-8", "send UTF-8"))?,
-        ),
+        Some(value) if !binary || is_text(type_oid) => {
+            let text = String::from_utf8(value.to_vec());
+            let wrong = |_| Refused::new("22021", "a value is not UTF-8", "send UTF-8");
+            Some(of_day(type_oid, text.map_err(wrong)?))
+        }
         Some(mut value) => Some(read(type_oid, &mut value)?),
     };
     if let Some(text) = &text {
@@ -22,6 +23,21 @@ pub fn decode(type_oid: u32, binary: bool, value: Option<Bytes>) -> Result<Value
         oid: type_oid,
         text,
     })
+}
+
+/// A day that has a zone, as JDBC sends it: without it where a day is meant, and with midnight where
+/// a time is.
+fn of_day(type_oid: u32, text: String) -> String {
+    let day = text.split_once(' ').filter(|(day, zone)| {
+        let digit = |c: char| c.is_ascii_digit();
+        day.len() == 10 && zone.starts_with(['+', '-']) && zone[1..].starts_with(digit)
+    });
+    match (type_oid, day) {
+        (oid::DATE, Some((day, _))) => day.to_owned(),
+        (oid::TIMESTAMP, Some((day, _))) => format!("{day} 00:00:00"),
+        (oid::TIMESTAMPTZ, Some((day, zone))) => format!("{day} 00:00:00{zone}"),
+        _ => text,
+    }
 }
 
 fn is_text(type_oid: u32) -> bool {
@@ -273,6 +289,10 @@ mod tests {
                 .map_err(|refused| refused.state)
         };
         assert!(text(oid::INT4, " 5 ").is_ok());
+        let day = text(oid::DATE, "2030-01-01 +00").unwrap();
+        assert_eq!(day.text.as_deref(), Some("2030-01-01"));
+        let time = text(oid::TIMESTAMPTZ, "2030-01-01 -05:30").unwrap();
+        assert_eq!(time.text.as_deref(), Some("2030-01-01 00:00:00-05:30"));
         for (type_oid, wrong) in [
             (oid::INT2, "70000"),
             (oid::INT4, "1; DROP"),
