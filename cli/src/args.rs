@@ -18,8 +18,8 @@ use crate::terminal::View;
 pub use examine::{AuditVerb, Examined};
 pub use schedule::{OneSchedule, Schedule, SchemaOf};
 pub use service::{
-    Backfill, BackfillDays, Cluster, Level, NotifyVerb, OneRun, Run, Submit, Token, TokenRole,
-    Waiting, Wanted, Worker, WorkerProcess,
+    Backfill, BackfillDays, Cluster, Level, NotifyVerb, OneRun, Publish, PublishPostgres, Run,
+    Submit, Token, TokenRole, Waiting, Wanted, Worker, WorkerProcess,
 };
 pub use snapshots::{
     AsOf, At, Customer, Decile, Erase, EraseVerb, Params, Quarantine, Snapshot, Who,
@@ -131,8 +131,11 @@ pub enum Command {
     Coordinator(Listen),
     /// Run tasks of a coordinator
     Worker(WorkerProcess),
-    /// Answer SQL over HTTP, read only
+    /// Answer SQL over HTTP and for clients of PostgreSQL, read only
     Serve(Serve),
+    /// Load snapshots into databases of others
+    #[command(subcommand)]
+    Publish(Publish),
     /// Run a coordinator and workers in one process
     Up {
         /// Workers

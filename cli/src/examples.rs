@@ -33,7 +33,13 @@ const EXAMPLES: &[(&str, &str)] = &[
         "serve",
         "tenfold serve -p shop\n\
          tenfold serve --store s3://bucket/shop --sql-listen 0.0.0.0:7401 --tls-cert cert.pem \
-         --tls-key key.pem --tokens tokens.txt",
+         --tls-key key.pem --tokens tokens.txt\n\
+         tenfold serve -p shop --pg-listen 127.0.0.1:5439",
+    ),
+    (
+        "publish postgres",
+        "tenfold publish postgres -p shop --url-file database.url\n\
+         tenfold publish postgres --store s3://bucket/shop --url-file database.url --follow",
     ),
     (
         "coordinator",

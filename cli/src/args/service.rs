@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{label, seconds};
+use super::{At, label, seconds};
 use crate::service::client::Remote;
 use crate::service::http::HttpListen;
 use crate::service::notify::Notify;
@@ -301,6 +301,39 @@ pub enum NotifyVerb {
         #[command(flatten)]
         file: Notify,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Publish {
+    /// Load a snapshot into a PostgreSQL database, in one transaction
+    Postgres(PublishPostgres),
+}
+
+/// What `tenfold publish postgres` is told.
+#[derive(Debug, Clone, Args)]
+pub struct PublishPostgres {
+    #[command(flatten)]
+    pub at: At,
+    /// File with the address of the database, such as postgresql://user:password@host/database;
+    /// TENFOLD_POSTGRES_URL has it when left out
+    #[arg(long, value_name = "FILE")]
+    pub url_file: Option<PathBuf>,
+    /// Certificates that the one of the database is checked by, PEM; those of this machine when left
+    /// out
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Schema that the tables are put into
+    #[arg(long, default_value = "insights")]
+    pub schema: String,
+    /// Load this table; may come several times. All when left out
+    #[arg(long = "table", value_name = "TABLE")]
+    pub tables: Vec<String>,
+    /// Let an older snapshot take the place of a newer one
+    #[arg(long)]
+    pub older: bool,
+    /// Go on, and load every snapshot that is published from now on
+    #[arg(long, conflicts_with_all = ["at", "older"])]
+    pub follow: bool,
 }
 
 #[derive(Debug, Subcommand)]

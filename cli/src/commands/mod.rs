@@ -13,6 +13,7 @@ mod init;
 mod marks;
 mod params;
 mod plan;
+mod publish;
 mod quarantine;
 mod refresh;
 mod remote;
@@ -37,7 +38,7 @@ use tenfold_store::object::Store;
 use tenfold_store::resolve::{Unresolved, resolve};
 
 use crate::args::{
-    Arguments, AuditVerb, Cluster, Command, Customer, Decile, Global, NotifyVerb, Params,
+    Arguments, AuditVerb, Cluster, Command, Customer, Decile, Global, NotifyVerb, Params, Publish,
     Quarantine, SchemaOf, Snapshot, Token,
 };
 use crate::machine::Machine;
@@ -76,7 +77,8 @@ impl Stopped {
 pub fn run(arguments: Arguments) -> Result<(), Stopped> {
     let global = arguments.global;
     // Other commands than this one ask no queries but their own, which are short.
-    let stack = matches!(arguments.command, Command::Sql { .. }).then_some(STACK);
+    let stack =
+        matches!(arguments.command, Command::Sql { .. } | Command::Publish(_)).then_some(STACK);
     let machine = Machine::new(&global, stack)?;
     match arguments.command {
         Command::Demo { directory } => demo::run(&directory, &global, &machine)?,
@@ -123,6 +125,9 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
             }
         },
         Command::Serve(serve) => service::sql::run(&serve, &global, &machine)?,
+        Command::Publish(Publish::Postgres(told)) => {
+            publish::postgres(&told, &global, &machine)?;
+        }
         Command::Up {
             workers,
             listen,
