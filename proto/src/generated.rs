@@ -66,6 +66,24 @@ pub struct PlanResponse {
     pub shards: u32,
     #[prost(string, repeated, tag = "9")]
     pub notes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Shards of the state that it builds on, where that is another number; 0 otherwise.
+    #[prost(uint32, tag = "10")]
+    pub shards_before: u32,
+    /// Shards whose accounts are brought forward, unless new events reach far back.
+    #[prost(uint32, repeated, tag = "11")]
+    pub shards_forward: ::prost::alloc::vec::Vec<u32>,
+    /// Shards whose accounts are added up from all days, by the reason.
+    #[prost(message, repeated, tag = "12")]
+    pub shards_anew: ::prost::alloc::vec::Vec<ShardsAnew>,
+}
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShardsAnew {
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(uint32, repeated, tag = "2")]
+    pub shards: ::prost::alloc::vec::Vec<u32>,
 }
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(default)]

@@ -115,6 +115,7 @@ impl Cluster {
             .await?;
         let plan = &prepared.planned.plan;
         let reads = prepared.planned.reads.iter();
+        let outlook = &prepared.planned.outlook;
         Ok(proto::PlanResponse {
             plan_hash: prepared.plan_hash.clone(),
             as_of: plan.as_of.to_string(),
@@ -131,6 +132,16 @@ impl Cluster {
             reused_files: prepared.planned.reused_files,
             shards: plan.shards,
             notes: prepared.planned.notes.clone(),
+            shards_before: plan.shards_before.unwrap_or(0),
+            shards_forward: outlook.forward.clone(),
+            shards_anew: outlook
+                .anew
+                .iter()
+                .map(|(reason, shards)| proto::ShardsAnew {
+                    reason: reason.clone(),
+                    shards: shards.clone(),
+                })
+                .collect(),
         })
     }
 }
