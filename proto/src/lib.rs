@@ -14,7 +14,7 @@ mod generated;
 mod problem;
 
 pub use generated::*;
-pub use problem::{failure, status};
+pub use problem::{failure, status, unanswered};
 
 /// Descriptors of the protocol, for server reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!("descriptors.bin");

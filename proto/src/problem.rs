@@ -44,6 +44,16 @@ pub fn failure(status: &Status) -> Failure {
     }
 }
 
+/// Whether nobody in office answered: nobody is there, or a process that was stopped let the call
+/// run out of time, which the transport calls cancelled.
+pub fn unanswered(status: &Status) -> bool {
+    match status.code() {
+        Code::Unavailable => true,
+        Code::Cancelled | Code::DeadlineExceeded => status.details().is_empty(),
+        _ => false,
+    }
+}
+
 fn class_name(class: FailureClass) -> &'static str {
     match class {
         FailureClass::UserData => "user_data",

@@ -5,8 +5,10 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
+use crate::calls::Call;
 use crate::encode::Format;
 use crate::routes::{Endpoint, ROUTES, Route, SQL_MAX};
+use crate::schemas;
 
 /// The description for programs.
 pub fn open_api() -> Value {
@@ -17,22 +19,24 @@ pub fn open_api() -> Value {
             .or_insert_with(|| Value::Object(Map::new()));
         path[route.method.to_lowercase()] = operation(route);
     }
+    let mut schemas = schemas::schemas();
+    schemas.insert("SqlRequest".to_owned(), sql_request());
+    schemas.insert("TemplateRequest".to_owned(), template_request());
+    // That of an answer; the protocol has one of its own within runs.
+    schemas.insert("Refusal".to_owned(), refusal());
     json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Tenfold",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "SQL over published snapshots, read only.",
+            "description": "SQL over published snapshots, read only; runs, schedules, backfills \
+                            and workers of a coordinator, where the server knows one.",
         },
         "paths": paths,
         "security": [{"token": []}, {}],
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": {
-                "SqlRequest": sql_request(),
-                "TemplateRequest": template_request(),
-                "Problem": problem(),
-            },
+            "schemas": schemas,
         },
     })
 }
@@ -46,7 +50,7 @@ fn operation(route: &Route) -> Value {
             "default": {
                 "description": "What went wrong, and what to do",
                 "content": {"application/problem+json": {
-                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "schema": {"$ref": "#/components/schemas/Refusal"},
                 }},
             },
         },
@@ -54,11 +58,12 @@ fn operation(route: &Route) -> Value {
     let body = match route.endpoint {
         Endpoint::Sql => Some("SqlRequest"),
         Endpoint::Template => Some("TemplateRequest"),
+        Endpoint::Call(call, _) if route.takes_body() => Some(call.messages().0),
         _ => None,
     };
     if let Some(body) = body {
         operation["requestBody"] = json!({
-            "required": true,
+            "required": !matches!(route.endpoint, Endpoint::Call(..)),
             "content": {"application/json": {
                 "schema": {"$ref": format!("#/components/schemas/{body}")},
             }},
@@ -77,7 +82,8 @@ fn parameters(route: &Route) -> Vec<Value> {
         })
     };
     let in_path = route.path.split('{').nth(1);
-    let in_path = in_path.map(|rest| text(rest.trim_end_matches('}'), "path"));
+    let in_path = in_path.and_then(|rest| rest.split('}').next());
+    let in_path = in_path.map(|name| text(name, "path"));
     let in_query = route.query.iter().map(|name| text(name, "query"));
     in_path.into_iter().chain(in_query).collect()
 }
@@ -88,6 +94,7 @@ fn content(endpoint: Endpoint) -> Value {
         Endpoint::Health => vec!["text/plain"],
         Endpoint::Error => vec!["text/markdown"],
         Endpoint::Docs => vec!["text/html"],
+        Endpoint::Call(call, _) => return answered(call),
         _ => vec!["application/json"],
     };
     let kind = |kind: &str| {
@@ -95,6 +102,18 @@ fn content(endpoint: Endpoint) -> Value {
         (kind.to_owned(), json!({}))
     };
     Value::Object(kinds.into_iter().map(kind).collect())
+}
+
+fn answered(call: Call) -> Value {
+    let message = json!({"$ref": format!("#/components/schemas/{}", call.messages().1)});
+    let schema = match call {
+        Call::RunEvents => json!({
+            "type": "object",
+            "properties": {"events": {"type": "array", "items": message}},
+        }),
+        _ => message,
+    };
+    json!({"application/json": {"schema": schema}})
 }
 
 fn sql_request() -> Value {
@@ -150,7 +169,7 @@ fn format() -> Value {
     })
 }
 
-fn problem() -> Value {
+fn refusal() -> Value {
     json!({
         "type": "object",
         "properties": {
@@ -168,7 +187,7 @@ fn problem() -> Value {
 pub fn page() -> String {
     let mut page = String::from(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Tenfold</title>\n\
-         <h1>Tenfold: SQL over snapshots</h1>\n<p>Read only. \
+         <h1>Tenfold: SQL over snapshots, runs and schedules</h1>\n<p>\
          <a href=\"/v1/openapi.json\">For programs</a>.</p>\n<table>\n\
          <tr><th align=\"left\">request</th><th align=\"left\">what it does</th></tr>\n",
     );

@@ -17,9 +17,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::json;
-use tenfold_coordinator::serve::access::{Access, Role};
+use tenfold_coordinator::serve::access::{Access, Needs, Role, needs};
 use tenfold_coordinator::serve::{Connection, Listening, Peer, incoming};
 use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tenfold_core::snapshot::At;
@@ -32,6 +33,7 @@ use ulid::Ulid;
 use url::form_urlencoded;
 
 use crate::answer::{Begun, Head, Origin, Piece, Server};
+use crate::calls::{self, Call, Coordinators};
 use crate::docs;
 use crate::encode::Format;
 use crate::limits::Limits;
@@ -61,10 +63,12 @@ const CACHE: HeaderName = HeaderName::from_static("x-tenfold-cache");
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// The ways that a server is reached.
+/// The ways that a server is reached, and what it reaches.
 pub struct Ways {
     /// By HTTP.
     pub http: Option<Listening>,
+    /// Whom calls by HTTP are passed on to.
+    pub coordinators: Coordinators,
     /// By PostgreSQL's protocol.
     pub postgres: Option<PgListening>,
 }
@@ -82,7 +86,7 @@ pub async fn serve(
     let server = Arc::new(Server::new(store, limits)?);
     let http = async {
         if let Some(listening) = ways.http {
-            let app = Arc::new(App::new(server.clone(), &listening));
+            let app = Arc::new(App::new(server.clone(), ways.coordinators, &listening));
             app.serve(listening, stopped(stop.clone())).await;
         }
     };
@@ -103,6 +107,7 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 /// What a server knows.
 pub(crate) struct App {
     server: Arc<Server>,
+    coordinators: Coordinators,
     access: watch::Receiver<Arc<Access>>,
     encrypted: bool,
 }
@@ -114,9 +119,14 @@ struct Caller {
 }
 
 impl App {
-    pub(crate) fn new(server: Arc<Server>, listening: &Listening) -> Self {
+    pub(crate) fn new(
+        server: Arc<Server>,
+        coordinators: Coordinators,
+        listening: &Listening,
+    ) -> Self {
         Self {
             server,
+            coordinators,
             access: listening.access.clone(),
             encrypted: listening.tls.is_some(),
         }
@@ -228,11 +238,17 @@ impl App {
                 json_of(&json!({ "snapshots": listed }))
             }
             Endpoint::Tables => {
-                let at = in_query(&request, route, "at")?;
-                let at = at.map_or(Ok(At::Latest), |at| at.parse())?;
+                let at = queried(&request, route)?.pop();
+                let at = at.map_or(Ok(At::Latest), |(_, at)| at.parse())?;
                 json_of(&views::tables(&*self.server.open(&at).await?))
             }
-            Endpoint::Runs => json_of(&json!({ "runs": views::runs(&self.server.store).await? })),
+            Endpoint::Records => {
+                json_of(&json!({ "runs": views::runs(&self.server.store).await? }))
+            }
+            Endpoint::Call(call, field) => {
+                let said = (!field.is_empty()).then(|| (field.to_owned(), decoded(part)));
+                self.call(request, route, call, said).await
+            }
             Endpoint::Error => error_page(part),
             Endpoint::OpenApi => json_of(&docs::open_api()),
             Endpoint::Docs => Ok(text("text/html; charset=utf-8", docs::page())),
@@ -242,7 +258,7 @@ impl App {
     fn caller(&self, route: &Route, headers: &HeaderMap, peer: &Peer) -> Result<Caller, Failure> {
         let what = format!("{} {}", route.method, route.path);
         let access = self.access.borrow().clone();
-        let admitted = access.admit(&what, Role::Viewer, headers, Some(peer));
+        let admitted = access.admit(&what, needed(route), headers, Some(peer));
         let (name, role) = admitted.map_err(|refused| match refused.failure.code {
             Some(ErrorCode::Unauthenticated) => refused
                 .failure
@@ -284,6 +300,30 @@ impl App {
         }
     }
 
+    /// Passes a call on to the coordinator in office.
+    async fn call(
+        &self,
+        request: Request<Incoming>,
+        route: &Route,
+        call: Call,
+        in_path: Option<(String, String)>,
+    ) -> Result<Response<Body>, Failure> {
+        let in_query = queried(&request, route)?;
+        let (head, body) = request.into_parts();
+        let body = match route.takes_body() {
+            true => whole(body).await?,
+            false => Bytes::new(),
+        };
+        if !body.is_empty() {
+            check_json(&head.headers)?;
+        }
+        // A path or query says for itself what the body says else.
+        let message = calls::message(&body, in_query.into_iter().chain(in_path))?;
+        let token = head.headers.get(header::AUTHORIZATION);
+        let token = token.and_then(|token| token.as_bytes().try_into().ok());
+        json_of(&call.pass(&self.coordinators, message, token).await?)
+    }
+
     /// Answers a query, or the template of a name.
     async fn sql(
         &self,
@@ -294,16 +334,7 @@ impl App {
     ) -> Result<Response<Body>, Failure> {
         let (head, body) = request.into_parts();
         let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
-        let is_json = text(header::CONTENT_TYPE).is_some_and(|kind| {
-            let kind = kind.split(';').next().unwrap_or_default().trim();
-            kind.eq_ignore_ascii_case("application/json")
-        });
-        if !is_json {
-            return Err(
-                Failure::config("the request's body is not declared as JSON")
-                    .remedy("send `Content-Type: application/json`"),
-            );
-        }
+        check_json(&head.headers)?;
         let (body, accept) = (whole(body).await?, text(header::ACCEPT));
         let asked = match template {
             Some(name) => TemplateRequest::read(&body)?.asked(name, accept)?,
@@ -352,24 +383,54 @@ fn request_id(headers: &HeaderMap) -> Result<String, Failure> {
     })
 }
 
-/// The value of a name behind the `?`.
-fn in_query(
-    request: &Request<Incoming>,
-    route: &Route,
-    name: &str,
-) -> Result<Option<String>, Failure> {
-    let query = request.uri().query().unwrap_or_default();
-    let mut found = None;
-    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-        if !route.query.contains(&&*key) {
-            return Err(Failure::config(format!("{} knows no {key}", route.path))
-                .remedy(format!("it knows {}", route.query.join(", "))));
-        }
-        if key == name {
-            found = Some(value.into_owned());
-        }
+/// The role that a request needs.
+fn needed(route: &Route) -> Role {
+    match route.endpoint {
+        Endpoint::Call(call, _) => match needs(call.method()) {
+            Some(Needs::Look(role) | Needs::Change(role)) => role,
+            Some(Needs::Nothing) | None => Role::Admin,
+        },
+        _ => Role::Viewer,
     }
-    Ok(found)
+}
+
+/// Refuses a body that is not declared as JSON: pages of other sites cannot send one that is.
+fn check_json(headers: &HeaderMap) -> Result<(), Failure> {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    match kind.eq_ignore_ascii_case("application/json") {
+        true => Ok(()),
+        false => Err(
+            Failure::config("the request's body is not declared as JSON")
+                .remedy("send `Content-Type: application/json`"),
+        ),
+    }
+}
+
+/// Names and values behind the `?`.
+fn queried(request: &Request<Incoming>, route: &Route) -> Result<Vec<(String, String)>, Failure> {
+    let query = request.uri().query().unwrap_or_default();
+    let pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
+    pairs
+        .map(|(name, value)| match route.query.contains(&&*name) {
+            true => Ok((name, value)),
+            false => Err(Failure::config(format!("{} knows no {name}", route.path))
+                .remedy(format!("it knows {}", known(route)))),
+        })
+        .collect()
+}
+
+fn known(route: &Route) -> String {
+    match route.query {
+        [] => "nothing behind the `?`".to_owned(),
+        names => names.join(", "),
+    }
+}
+
+/// A part of a path without its escapes.
+fn decoded(part: &str) -> String {
+    percent_decode_str(part).decode_utf8_lossy().into_owned()
 }
 
 /// The whole body of a request.

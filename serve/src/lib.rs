@@ -1,5 +1,5 @@
-//! SQL over snapshots by HTTP, for notebooks, scripts, and tools that speak nothing else; and by
-//! PostgreSQL's protocol, for tools that speak that.
+//! SQL over snapshots by HTTP, and the calls of a coordinator: for notebooks, scripts, and tools that
+//! speak nothing else; and SQL by PostgreSQL's protocol, for tools that speak that.
 //!
 //! Connections are answered by [`serve`], which knows who asks and what may be asked. Queries run
 //! on threads of their own ([`Limits`] says how many), so that nothing else in the process waits for
@@ -7,6 +7,7 @@
 
 mod answer;
 mod cache;
+mod calls;
 mod docs;
 mod encode;
 mod http;
@@ -16,11 +17,13 @@ mod pool;
 mod problem;
 mod queries;
 mod routes;
+mod schemas;
 mod snapshots;
 #[cfg(test)]
 mod tests;
 mod views;
 
+pub use calls::Coordinators;
 pub use http::{Ways, serve};
 pub use limits::Limits;
 pub use pg::{Passwords, PgListening, password_line};

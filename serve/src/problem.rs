@@ -48,9 +48,19 @@ pub fn status(failure: &Failure) -> StatusCode {
         | ErrorCode::UnknownTemplate
         | ErrorCode::UnknownCode
         | ErrorCode::UnknownAddress
+        | ErrorCode::UnknownRun
+        | ErrorCode::UnknownWorker
+        | ErrorCode::UnknownBackfill
+        | ErrorCode::UnknownSchedule
         | ErrorCode::UnknownMark => Some(StatusCode::NOT_FOUND),
         ErrorCode::SnapshotExpired => Some(StatusCode::GONE),
-        ErrorCode::QueryCancelled => Some(StatusCode::CONFLICT),
+        ErrorCode::QueryCancelled
+        | ErrorCode::PlanMoved
+        | ErrorCode::KeyTaken
+        | ErrorCode::RunOver
+        | ErrorCode::RunLive
+        | ErrorCode::TooLate
+        | ErrorCode::BackfillOver => Some(StatusCode::CONFLICT),
         ErrorCode::AnswerTooLong => Some(StatusCode::UNPROCESSABLE_ENTITY),
         ErrorCode::QueryTimedOut => Some(StatusCode::GATEWAY_TIMEOUT),
         _ => None,

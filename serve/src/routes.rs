@@ -11,6 +11,7 @@ use tenfold_core::snapshot::At;
 use tenfold_query::{Parameter, Parameters, Template};
 
 use crate::answer::Asked;
+use crate::calls::Call;
 use crate::encode::Format;
 
 /// Bytes of a query.
@@ -37,8 +38,10 @@ pub enum Endpoint {
     Snapshots,
     /// The tables of a snapshot.
     Tables,
-    /// The runs.
-    Runs,
+    /// What runs left in the store.
+    Records,
+    /// A call of a coordinator. The variable part of the path is this field of its message.
+    Call(Call, &'static str),
     /// The page of an error code.
     Error,
     /// The description of all this for programs.
@@ -60,6 +63,29 @@ pub struct Route {
     pub what: &'static str,
     /// Names in the part of an address behind `?`.
     pub query: &'static [&'static str],
+}
+
+impl Route {
+    /// Whether a request has a body, which is JSON.
+    pub fn takes_body(&self) -> bool {
+        self.method == "POST"
+    }
+}
+
+const fn call(
+    method: &'static str,
+    path: &'static str,
+    call: Call,
+    part: &'static str,
+    what: &'static str,
+) -> Route {
+    Route {
+        method,
+        path,
+        endpoint: Endpoint::Call(call, part),
+        what,
+        query: &[],
+    }
 }
 
 const fn get(path: &'static str, endpoint: Endpoint, what: &'static str) -> Route {
@@ -120,9 +146,200 @@ pub const ROUTES: &[Route] = &[
         )
     },
     get(
+        "/v1/run-records",
+        Endpoint::Records,
+        "Lists the latest runs that have ended, as the store keeps them, the newest first",
+    ),
+    call(
+        "POST",
         "/v1/runs",
-        Endpoint::Runs,
-        "Lists the latest runs that have ended, the newest first",
+        Call::SubmitRun,
+        "",
+        "Asks for a refresh",
+    ),
+    Route {
+        query: &["states", "schedule", "limit", "since"],
+        ..call(
+            "GET",
+            "/v1/runs",
+            Call::ListRuns,
+            "",
+            "Lists runs, the newest first",
+        )
+    },
+    call(
+        "POST",
+        "/v1/plan",
+        Call::Plan,
+        "",
+        "Says what a refresh would read, reuse and write",
+    ),
+    call(
+        "GET",
+        "/v1/runs/{run}",
+        Call::GetRun,
+        "run",
+        "Shows a run; @latest is the newest",
+    ),
+    call(
+        "GET",
+        "/v1/runs/{run}/events",
+        Call::RunEvents,
+        "run",
+        "Lists what happened to a run so far",
+    ),
+    Route {
+        query: &["failed_only"],
+        ..call(
+            "GET",
+            "/v1/runs/{run}/tasks",
+            Call::ListTasks,
+            "run",
+            "Lists the tasks of a run with their attempts",
+        )
+    },
+    call(
+        "POST",
+        "/v1/runs/{run}/cancel",
+        Call::CancelRun,
+        "run",
+        "Cancels a run",
+    ),
+    call(
+        "POST",
+        "/v1/runs/{run}/retry",
+        Call::RetryRun,
+        "run",
+        "Tries a failed run again in place",
+    ),
+    call(
+        "POST",
+        "/v1/schedules",
+        Call::ApplySchedule,
+        "",
+        "Makes a schedule or changes it",
+    ),
+    call(
+        "GET",
+        "/v1/schedules",
+        Call::ListSchedules,
+        "",
+        "Lists the schedules",
+    ),
+    call(
+        "POST",
+        "/v1/schedule-previews",
+        Call::PreviewSchedule,
+        "",
+        "Says when a schedule will fire, applied or not",
+    ),
+    call(
+        "GET",
+        "/v1/schedules/{schedule}",
+        Call::GetSchedule,
+        "schedule",
+        "Shows a schedule",
+    ),
+    call(
+        "DELETE",
+        "/v1/schedules/{schedule}",
+        Call::DeleteSchedule,
+        "schedule",
+        "Deletes a schedule; its runs stay",
+    ),
+    Route {
+        query: &["limit"],
+        ..call(
+            "GET",
+            "/v1/schedules/{schedule}/runs",
+            Call::ScheduleHistory,
+            "schedule",
+            "Lists the runs of a schedule, the newest first",
+        )
+    },
+    call(
+        "POST",
+        "/v1/schedules/{schedule}/pause",
+        Call::PauseSchedule,
+        "schedule",
+        "Pauses a schedule",
+    ),
+    call(
+        "POST",
+        "/v1/schedules/{schedule}/resume",
+        Call::ResumeSchedule,
+        "schedule",
+        "Lets a schedule go on",
+    ),
+    call(
+        "POST",
+        "/v1/schedules/{schedule}/trigger",
+        Call::TriggerSchedule,
+        "schedule",
+        "Asks for a run of a schedule now",
+    ),
+    call(
+        "POST",
+        "/v1/backfill-plans",
+        Call::PlanBackfill,
+        "",
+        "Says which days a backfill would make",
+    ),
+    call(
+        "POST",
+        "/v1/backfills",
+        Call::CreateBackfill,
+        "",
+        "Makes snapshots of earlier days",
+    ),
+    call(
+        "GET",
+        "/v1/backfills",
+        Call::ListBackfills,
+        "",
+        "Lists the backfills, the newest first",
+    ),
+    call(
+        "GET",
+        "/v1/backfills/{backfill}",
+        Call::GetBackfill,
+        "backfill",
+        "Shows a backfill",
+    ),
+    call(
+        "POST",
+        "/v1/backfills/{backfill}/cancel",
+        Call::CancelBackfill,
+        "backfill",
+        "Makes no further days",
+    ),
+    call(
+        "GET",
+        "/v1/workers",
+        Call::ListWorkers,
+        "",
+        "Lists the workers",
+    ),
+    call(
+        "POST",
+        "/v1/workers/{worker}/drain",
+        Call::DrainWorker,
+        "worker",
+        "Gives a worker no new tasks",
+    ),
+    call(
+        "POST",
+        "/v1/workers/{worker}/uncordon",
+        Call::UncordonWorker,
+        "worker",
+        "Gives a worker tasks again",
+    ),
+    call(
+        "GET",
+        "/v1/cluster",
+        Call::ClusterStatus,
+        "",
+        "Shows the coordinator in office and what it has to do",
     ),
     get(
         "/v1/errors/{code}",
@@ -165,9 +382,11 @@ pub fn find<'a>(method: &str, path: &'a str) -> Result<(&'static Route, &'a str)
 fn part<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
     match pattern.split_once('{') {
         None => (pattern == path).then_some(""),
-        Some((before, _)) => path
-            .strip_prefix(before)
-            .filter(|part| !part.is_empty() && !part.contains('/')),
+        Some((before, rest)) => {
+            let after = rest.split_once('}').map_or("", |(_, after)| after);
+            let part = path.strip_prefix(before)?.strip_suffix(after)?;
+            (!part.is_empty() && !part.contains('/')).then_some(part)
+        }
     }
 }
 
@@ -329,6 +548,10 @@ mod tests {
             Ok((Endpoint::Query, "a-1"))
         );
         assert_eq!(found("DELETE", "/v1/queries/a"), Ok((Endpoint::Stop, "a")));
+        assert_eq!(
+            found("POST", "/v1/runs/@latest/cancel"),
+            Ok((Endpoint::Call(Call::CancelRun, "run"), "@latest"))
+        );
         let other = found("GET", "/v1/sql").unwrap_err();
         assert!(other.remedy.contains("POST /v1/sql"), "{other}");
         for path in [

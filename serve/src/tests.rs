@@ -65,7 +65,7 @@ impl Service {
             access: watch::Sender::new(Arc::new(access)).subscribe(),
         };
         let server = Server::new(Store::open(store).unwrap(), limits).unwrap();
-        let app = Arc::new(App::new(Arc::new(server), &listening));
+        let app = Arc::new(App::new(Arc::new(server), Vec::new(), &listening));
         let (stop, stopped) = oneshot::channel();
         let serving = app.clone().serve(listening, async {
             // A test that ends without a word stops it, too.
@@ -601,11 +601,11 @@ async fn snapshots_tables_and_runs_are_listed() {
             .iter()
             .any(|column| column["name"] == "decile_clv_12m")
     );
-    let runs = service.json("/v1/runs").await;
+    let runs = service.json("/v1/run-records").await;
     let runs = runs["runs"].as_array().unwrap();
     assert_eq!(runs[0]["status"], "succeeded");
     assert_eq!(runs[0]["snapshot"], 2);
-    let head = service.ask("HEAD", "/v1/runs").send().await.unwrap();
+    let head = service.ask("HEAD", "/v1/run-records").send().await.unwrap();
     assert_eq!(
         (head.status().as_u16(), head.text().await.unwrap()),
         (200, String::new())

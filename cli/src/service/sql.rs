@@ -1,16 +1,18 @@
 //! `tenfold serve`, and the same inside `tenfold up`: SQL over HTTP, and for clients of PostgreSQL.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, value_parser};
 use tenfold_coordinator::serve::{HTTP_1, Listening};
 use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
-use tenfold_serve::{Limits, Ways, serve};
+use tenfold_serve::{Coordinators, Limits, Ways, serve};
 use tenfold_store::object::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::client::Remote;
 use super::credentials::{Credentials, Identity};
 use super::postgres::PgListen;
 use super::signals::stop_requested;
@@ -46,6 +48,16 @@ pub struct SqlListen {
     pub sql_kept: String,
     #[command(flatten)]
     pub postgres: PgListen,
+    /// Coordinators that are asked about runs, schedules, backfills and workers, the one in office and
+    /// its standby: http(s)://host:port, separated by commas; none when left out. `tenfold up` is its
+    /// own, unless it speaks TLS
+    #[arg(
+        long,
+        env = "TENFOLD_COORDINATOR",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
+    pub coordinator: Vec<String>,
 }
 
 /// What `tenfold serve` is told.
@@ -55,6 +67,9 @@ pub struct Serve {
     pub sql: SqlListen,
     #[command(flatten)]
     pub identity: Identity,
+    /// Authority of the coordinators' certificates, PEM
+    #[arg(long, env = "TENFOLD_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
 }
 
 /// Runs until the process is told to stop.
@@ -70,11 +85,33 @@ pub fn run(told: &Serve, global: &Global, machine: &Machine) -> Result<(), Failu
     machine.runtime.block_on(async {
         let stop = stop_requested()?;
         let address = told.sql.sql_listen.unwrap_or(LISTEN);
-        let answering = told
-            .sql
-            .answer(Some(address), &told.identity, store, &share, stop);
+        let coordinators = coordinators(&told.sql.coordinator, told.ca.as_ref())?;
+        let answering = told.sql.answer(
+            Some(address),
+            &told.identity,
+            store,
+            coordinators,
+            &share,
+            stop,
+        );
         answering.await
     })
+}
+
+/// Channels to coordinators. Calls have the token of whoever asks, never one of this process.
+///
+/// # Errors
+/// When an address or the authority cannot be used.
+pub fn coordinators(
+    addresses: &[String],
+    authority: Option<&PathBuf>,
+) -> Result<Coordinators, Failure> {
+    let remote = Remote {
+        addresses: addresses.to_vec(),
+        ca: authority.cloned(),
+        ..Remote::default()
+    };
+    remote.channels()
 }
 
 impl SqlListen {
@@ -93,6 +130,7 @@ impl SqlListen {
         address: Option<SocketAddr>,
         identity: &Identity,
         store: Store,
+        coordinators: Coordinators,
         share: &Share,
         stop: watch::Receiver<bool>,
     ) -> Result<(), Failure> {
@@ -109,7 +147,11 @@ impl SqlListen {
                 None => std::future::pending().await,
             }
         };
-        let ways = Ways { http, postgres };
+        let ways = Ways {
+            http,
+            coordinators,
+            postgres,
+        };
         tokio::select! {
             served = serve(store, ways, limits, stop) => served,
             () = credentials.keep_fresh() => Ok(()),

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::coordinator::{Coordinator, Listen, Office};
 use super::signals::stop_requested;
-use super::sql::SqlListen;
+use super::sql::{SqlListen, coordinators};
 use super::worker::{Share, worker};
 use crate::args::Global;
 use crate::machine::Machine;
@@ -57,8 +57,14 @@ pub fn run(
             if !sql.is_asked_for() {
                 return Ok(());
             }
-            let (address, identity) = (sql.sql_listen, &listen.identity);
-            sql.answer(address, identity, store.clone(), &share, drain.clone())
+            let (identity, itself) = (&listen.identity, format!("http://{}", listen.listen));
+            let addresses = match (&sql.coordinator[..], identity.scheme()) {
+                ([], "http") => &[itself][..],
+                (named, _) => named,
+            };
+            let known = coordinators(addresses, listen.ca.as_ref())?;
+            let (store, drain) = (store.clone(), drain.clone());
+            sql.answer(sql.sql_listen, identity, store, known, &share, drain)
                 .await
         };
         futures::future::try_join3(serving, working, answering)

@@ -12,6 +12,7 @@ mod attributes;
 mod backfill;
 mod bad_input;
 mod bucket;
+mod calls;
 mod cdnow;
 mod changes;
 mod cluster;

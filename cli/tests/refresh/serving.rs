@@ -70,7 +70,7 @@ impl Asking {
 }
 
 /// The address in a line of a log.
-fn address_in(line: &str) -> String {
+pub fn address_in(line: &str) -> String {
     let after = line.split("address=").nth(1).unwrap();
     after.split(' ').next().unwrap().trim().to_owned()
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tenfold_core::failure::{ErrorCode, Failure};
-use tenfold_proto::failure;
+use tenfold_proto::{failure, unanswered};
 use tonic::{Code, Request, Response, Status};
 
 use crate::commands::Stopped;
@@ -65,16 +65,6 @@ impl Asking {
             .remedy("check that it runs (`tenfold coordinator` or `tenfold up`) and that --address or TENFOLD_ADDR names it");
         }
         Stopped { failure, code }
-    }
-}
-
-/// Whether nobody in office answered: nobody is there, or a process that was stopped let the call
-/// run out of time, which the transport calls cancelled.
-fn unanswered(status: &Status) -> bool {
-    match status.code() {
-        Code::Unavailable => true,
-        Code::Cancelled | Code::DeadlineExceeded => status.details().is_empty(),
-        _ => false,
     }
 }
 
