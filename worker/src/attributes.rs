@@ -33,10 +33,9 @@ pub fn run(task: &AttributesTask, context: &TaskContext) -> Result<AttributesOut
         None => nothing(task),
     };
     let table = table(task, &rows)?;
-    let mut identity: Vec<&str> = vec!["customer"];
-    identity.extend(task.columns.iter().map(|(name, _)| name.as_str()));
     let layout = Layout {
-        identity: &identity,
+        // Whatever a customer is like may identify them; since when may not.
+        statistics: &["valid_from", "valid_to", "is_current"],
         ..Layout::default()
     };
     let directory = format!("{}/{DIM_CUSTOMER}/shard={:02}", task.tables, task.shard);

@@ -90,9 +90,12 @@ fn file(rows: &[Row]) -> String {
     text
 }
 
+/// The hour of a row, and what it tells.
+type Told = (u32, [Option<String>; 4]);
+
 /// The history, by going through the rows.
 fn expected(rows: &[Row], as_of: &str) -> Vec<Value> {
-    let mut latest: BTreeMap<(i64, String), (u32, [Option<String>; 4])> = BTreeMap::new();
+    let mut latest: BTreeMap<(i64, String), Told> = BTreeMap::new();
     for row in rows.iter().filter(|row| date(row.day).as_str() < as_of) {
         let version = (row.hour, row.attributes.clone());
         let known = latest
