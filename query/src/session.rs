@@ -273,6 +273,19 @@ impl Session {
         let zone = surroundings.setting("timezone").map(str::to_owned);
         let state = context.state_ref();
         state.write().config_mut().options_mut().execution.time_zone = zone;
+        // Times of now have a zone only for functions that know of it.
+        let mut zoned = Vec::new();
+        let current = context.state();
+        for function in current.scalar_functions().values() {
+            zoned.extend(
+                function
+                    .inner()
+                    .with_updated_config(current.config_options()),
+            );
+        }
+        zoned
+            .into_iter()
+            .for_each(|function| context.register_udf(function));
         postgres::register_functions(&context, &self.catalog);
         Ok(context)
     }

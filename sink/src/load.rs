@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::SinkExt;
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::hash::sha256_json;
-use tenfold_core::snapshot::{Manifest, TableEntry};
+use tenfold_core::snapshot::{Manifest, Meaning, TableEntry};
 use tenfold_query::{Session, SessionOptions};
 use tenfold_store::object::Store;
 use tokio::time::sleep;
@@ -66,7 +66,7 @@ pub async fn load(
     load: &Load,
 ) -> Result<Outcome, Failure> {
     let identity = identity(manifest, load)?;
-    let session = Session::open(store, &manifest.tables, load.options).await?;
+    let session = Session::of(store, manifest, load.options).await?;
     let tables = tables(&session, manifest, load)?;
     let mut client = target.connect().await?;
     let loading = Loading {
@@ -104,7 +104,11 @@ fn identity(manifest: &Manifest, load: &Load) -> Result<String, Failure> {
         .map_err(|error| Failure::bug(format!("cannot hash a manifest: {error}")))
 }
 
-fn tables(session: &Session, manifest: &Manifest, load: &Load) -> Result<Vec<Table>, Failure> {
+fn tables<'a>(
+    session: &Session,
+    manifest: &'a Manifest,
+    load: &Load,
+) -> Result<Vec<Table<'a>>, Failure> {
     let unknown = load
         .tables
         .iter()
@@ -129,6 +133,7 @@ fn tables(session: &Session, manifest: &Manifest, load: &Load) -> Result<Vec<Tab
         Some(Table {
             name: name.clone(),
             schema: std::sync::Arc::new(arrow::datatypes::Schema::new(fields)),
+            meaning: Meaning::of(name, &manifest.declarations.tables),
         })
     };
     Ok(chosen.filter_map(table).collect())
@@ -207,7 +212,7 @@ impl Loading<'_> {
         &self,
         transaction: &Transaction<'_>,
         session: &Session,
-        tables: &[Table],
+        tables: &[Table<'_>],
     ) -> Result<u64, Failure> {
         let staging = self.staging();
         let quoted = name(&staging);
@@ -243,7 +248,7 @@ impl Loading<'_> {
         &self,
         transaction: &Transaction<'_>,
         session: &Session,
-        table: &Table,
+        table: &Table<'_>,
     ) -> Result<u64, Failure> {
         let sink = transaction
             .copy_in(table.copy(&self.staging()).as_str())
@@ -260,7 +265,11 @@ impl Loading<'_> {
 
     /// Puts the tables in the place of those that were there. Whoever reads one of those is waited
     /// for, so that no query and no transaction sees tables of two snapshots.
-    async fn swap(&self, transaction: &Transaction<'_>, tables: &[Table]) -> Result<(), Failure> {
+    async fn swap(
+        &self,
+        transaction: &Transaction<'_>,
+        tables: &[Table<'_>],
+    ) -> Result<(), Failure> {
         let (schema, staging) = (name(&self.load.schema), name(&self.staging()));
         let make = format!("CREATE SCHEMA IF NOT EXISTS {schema}");
         let made = transaction.batch_execute(&make).await;
@@ -297,7 +306,7 @@ impl Loading<'_> {
     async fn before(
         &self,
         transaction: &Transaction<'_>,
-        tables: &[Table],
+        tables: &[Table<'_>],
     ) -> Result<Vec<String>, Failure> {
         let asked = "SELECT tablename::text, tablename = ANY (COALESCE((SELECT tables \
                      FROM tenfold.published WHERE schema = $1), '{}')) \
@@ -377,7 +386,7 @@ impl Loading<'_> {
         &self,
         transaction: &Transaction<'_>,
         identity: &str,
-        tables: &[Table],
+        tables: &[Table<'_>],
     ) -> Result<(), Failure> {
         let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
         let (number, as_of) = (self.number()?, self.manifest.as_of.to_string());

@@ -5,7 +5,7 @@ use arrow::datatypes::SchemaRef;
 use bytes::{BufMut, Bytes, BytesMut};
 use jiff::tz::TimeZone;
 use tenfold_core::failure::Failure;
-use tenfold_core::snapshot::TableMeaning;
+use tenfold_core::snapshot::Meaning;
 use tenfold_query::postgres::{Cells, format_type, type_of};
 
 /// A name in quotes.
@@ -24,19 +24,16 @@ fn names(all: &[&str]) -> String {
 }
 
 /// A table that is loaded.
-pub struct Table {
+pub struct Table<'a> {
     /// Its name.
     pub name: String,
     /// Its columns.
     pub schema: SchemaRef,
+    /// What it means, when that is known.
+    pub meaning: Option<Meaning<'a>>,
 }
 
-impl Table {
-    /// What it means, when it is one of ours.
-    fn meaning(&self) -> Option<&'static TableMeaning> {
-        TableMeaning::of(&self.name)
-    }
-
+impl Table<'_> {
     /// The statement that makes it in a schema, without keys.
     pub fn create(&self, schema: &str) -> String {
         let columns = self.schema.fields().iter().map(|field| {
@@ -58,19 +55,28 @@ impl Table {
     pub fn finish(&self, schema: &str, distinct: bool) -> Vec<String> {
         let place = format!("{}.{}", name(schema), name(&self.name));
         let mut statements = Vec::new();
-        let Some(meaning) = self.meaning() else {
+        let Some(meaning) = self.meaning else {
             return statements;
         };
-        let key = names(meaning.key);
-        statements.push(match (meaning.null_in_key, distinct) {
-            (false, _) => format!("ALTER TABLE {place} ADD PRIMARY KEY ({key})"),
-            (true, true) => format!("ALTER TABLE {place} ADD UNIQUE NULLS NOT DISTINCT ({key})"),
-            (true, false) => format!("ALTER TABLE {place} ADD UNIQUE ({key})"),
+        let key = meaning.key();
+        let nullable = key.iter().any(|column| {
+            let field = self.schema.field_with_name(column);
+            field.is_ok_and(|field| field.is_nullable())
         });
-        statements.push(format!(
-            "COMMENT ON TABLE {place} IS {}",
-            text(meaning.about)
-        ));
+        let columns = names(&key);
+        // A key of ours has no NULL unless that is a value of its own; one that is declared may.
+        let declared = matches!(meaning, Meaning::Declared(_));
+        let constraint = match (meaning.null_in_key(), declared && nullable) {
+            (true, _) if distinct => "UNIQUE NULLS NOT DISTINCT",
+            (true, _) | (_, true) => "UNIQUE",
+            (false, false) => "PRIMARY KEY",
+        };
+        if !key.is_empty() {
+            statements.push(format!("ALTER TABLE {place} ADD {constraint} ({columns})"));
+        }
+        if let Some(about) = meaning.about() {
+            statements.push(format!("COMMENT ON TABLE {place} IS {}", text(about)));
+        }
         for field in self.schema.fields() {
             if let Some(about) = meaning.column(field.name()) {
                 let column = name(field.name());
@@ -83,23 +89,29 @@ impl Table {
         statements
     }
 
-    /// Statements that say which rows of the others its columns name.
-    pub fn references(&self, schema: &str, others: &[Table]) -> Vec<String> {
-        let references = self.meaning().map_or(&[][..], |meaning| meaning.references);
-        let there = references.iter().filter(|reference| {
-            let other = others.iter().any(|other| other.name == reference.table);
-            other && self.schema.field_with_name(reference.column).is_ok()
-        });
+    /// Statements that say which rows of the others its columns name. References that a project declares
+    /// for tables of its own are reported and not enforced, so they are none here.
+    pub fn references(&self, schema: &str, others: &[Table<'_>]) -> Vec<String> {
+        let Some(meaning @ Meaning::BuiltIn(_)) = self.meaning else {
+            return Vec::new();
+        };
+        let there = meaning
+            .references()
+            .into_iter()
+            .filter(|[column, table, _]| {
+                let other = others.iter().any(|other| other.name == *table);
+                other && self.schema.field_with_name(column).is_ok()
+            });
         there
-            .map(|reference| {
+            .map(|[column, table, key]| {
                 format!(
                     "ALTER TABLE {}.{} ADD FOREIGN KEY ({}) REFERENCES {}.{} ({})",
                     name(schema),
                     name(&self.name),
-                    name(reference.column),
+                    name(column),
                     name(schema),
-                    name(reference.table),
-                    name(reference.key)
+                    name(table),
+                    name(key)
                 )
             })
             .collect()
@@ -185,6 +197,7 @@ mod tests {
         let table = |name: &str| Table {
             name: name.to_owned(),
             schema: Arc::new(schema.clone()),
+            meaning: Meaning::of(name, &[]),
         };
         let value = table("customer_value");
         assert_eq!(

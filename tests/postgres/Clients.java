@@ -53,7 +53,7 @@ public class Clients {
 
     static void queries(Connection client, int everybody) throws SQLException {
         String sql = "SELECT customer, revenue_lifetime, first_purchase FROM customer_value "
-            + "WHERE customer >= ? AND first_purchase < ? AND revenue_lifetime > ? ORDER BY 1";
+            + "WHERE events >= ? AND (first_purchase < ? OR first_purchase IS NULL) AND (revenue_lifetime > ? OR revenue_lifetime IS NULL) ORDER BY 1";
         // From the fifth time on the driver asks for binary.
         for (int time = 0; time < 8; time++) {
             try (PreparedStatement query = client.prepareStatement(sql)) {

@@ -63,8 +63,11 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
-    /// The number of a table or index, however it is qualified.
+    /// The number of a table or index, however it is qualified, or by that number.
     pub fn oid(&self, name: &str) -> Option<i64> {
+        if let Ok(oid) = name.parse() {
+            return Some(oid);
+        }
         let name = name.rsplit('.').next().unwrap_or(name).trim_matches('"');
         let known = CLASSES.iter().find(|(class, _)| *class == name);
         let known = known.map(|(_, oid)| *oid);
@@ -141,6 +144,7 @@ fn column_type(letter: &str) -> DataType {
         "O" => list(DataType::Int64),
         "S" => list(DataType::Int16),
         "T" => list(DataType::Utf8),
+        "V" => DataType::LargeList(Arc::new(Field::new_list_field(DataType::Int16, true))),
         _ => DataType::Utf8,
     }
 }
@@ -229,25 +233,40 @@ impl Rows {
 
     fn table(&mut self, described: &Described<'_>, name: &str, oid: i64, schema: &SchemaRef) {
         let meaning = described.meaning(name);
-        let is_kept = meaning.is_none_or(|meaning| meaning.is_table());
-        let kind = if is_kept { "r" } else { "v" };
+        let is_table = meaning.as_ref().is_none_or(|meaning| meaning.is_table());
+        let has_key = meaning
+            .as_ref()
+            .is_some_and(|meaning| !meaning.key().is_empty());
+        let kind = if is_table { "r" } else { "v" };
         let mut class = class_row(oid, name, kind, schema.fields().len());
-        let has_key = meaning.is_some_and(|meaning| !meaning.key().is_empty());
         class["relhasindex"] = json!(has_key);
+        // References are kept by triggers in PostgreSQL: psql shows none without.
+        let refers = meaning.is_some_and(|meaning| !meaning.references().is_empty());
+        class["relhastriggers"] = json!(refers);
         self.add("pg_class", class);
-        self.add(
-            "pg_tables",
-            json!({
-                "schemaname": described.schema, "tablename": name,
-                "tableowner": described.catalog, "hasindexes": has_key,
-                "hasrules": false, "hastriggers": false, "rowsecurity": false,
-            }),
-        );
-        if let Some(about) = meaning.and_then(|meaning| meaning.about()) {
+        match is_table {
+            true => self.add(
+                "pg_tables",
+                json!({
+                    "schemaname": described.schema, "tablename": name,
+                    "tableowner": described.catalog, "hasindexes": has_key,
+                    "hasrules": false, "hastriggers": false, "rowsecurity": false,
+                }),
+            ),
+            false => self.add(
+                "pg_views",
+                json!({
+                    "schemaname": described.schema, "viewname": name,
+                    "viewowner": described.catalog,
+                }),
+            ),
+        }
+        if let Some(about) = meaning.as_ref().and_then(|meaning| meaning.about()) {
             self.comment(oid, 0, about);
         }
         for (place, field) in (1..).zip(schema.fields()) {
             self.add("pg_attribute", attribute_row(oid, place, field));
+            let meaning = meaning.as_ref();
             let about = meaning.and_then(|meaning| meaning.column(field.name()));
             if let Some(about) = about {
                 self.comment(oid, place, about);

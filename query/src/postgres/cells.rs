@@ -13,7 +13,7 @@ use arrow::error::ArrowError;
 use bytes::{BufMut, BytesMut};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use jiff::{Span, Timestamp};
 
 use super::types::{PgType, oid, type_of};
 use crate::rows::{each_row, json};
@@ -47,6 +47,8 @@ enum Kind {
     },
     Interval,
     List(u32, Box<Cells>),
+    /// Numbers with blanks between them, as a text.
+    Vector(Box<Cells>),
     /// Texts that were written before.
     Written(Vec<Option<String>>),
 }
@@ -95,6 +97,11 @@ impl Cells {
             (oid::JSON, _) => {
                 let texts = written(array)?;
                 (array.clone(), Kind::Written(texts))
+            }
+            (oid::INT2VECTOR, DataType::LargeList(field)) => {
+                let list = to(DataType::List(field.clone()))?;
+                let inner = Self::of(list.as_list::<i32>().values(), zone)?;
+                (list, Kind::Vector(Box::new(inner)))
             }
             (_, DataType::LargeList(field) | DataType::FixedSizeList(field, _)) => {
                 return Self::of(&to(DataType::List(field.clone()))?, zone);
@@ -169,7 +176,8 @@ impl Cells {
             }
             Kind::Date => {
                 let days = array.as_primitive::<Date32Type>().value(row);
-                match Date::constant(1970, 1, 1).checked_add(i64::from(days).days()) {
+                let since = Span::new().try_days(i64::from(days));
+                match since.and_then(|since| Date::constant(1970, 1, 1).checked_add(since)) {
                     Ok(date) => put_date(out, date).and_then(|()| put_era(out, date)),
                     Err(_) => put_infinity(out, i64::from(days)),
                 }
@@ -188,6 +196,16 @@ impl Cells {
             }
             Kind::List(_, inner) => {
                 self.put_list(row, inner, out);
+                Ok(())
+            }
+            Kind::Vector(inner) => {
+                let (start, end) = self.bounds(row);
+                for place in start..end {
+                    if place > start {
+                        out.put_u8(b' ');
+                    }
+                    inner.put(place, false, out);
+                }
                 Ok(())
             }
             Kind::Written(texts) => {
@@ -223,21 +241,32 @@ impl Cells {
                 out.put_i32(value.days);
                 out.put_i32(value.months);
             }
-            Kind::List(element, inner) => {
-                let (start, end) = self.bounds(row);
-                let nulls = (start..end).any(|row| inner.array.is_null(row));
-                out.put_i32(i32::from(end > start));
-                out.put_i32(i32::from(nulls));
-                out.put_u32(*element);
-                if end > start {
-                    out.put_i32(i32::try_from(end - start).unwrap_or(i32::MAX));
-                    out.put_i32(1);
-                }
-                (start..end).for_each(|row| inner.put_field(row, true, out));
-            }
+            Kind::Vector(inner) => self.put_binary_list(row, oid::INT2, inner, 0, out),
+            Kind::List(element, inner) => self.put_binary_list(row, *element, inner, 1, out),
             // Their binary form is their text.
             Kind::Text | Kind::Written(_) => self.put_text(row, out),
         }
+    }
+
+    /// A list whose first element has a number.
+    fn put_binary_list(
+        &self,
+        row: usize,
+        element: u32,
+        inner: &Self,
+        first: i32,
+        out: &mut BytesMut,
+    ) {
+        let (start, end) = self.bounds(row);
+        let nulls = (start..end).any(|row| inner.array.is_null(row));
+        out.put_i32(i32::from(end > start));
+        out.put_i32(i32::from(nulls));
+        out.put_u32(element);
+        if end > start {
+            out.put_i32(i32::try_from(end - start).unwrap_or(i32::MAX));
+            out.put_i32(first);
+        }
+        (start..end).for_each(|row| inner.put_field(row, true, out));
     }
 
     fn decimal(&self, row: usize) -> String {

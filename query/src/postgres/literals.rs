@@ -43,6 +43,15 @@ pub(super) fn has_place(expression: &Expr) -> bool {
     found.is_break()
 }
 
+/// Whether an expression is NULL, of whatever type.
+pub(super) fn is_null(expression: &Expr) -> bool {
+    match expression {
+        Expr::Value(value) => matches!(value.value, Literal::Null),
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => is_null(expr),
+        _ => false,
+    }
+}
+
 /// A number by its digits.
 pub(crate) fn number(digits: &str) -> Expr {
     match digits.strip_prefix('-') {

@@ -105,7 +105,11 @@ impl Session {
         surroundings: &Surroundings,
     ) -> Result<Shape, Failure> {
         let count = query.values.max(declared.len());
-        let given = |place: usize| declared.get(place).copied().filter(|oid| *oid != 0);
+        let casts = sql(&query.statement).map(casts).unwrap_or_default();
+        let given = |place: usize| {
+            let declared = declared.get(place).copied().filter(|oid| *oid != 0);
+            declared.or_else(|| casts.get(&place).copied())
+        };
         let mut statement = query.statement.clone();
         let known = (0..count).filter_map(|place| {
             let value = Value::null(given(place)?);
@@ -192,6 +196,41 @@ fn values(sql: &Sql) -> usize {
     highest
 }
 
+/// The types that values are cast to where they stand, by their places from 0.
+fn casts(sql: &Sql) -> BTreeMap<usize, u32> {
+    let mut casts = BTreeMap::new();
+    let _: ControlFlow<()> = visit_expressions(sql, |expression| {
+        if let Expr::Cast {
+            expr, data_type, ..
+        } = expression
+            && let Expr::Value(value) = expr.as_ref()
+            && let Literal::Placeholder(name) = &value.value
+            && let Ok(place) = name.trim_start_matches('$').parse::<usize>()
+            && let Some(oid) = named(&data_type.to_string().to_ascii_lowercase())
+        {
+            casts.insert(place.saturating_sub(1), oid);
+        }
+        ControlFlow::Continue(())
+    });
+    casts
+}
+
+/// The number of a type as it is written in a cast.
+fn named(written: &str) -> Option<u32> {
+    if let Some(element) = written.strip_suffix("[]") {
+        return named(element).and_then(|oid| Some(PgType::numbered(oid)?.array));
+    }
+    let plain = written.split('(').next().unwrap_or_default().trim();
+    let plain = plain.rsplit('.').next().unwrap_or_default();
+    let known = match plain {
+        "int" => "int4",
+        "decimal" => "numeric",
+        "float" | "double" => "float8",
+        other => other,
+    };
+    PgType::named(known).map(|one| one.oid)
+}
+
 /// Names of the columns as PostgreSQL gives them. Columns that would have the same one here get
 /// another, since DataFusion refuses those.
 fn names(sql: &mut Sql) -> Option<Vec<String>> {
@@ -207,7 +246,12 @@ fn names(sql: &mut Sql) -> Option<Vec<String>> {
         names.push(match item {
             SelectItem::UnnamedExpr(expression) => {
                 let name = column_name(expression);
-                if !taken.insert(expression.to_string()) {
+                // Values and casts are no part of the names that they have here.
+                let is_column = matches!(
+                    expression,
+                    Expr::Identifier(_) | Expr::CompoundIdentifier(_)
+                );
+                if !is_column || !taken.insert(expression.to_string()) {
                     let alias = Ident::with_quote('"', format!("{name} {place}"));
                     let expr = expression.clone();
                     *item = SelectItem::ExprWithAlias { expr, alias };

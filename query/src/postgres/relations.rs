@@ -50,8 +50,8 @@ pub(super) const FILLED: &[Relation] = &[
         "pg_index",
         "indexrelid:o indrelid:o indnatts:s indnkeyatts:s indisunique:b indnullsnotdistinct:b \
          indisprimary:b indisexclusion:b indimmediate:b indisclustered:b indisvalid:b \
-         indcheckxmin:b indisready:b indislive:b indisreplident:b indkey:S indcollation:O \
-         indclass:O indoption:S indexprs:t indpred:t",
+         indcheckxmin:b indisready:b indislive:b indisreplident:b indkey:V indcollation:O \
+         indclass:O indoption:V indexprs:t indpred:t",
     ),
     relation(
         "pg_description",
@@ -79,6 +79,10 @@ pub(super) const FILLED: &[Relation] = &[
         "pg_tables",
         "schemaname:t tablename:t tableowner:t tablespace:t hasindexes:b hasrules:b hastriggers:b \
          rowsecurity:b",
+    ),
+    relation(
+        "pg_views",
+        "schemaname:t viewname:t viewowner:t definition:t",
     ),
 ];
 
@@ -198,10 +202,6 @@ pub(super) const EMPTY: &[Relation] = &[
     relation(
         "pg_event_trigger",
         "oid:o evtname:t evtevent:t evtowner:o evtfoid:o evtenabled:t evttags:T",
-    ),
-    relation(
-        "pg_views",
-        "schemaname:t viewname:t viewowner:t definition:t",
     ),
     relation(
         "pg_matviews",

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, Array, BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr,
-    Statement, TableFactor, UnaryOperator, Value as Literal, VisitMut, VisitorMut,
+    Statement, TableFactor, UnaryOperator, Value as Literal, Visit, VisitMut, Visitor, VisitorMut,
 };
 use tenfold_core::failure::{ErrorCode, Failure};
 
@@ -84,7 +84,7 @@ impl VisitorMut for Rewriter<'_> {
             Expr::InSubquery {
                 subquery, negated, ..
             } if gives_nothing(subquery) => Some(boolean(*negated)),
-            Expr::Function(function) if is_array_of_nothing(function) => Some(list(Vec::new())),
+            Expr::Function(function) => array_of(function),
             Expr::Subquery(query) => {
                 aggregated(query);
                 None
@@ -255,13 +255,20 @@ impl Rewriter<'_> {
             }
             "array_lower" => Ok(Some(number(1))),
             "array_upper" => {
-                rename(function, "array_length");
-                Ok(None)
+                let mut none = Vec::new();
+                let of = arguments(function, &mut none).first().and_then(expression);
+                of.map(length).transpose()
             }
             "generate_subscripts" => {
                 let mut none = Vec::new();
                 let of = arguments(function, &mut none).first().and_then(expression);
-                Ok(of.map(subscripts))
+                of.map(subscripts).transpose()
+            }
+            // There are no partitions: a table has itself above it.
+            "pg_partition_ancestors" => {
+                let mut none = Vec::new();
+                let of = arguments(function, &mut none).first().and_then(expression);
+                of.map(|table| literals::cast(table, "BIGINT")).transpose()
             }
             "to_regtype" | "to_regclass" => {
                 let mut none = Vec::new();
@@ -309,6 +316,13 @@ impl Rewriter<'_> {
                 let mut none = Vec::new();
                 let given = arguments(function, &mut none);
                 let asked = given.first().and_then(constant);
+                let given_later = given.first().and_then(expression);
+                if asked.is_none()
+                    && given_later
+                        .is_some_and(|name| literals::has_place(&name) || literals::is_null(&name))
+                {
+                    return Ok(Some(literals::cast(null(), "VARCHAR")?));
+                }
                 let asked = asked.ok_or_else(|| unsupported("current_setting() of a column"))?;
                 match (surroundings.setting(&asked), given.len()) {
                     (Some(value), _) => text(value),
@@ -334,14 +348,33 @@ fn no_type(name: &str) -> Failure {
         .remedy("cast to a type of the tables, such as bigint, numeric, text, date or timestamptz")
 }
 
-/// `ARRAY (SELECT …)` over what is not there.
-fn is_array_of_nothing(function: &Function) -> bool {
+/// `ARRAY (SELECT …)`: the values of the one column, none when it is about what is not there.
+fn array_of(function: &mut Function) -> Option<Expr> {
     let last = function.name.0.last().and_then(ObjectNamePart::as_ident);
-    let is_array = last.is_some_and(|name| name.value.eq_ignore_ascii_case("array"));
-    match &function.args {
-        FunctionArguments::Subquery(query) => is_array && gives_nothing(query),
-        _ => false,
+    if !last.is_some_and(|name| name.value.eq_ignore_ascii_case("array")) {
+        return None;
     }
+    let FunctionArguments::Subquery(query) = &mut function.args else {
+        return None;
+    };
+    if gives_nothing(query) {
+        return Some(list(Vec::new()));
+    }
+    let SetExpr::Select(select) = query.body.as_mut() else {
+        return None;
+    };
+    if let [
+        SelectItem::UnnamedExpr(expression)
+        | SelectItem::ExprWithAlias {
+            expr: expression, ..
+        },
+    ] = select.projection.as_mut_slice()
+    {
+        let inner = take(expression);
+        *expression = call("array_agg", vec![inner]);
+        query.order_by = None;
+    }
+    Some(Expr::Subquery(query.clone()))
 }
 
 /// The schemas whose functions are known without them.
@@ -406,7 +439,12 @@ fn escaped_with_backslash(pattern: &mut Expr, escape: &Literal) -> Result<(), Fa
         // It is looked at again when the value is there.
         return Ok(());
     }
-    let written = written.ok_or_else(|| unsupported("ESCAPE with a computed pattern"))?;
+    let Some(written) = written else {
+        // Whatever it is escaped with then begins with a backslash.
+        let plain = call("replace", vec![take(pattern), text("\\"), text("\\\\")]);
+        *pattern = call("replace", vec![plain, text(escape), text("\\")]);
+        return Ok(());
+    };
     let mut other = String::new();
     let mut characters = written.chars();
     while let Some(character) = characters.next() {
@@ -602,18 +640,42 @@ fn is_aggregate(item: &SelectItem) -> bool {
         "bool_or",
         "bool_and",
     ];
-    let mut found = false;
-    let _: ControlFlow<()> =
-        datafusion::sql::sqlparser::ast::visit_expressions(expression, |part| {
-            if let Expr::Function(function) = part {
-                let last = function.name.0.last().and_then(ObjectNamePart::as_ident);
-                found |= last.is_some_and(|name| {
-                    AGGREGATES.contains(&name.value.to_ascii_lowercase().as_str())
-                });
+    let mut finder = Finder {
+        names: &AGGREGATES,
+        depth: 0,
+    };
+    expression.visit(&mut finder).is_break()
+}
+
+/// Looks for functions of some names, but not in subqueries.
+struct Finder<'a> {
+    names: &'a [&'a str],
+    depth: usize,
+}
+
+impl Visitor for Finder<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+        if let (Expr::Function(function), 0) = (expression, self.depth) {
+            let last = function.name.0.last().and_then(ObjectNamePart::as_ident);
+            let name = last.map(|name| name.value.to_ascii_lowercase());
+            if name.is_some_and(|name| self.names.contains(&name.as_str())) {
+                return ControlFlow::Break(());
             }
-            ControlFlow::Continue(())
-        });
-    found
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 fn arguments<'a>(
@@ -624,10 +686,6 @@ fn arguments<'a>(
         FunctionArguments::List(list) => &mut list.args,
         _ => none,
     }
-}
-
-fn rename(function: &mut Function, name: &str) {
-    function.name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(name))]);
 }
 
 /// A text that an argument is.
@@ -646,21 +704,26 @@ fn expression(argument: &FunctionArg) -> Option<Expr> {
 }
 
 /// The places of the elements of a list, as rows. Those that indexes have begin at 0.
-fn subscripts(of: Expr) -> Expr {
+fn subscripts(of: Expr) -> Result<Expr, Failure> {
     let column = match &of {
         Expr::Identifier(name) => Some(name),
         Expr::CompoundIdentifier(names) => names.last(),
         _ => None,
     };
     let from_zero = column.is_some_and(|name| name.value.starts_with("ind"));
-    let length = call("array_length", vec![of]);
     let last = Expr::BinaryOp {
-        left: Box::new(length),
+        left: Box::new(length(of)?),
         op: BinaryOperator::Minus,
         right: Box::new(number(i64::from(from_zero))),
     };
     let first = number(i64::from(!from_zero));
-    call("unnest", vec![call("generate_series", vec![first, last])])
+    let places = call("generate_series", vec![first, last]);
+    Ok(call("unnest", vec![places]))
+}
+
+/// How many elements a list has, with a sign as in PostgreSQL.
+fn length(of: Expr) -> Result<Expr, Failure> {
+    literals::cast(call("array_length", vec![of]), "BIGINT")
 }
 
 fn argument(expression: Expr) -> FunctionArg {

@@ -107,7 +107,15 @@ async fn what_clients_ask_of_the_catalog_is_answered() {
             "SELECT to_char(TIMESTAMP '2026-03-01 14:05:00', 'YYYY-MM HH24:MI')",
             "2026-03 14:05",
         ),
+        (
+            "SELECT pg_typeof(now()), array_upper(ARRAY[4, 5], 1), array_to_string(ARRAY (SELECT 1), ',')",
+            "timestamp with time zone|2|1",
+        ),
         ("SELECT 1::int2, '5'::int4 + 1, 'x'::name", "1|6|x"),
+        (
+            "SELECT 'pg_toast' LIKE 'pg/_'::text || '%' ESCAPE '/', 'pgatoast' LIKE 'pg/_'::text || '%' ESCAPE '/'",
+            "true|false",
+        ),
     ] {
         let found = ask(&session, text)
             .await
@@ -122,13 +130,16 @@ async fn what_clients_ask_of_the_catalog_is_answered() {
 #[tokio::test]
 async fn values_have_types_by_what_stands_around_them() {
     let session = session().await;
-    let query = query("SELECT $1::text, customer + $2 FROM customer_value WHERE customer = $3");
+    let asked = query("SELECT $1::text, customer + $2 FROM customer_value WHERE customer = $3");
     let shape = session
-        .shape(&query, &[0, oid::INT4], &surroundings())
+        .shape(&asked, &[0, oid::INT4], &surroundings())
         .await
         .unwrap();
     assert_eq!(shape.values, [oid::TEXT, oid::INT4, oid::INT8]);
     assert_eq!(type_of(shape.schema.field(1).data_type()).0, oid::INT8);
+    let cast = query("SELECT $1::bigint, $2::int[], CAST($3 AS numeric(10, 2))");
+    let shape = session.shape(&cast, &[], &surroundings()).await.unwrap();
+    assert_eq!(shape.values, [oid::INT8, 1007, oid::NUMERIC]);
 }
 
 #[tokio::test]

@@ -45,6 +45,7 @@ pub mod oid {
     pub const BYTEA: u32 = 17;
     pub const INT8: u32 = 20;
     pub const INT2: u32 = 21;
+    pub const INT2VECTOR: u32 = 22;
     pub const INT4: u32 = 23;
     pub const TEXT: u32 = 25;
     pub const OID: u32 = 26;
@@ -68,6 +69,12 @@ pub const TYPES: &[PgType] = &[
     of((19, 1003), ("name", "name"), (64, "S"), "VARCHAR"),
     of((20, 1016), ("int8", "bigint"), (8, "N"), "BIGINT"),
     of((21, 1005), ("int2", "smallint"), (2, "N"), "SMALLINT"),
+    of(
+        (22, 1006),
+        ("int2vector", "int2vector"),
+        (-1, "A"),
+        "VARCHAR",
+    ),
     of((23, 1007), ("int4", "integer"), (4, "N"), "INT"),
     of((25, 1009), ("text", "text"), (-1, "S"), "VARCHAR"),
     of((26, 1028), ("oid", "oid"), (4, "N"), "BIGINT"),
@@ -168,6 +175,10 @@ pub fn type_of(data_type: &DataType) -> (u32, i32) {
         | DataType::BinaryView
         | DataType::FixedSizeBinary(_) => plain(oid::BYTEA),
         DataType::Dictionary(_, values) => type_of(values),
+        // Columns of indexes in the catalog: clients read them from a text of their own.
+        DataType::LargeList(field) if *field.data_type() == DataType::Int16 => {
+            plain(oid::INT2VECTOR)
+        }
         DataType::List(field) | DataType::LargeList(field) | DataType::FixedSizeList(field, _) => {
             let (inner, modifier) = type_of(field.data_type());
             match PgType::numbered(inner) {

@@ -47,6 +47,7 @@ const KNOWN: &[Known] = &[
     ),
     ("client_min_messages", "notice", Anything, None),
     ("datestyle", "ISO, MDY", Only(&["iso"]), Some("DateStyle")),
+    ("default_table_access_method", "heap", Fixed, None),
     ("default_transaction_deferrable", "off", Anything, None),
     (
         "default_transaction_isolation",

@@ -301,10 +301,14 @@ async fn a_query_ends_when_it_is_cancelled_late_or_left() {
     let (state, ()) = tokio::join!(texts(&client, ENDLESS), cancelled);
     assert_eq!(state.unwrap_err(), SqlState::QUERY_CANCELED);
     assert_eq!(texts(&client, "SELECT 1").await.unwrap(), ["1"]);
+    // Whoever leaves closes the connection: a client that is dropped waits for its answer.
+    let (client, connection) = service.config().connect(NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
     let left = tokio::spawn(async move { texts(&client, ENDLESS).await });
     service.until_running().await;
-    left.abort();
+    connection.abort();
     service.until_idle().await;
+    assert!(left.await.is_err(), "there is no answer to read");
 }
 
 #[tokio::test]
