@@ -6,21 +6,24 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::time::Instant;
 
+use object_store::ObjectStoreExt;
+use object_store::local::LocalFileSystem;
 use serde_json::{Value, json};
-use tenfold_core::hash::sha256_json;
+use tenfold_core::hash::{sha256_hex, sha256_json};
 use tenfold_core::refresh::CODE_VERSION;
-use tenfold_core::snapshot::AGAINST_PARENT;
+use tenfold_core::snapshot::{AGAINST_PARENT, Manifest};
 use tenfold_store::object::Store;
 use tenfold_store::record::{adopt, recorded_tasks};
 
-use crate::killed::files_below;
-use crate::processes::{Cluster, Process, address};
+use crate::killed::{files_below, killed_after};
+use crate::notified::{Inbox, webhook};
+use crate::processes::{Cluster, PATIENCE, Process, address};
 use crate::support::{Project, SHOP, Sale, csv, sales};
 
 /// The newest form that is kept.
-const NEWEST: u32 = 2;
+const NEWEST: u32 = 3;
 
 /// The nights that a store is made of: the last one is killed.
 const NIGHTS: [&str; 3] = ["2024-04-01", "2024-05-01", "2024-06-01"];
@@ -108,7 +111,40 @@ fn said_by(cluster: &Cluster) -> Value {
         "audit": json_of(project, &["audit", "ls"]),
         "runs": cluster.ask(&["run", "ls", "-o", "json"]).json(),
         "last_run": cluster.ask(&["run", "get", "@latest", "-o", "json"]).json(),
+        "schedule": asked(cluster, &["schedule", "history", "nightly"]),
+        "paused": asked(cluster, &["schedule", "get", "other"])["state"],
+        "backfills": asked(cluster, &["backfill", "ls"]),
+        "shards": shards_of(project),
     })
+}
+
+/// What a coordinator answers; nothing where there is no such thing.
+fn asked(cluster: &Cluster, arguments: &[&str]) -> Value {
+    let answer = cluster.ask(&[arguments, &["-o", "json"]].concat());
+    match answer.code {
+        Some(3) => Value::Null,
+        _ => answer.json(),
+    }
+}
+
+/// How many shards each snapshot has that has not expired.
+fn shards_of(project: &Project) -> Value {
+    let listed = json_of(project, &["snapshot", "ls"]);
+    let of = |snapshot: &Value| {
+        let number = snapshot["number"].to_string();
+        let files = json_of(project, &["snapshot", "files", &number]);
+        let files = files.as_array().unwrap().iter();
+        let count = files.filter(|file| file["table"] == "customer_value");
+        json!([snapshot["number"], count.count()])
+    };
+    listed.as_array().unwrap().iter().map(of).collect()
+}
+
+/// What is said, of what was written down when the form was new.
+fn of_then(said: &Value, then: &Value) -> Value {
+    let known = then.as_object().unwrap().keys();
+    let known = known.map(|key| (key.clone(), said[key].clone()));
+    Value::Object(known.collect())
 }
 
 /// The hashes of a snapshot's tables that do not depend on the one before.
@@ -147,8 +183,143 @@ pub fn copied(from: &Path, to: &Path) {
     }
 }
 
-/// Two nights, of which a coordinator ran the second; a tag, a pin, somebody erased, refused rows, and
-/// a third night that was killed. The files of these nights are gone since, and there is a new one.
+/// Computes the newest snapshot again, where the files are kept that it was made of, and compares the
+/// files of older ones with their hashes. A copy of the files has another place, and other marks of a
+/// version, so these are put into the index first.
+fn verified(project: &Project, frozen: &Path) {
+    let inputs = frozen.join("inputs");
+    if inputs.exists() {
+        let files = files_below(&inputs);
+        copied(&inputs, &project.path("sales"));
+        rehomed(project);
+        json_of(project, &["snapshot", "verify", "latest"]);
+        for file in files {
+            let name = file.strip_prefix(&inputs).unwrap();
+            fs::remove_file(project.path("sales").join(name)).unwrap();
+        }
+    }
+    json_of(project, &["snapshot", "verify", "1"]);
+    json_of(project, &["snapshot", "verify", "2"]);
+}
+
+/// Lets the index of the newest snapshot say where the files lie now.
+fn rehomed(project: &Project) {
+    let manifest = project.manifest();
+    let store = project.path("store");
+    let index = store.join(manifest["state"]["path"].as_str().unwrap());
+    let mut state: Value = serde_json::from_slice(&fs::read(index).unwrap()).unwrap();
+    let listing = LocalFileSystem::new();
+    for input in state["inputs"].as_array_mut().unwrap() {
+        let name = input["location"].as_str().unwrap().rsplit('/').next();
+        let file = project.path("sales").join(name.unwrap());
+        let place = object_store::path::Path::from_absolute_path(&file).unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let found = runtime.block_on(listing.head(&place));
+        input["etag"] = json!(found.unwrap().e_tag);
+        input["location"] = json!(file.to_str().unwrap());
+    }
+    let bytes = serde_json::to_vec(&state).unwrap();
+    let sha256 = sha256_hex(&bytes);
+    let path = format!("_state/index/{sha256}.json");
+    fs::write(store.join(&path), &bytes).unwrap();
+    let number = manifest["number"].as_u64().unwrap();
+    let place = store.join(Manifest::path(number));
+    let mut kept: Value = serde_json::from_slice(&fs::read(&place).unwrap()).unwrap();
+    kept["state"] = json!({"path": path, "sha256": sha256, "bytes": bytes.len()});
+    fs::write(place, serde_json::to_vec(&kept).unwrap()).unwrap();
+}
+
+/// A coordinator that tells somebody what happens.
+fn telling(project: Project, inbox: &Inbox) -> Cluster {
+    project.write("notify.yaml", webhook(inbox));
+    let mut command = project.command(&["coordinator", "--listen", "127.0.0.1:0"]);
+    command
+        .env("TENFOLD_NOTIFY", project.path("notify.yaml"))
+        .env("HOOK_KEY", "a key");
+    let mut coordinator = Process::start(command);
+    let address = address(&mut coordinator);
+    Cluster {
+        project,
+        address,
+        coordinator,
+    }
+}
+
+/// Midnights of yesterday and today, since firings of long ago are not made up for.
+fn nightly() -> String {
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+    let (start, end) = (today.date().yesterday().unwrap(), today.date());
+    format!(
+        "schedule: nightly\ncron: 0 0 * * *\nzone: UTC\nstart: {start}\nend: {end}\ncatch_up: all\n"
+    )
+}
+
+/// What else a ledger can say: runs of a schedule that failed, and were told of; one that was tried
+/// again, and one that was cancelled; schedules that are paused and gone; backfills, and a worker that
+/// got no work for a while.
+fn lived_in(cluster: &Cluster, inbox: &Inbox) {
+    let project = &cluster.project;
+    let fine = |arguments: &[&str]| {
+        let answer = cluster.ask(arguments);
+        assert_eq!(answer.code, Some(0), "{arguments:?}: {}", answer.stderr);
+    };
+    let apply = |name: &str, text: &str| {
+        project.write(name, text);
+        let file = project.path(name);
+        fine(&["schedule", "apply", "-f", file.to_str().unwrap()]);
+    };
+    let worker = cluster.worker("a");
+    project.write("sales/broken.csv", "id,customer\nbroken");
+    apply("nightly.yaml", &nightly());
+    let failed = inbox.next().json();
+    assert_eq!(failed["type"], "tenfold.failed");
+    let begun = Instant::now();
+    while asked(cluster, &["schedule", "get", "nightly"])["state"] != "over" {
+        assert!(begun.elapsed() < PATIENCE, "firings are left");
+    }
+    let run = cluster.submit(NIGHTS[1]);
+    assert_eq!(cluster.ask(&["run", "wait", &run]).code, Some(1));
+    project.remove("sales/broken.csv");
+    fine(&["run", "retry", &run]);
+    cluster.succeeded(&run);
+    for name in ["other", "gone"] {
+        let text = format!("schedule: {name}\ncron: 0 0 * * *\nzone: UTC\nstart: 2099-01-01\n");
+        apply(&format!("{name}.yaml"), &text);
+    }
+    fine(&["schedule", "pause", "other", "--reason", "holiday"]);
+    fine(&["schedule", "delete", "gone"]);
+    let earlier = [
+        "backfill",
+        "create",
+        "--from",
+        "2024-04-10",
+        "--to",
+        "2024-04-11",
+    ];
+    fine(&[&earlier[..], &["--wait"]].concat());
+    fine(&["worker", "drain", "a"]);
+    fine(&["worker", "uncordon", "a"]);
+    drop(worker);
+    let never = cluster.submit("2024-05-02");
+    fine(&["run", "cancel", &never, "--reason", "a mistake"]);
+    let later = [
+        "backfill",
+        "create",
+        "--from",
+        "2024-04-20",
+        "--to",
+        "2024-04-20",
+        "-o",
+        "json",
+    ];
+    let made = cluster.ask(&later).json();
+    let made = made["backfill"].as_str().unwrap();
+    fine(&["backfill", "cancel", made, "--reason", "a mistake"]);
+}
+
+/// Two nights, of which a coordinator ran the second and more; a tag, a pin, somebody erased, refused
+/// rows, another number of shards, and a third night that was killed. The files of these nights are
+/// gone since, but for a copy, and there is a new one.
 fn made() -> Project {
     let declarations = SHOP.replace(
         "    event_id: id\n",
@@ -161,17 +332,29 @@ fn made() -> Project {
     project.write("sales/1.csv", csv(&all[..140]) + bad);
     project.published(NIGHTS[0]);
     project.write("sales/2.csv", csv(&all[140..190]));
-    let cluster = cluster(project);
-    let worker = cluster.worker("a");
+    let inbox = Inbox::new();
+    let cluster = telling(project, &inbox);
+    let worker = cluster.worker("first");
     let run = cluster.submit(NIGHTS[1]);
     cluster.succeeded(&run);
     drop(worker);
+    lived_in(&cluster, &inbox);
     let project = cluster.project;
     json_of(&project, &["snapshot", "tag", "1", "first"]);
     json_of(&project, &["snapshot", "pin", "2", "--reason", "kept"]);
     json_of(&project, &["erase", "--customer", "6", "--yes", "--now"]);
+    json_of(
+        &project,
+        &["refresh", "--as-of", NIGHTS[1], "--shards", "4"],
+    );
+    for file in ["1", "2"] {
+        let name = format!("{file}.csv");
+        let bytes = fs::read(project.path(&format!("sales/{name}"))).unwrap();
+        project.write(&format!("inputs/{name}"), bytes);
+    }
     project.write("sales/3.csv", csv(&all[190..240]));
-    killed_after_three_lines(&project);
+    let night = ["refresh", "--as-of", NIGHTS[2], "--threads", "1"];
+    killed_after(project.command(&night), 3);
     for file in ["1", "2", "3"] {
         project.remove(&format!("sales/{file}.csv"));
     }
@@ -179,24 +362,10 @@ fn made() -> Project {
     project
 }
 
-fn killed_after_three_lines(project: &Project) {
-    let mut night = project
-        .command(&["refresh", "--as-of", NIGHTS[2], "--threads", "1"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let told = std::io::BufReader::new(night.stderr.take().unwrap());
-    let lines = std::io::BufRead::lines(told);
-    lines.take(3).for_each(|line| drop(line.unwrap()));
-    night.kill().unwrap();
-    night.wait().unwrap();
-}
-
 /// Freezes what this program writes in a new folder.
 fn freeze(target: &Path) {
     let project = made();
-    for kept in ["store", "sales"] {
+    for kept in ["store", "sales", "inputs"] {
         copied(&project.path(kept), &target.join(kept));
     }
     fs::copy(project.path("tenfold.yaml"), target.join("tenfold.yaml")).unwrap();
@@ -232,7 +401,15 @@ fn every_form_is_read_and_computed_on_from() {
                 said[figure] = expected["said"][figure].clone();
             }
         }
-        assert_eq!(said, expected["said"], "form {form}");
+        assert_eq!(
+            of_then(&said, &expected["said"]),
+            expected["said"],
+            "form {form}"
+        );
+        if form == NEWEST {
+            assert_eq!(said, expected["said"], "all is written down");
+        }
+        verified(&cluster.project, &frozen);
         let computed = computed_from(&cluster);
         if same_code {
             assert_eq!(computed, expected["computed"], "form {form}");
