@@ -48,15 +48,15 @@ def cache():
     return pathlib.Path(os.environ.get("TENFOLD_BENCH_DIR", pathlib.Path.home() / ".cache/tenfold/bench"))
 
 
-def interpreter():
+def interpreter(name="peers", requirements="requirements.txt"):
     """A Python with the peers in it, made once."""
-    place = cache() / "peers"
+    place = cache() / name
     python = place / "bin/python"
-    wanted = (HERE / "requirements.txt").read_text()
+    wanted = (HERE / requirements).read_text()
     mark = place / "installed.txt"
     if not mark.exists() or mark.read_text() != wanted:
         venv.create(place, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "-r", HERE / "requirements.txt"], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", "-r", HERE / requirements], check=True)
         mark.write_text(wanted)
     return python
 

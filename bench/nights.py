@@ -65,19 +65,30 @@ def refresh(binary, project, as_of):
     seconds = time.monotonic() - begun
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, command))} failed:\n{done.stderr}")
-    return seconds, json.loads(done.stdout)["summary"]["merge"]
+    record = json.loads(done.stdout)
+    return seconds, record["summary"]["merge"], record["steps"]
 
 
 def shown(bytes_):
     return f"{bytes_ / 1e6:.1f} MB"
 
 
-def line(night, history, rows, seconds, merge):
+def line(night, history, rows, seconds, merge, steps):
     forward = f"{merge['forward']} of {merge['shards']}"
     months = f"{merge['months_read']} of {merge['months']}"
     cells = [night, f"{history:,}", f"{rows:,}", forward, months]
     cells += [shown(merge[name]) for name in ("bytes", "bytes_read", "bytes_written")]
     print("| " + " | ".join([*map(str, cells), f"{seconds:.2f}"]) + " |", flush=True)
+    return night, {step["step"]: step["seconds"] for step in steps}
+
+
+def show_steps(nights):
+    """Seconds of each step in each of the nights."""
+    print("\n| seconds of | " + " | ".join(str(night) for night, _ in nights) + " |")
+    print("|---|" + "---:|" * len(nights))
+    for step in dict.fromkeys(step for _, steps in nights for step in steps):
+        cells = (f"{steps[step]:.3f}" if step in steps else "" for _, steps in nights)
+        print(f"| {step} | {' | '.join(cells)} |")
 
 
 def main():
@@ -100,19 +111,20 @@ def main():
         flights.mkdir()
         rows = sum(write_day(flights, draw, people, day) for day in range(given.history))
         first = FIRST + timedelta(days=given.history)
-        line("history", 0, rows, *refresh(given.binary, project, first))
+        lines = [line("history", 0, rows, *refresh(given.binary, project, first))]
         for night in range(1, wanted[-1] + 1):
             new = write_day(flights, draw, people, given.history + night - 1)
             as_of = first + timedelta(days=night)
-            seconds, merge = refresh(given.binary, project, as_of)
+            seconds, merge, steps = refresh(given.binary, project, as_of)
             if night in wanted:
-                line(night, rows, new, seconds, merge)
+                lines.append(line(night, rows, new, seconds, merge, steps))
             rows += new
         again = project / "again"
         again.mkdir()
         (again / "tenfold.yaml").write_text(DECLARATIONS)
         flights.rename(again / "flights")
-        line("all at once", 0, rows, *refresh(given.binary, again, as_of))
+        lines.append(line("all at once", 0, rows, *refresh(given.binary, again, as_of)))
+        show_steps(lines)
 
 
 if __name__ == "__main__":

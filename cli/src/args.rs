@@ -1,6 +1,11 @@
 //! The command line.
 
+mod audience;
+mod campaign;
+mod dashboard;
+mod delivery;
 mod examine;
+mod ingest;
 mod schedule;
 mod service;
 mod snapshots;
@@ -13,9 +18,15 @@ use clap_complete::Shell;
 use crate::output::Format;
 use crate::service::client::Remote;
 use crate::service::coordinator::Listen;
+use crate::service::dev_esp::DevEsp;
 use crate::service::sql::{Serve, SqlListen};
 use crate::terminal::View;
+pub use audience::{Audience, AudienceOf, Rule};
+pub use campaign::Campaign;
+pub use dashboard::Dashboard;
+pub use delivery::{Delivery, Destination};
 pub use examine::{AuditVerb, Examined};
+pub use ingest::{Allowing, Fetch, Ingest, IngestVerb, OfSource, Sending};
 pub use schedule::{OneSchedule, Schedule, SchemaOf};
 pub use service::{
     Backfill, BackfillDays, Cluster, Level, NotifyVerb, OneRun, Publish, PublishPostgres, Run,
@@ -76,6 +87,9 @@ pub enum Command {
         /// Folder to make; it must be empty or absent
         #[arg(default_value = "tenfold-demo")]
         directory: PathBuf,
+        /// Show the dashboards afterwards, and answer SQL, as `tenfold serve` does
+        #[arg(long)]
+        serve: bool,
     },
     /// Make a project
     Init {
@@ -92,7 +106,7 @@ pub enum Command {
     Doctor(Examined),
     /// Check tenfold.yaml
     Lint,
-    /// Print the JSON Schema of tenfold.yaml, or of the file of a schedule
+    /// Print the JSON Schema of tenfold.yaml, or of another file of declarations
     Schema {
         /// Of what
         #[arg(value_enum, default_value_t = SchemaOf::Project)]
@@ -119,9 +133,20 @@ pub enum Command {
     /// Deciles
     #[command(subcommand)]
     Decile(Decile),
+    /// Who is chosen by which rules
+    #[command(subcommand)]
+    Audience(Audience),
     /// Single customers
     #[command(subcommand)]
     Customer(Customer),
+    /// Send files to a source that takes them in: they are checked, kept, and read by the next refresh
+    Ingest(Ingest),
+    /// Campaigns, and what they came to
+    #[command(subcommand)]
+    Campaign(Campaign),
+    /// What people look at in a browser
+    #[command(subcommand)]
+    Dashboard(Dashboard),
     /// Rows that were refused
     #[command(subcommand)]
     Quarantine(Quarantine),
@@ -131,11 +156,19 @@ pub enum Command {
     Coordinator(Listen),
     /// Run tasks of a coordinator
     Worker(WorkerProcess),
-    /// Answer SQL over HTTP and for clients of PostgreSQL, read only
+    /// Answer SQL over HTTP and for clients of PostgreSQL, read only, and show dashboards
     Serve(Serve),
+    /// Where rows of audiences are sent
+    #[command(subcommand)]
+    Destination(Destination),
+    /// Audiences sent to destinations, with a record of every row
+    #[command(subcommand)]
+    Delivery(Delivery),
     /// Load snapshots into databases of others
     #[command(subcommand)]
     Publish(Publish),
+    /// Answer on this machine as vendors of e-mail do, to try deliveries without an account
+    DevEsp(DevEsp),
     /// Run a coordinator and workers in one process
     Up {
         /// Workers

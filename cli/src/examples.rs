@@ -6,7 +6,7 @@ use crate::args::Arguments;
 
 /// Commands, and lines to try for each.
 const EXAMPLES: &[(&str, &str)] = &[
-    ("demo", "tenfold demo\ntenfold demo /tmp/airline"),
+    ("demo", "tenfold demo\ntenfold demo /tmp/airline --serve"),
     (
         "init",
         "tenfold init shop --from /data/purchases/\ntenfold init shop",
@@ -24,6 +24,16 @@ const EXAMPLES: &[(&str, &str)] = &[
         "tenfold refresh -p shop\ntenfold refresh -p shop --as-of 2026-03-01 --memory 4GiB",
     ),
     (
+        "ingest",
+        "tenfold ingest -p shop --source purchases monday.csv\n\
+         tenfold ingest -p shop --source purchases --replaces 3f2a corrected.parquet",
+    ),
+    (
+        "ingest fetch",
+        "tenfold ingest fetch eloqua -p shop --source responses --since 2026-11-01T00:00:00Z\n\
+         tenfold ingest fetch eloqua -p shop --source responses --allow-partial",
+    ),
+    (
         "sql",
         "tenfold sql \"SELECT decile_clv_12m, COUNT(*) FROM customer_value GROUP BY 1\"\n\
          tenfold sql \"SELECT * FROM customer_value\" --at 3 -o parquet\n\
@@ -35,6 +45,23 @@ const EXAMPLES: &[(&str, &str)] = &[
          tenfold serve --store s3://bucket/shop --sql-listen 0.0.0.0:7401 --tls-cert cert.pem \
          --tls-key key.pem --tokens tokens.txt\n\
          tenfold serve -p shop --pg-listen 127.0.0.1:5439",
+    ),
+    (
+        "destination test",
+        "tenfold destination test crm -p shop\ntenfold destination test crm -p s3://bucket/shop",
+    ),
+    (
+        "delivery plan",
+        "tenfold delivery plan winback -p shop\ntenfold delivery plan winback --at 12 -o json",
+    ),
+    (
+        "delivery run",
+        "tenfold delivery run winback -p shop\n\
+         tenfold delivery run winback -p shop --force --allow-partial -o json",
+    ),
+    (
+        "delivery rejects",
+        "tenfold delivery rejects winback -p shop\ntenfold delivery rejects winback 3 -o csv > rejects.csv",
     ),
     (
         "publish postgres",
@@ -184,6 +211,9 @@ mod tests {
                 _ => words.extend(text.split_whitespace().map(str::to_owned)),
             }
         }
+        // What stands behind `>` is the shell's.
+        let shell = words.iter().position(|word| word == ">");
+        words.truncate(shell.unwrap_or(words.len()));
         words
     }
 

@@ -1,6 +1,7 @@
 //! The machine that a command runs on: threads, memory, clock.
 
 use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_query::{STACK, SessionOptions};
 use tokio::runtime::Runtime;
 
 use crate::args::Global;
@@ -16,15 +17,15 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Prepares threads and memory as the command line says. The threads have a stack of so many
-    /// bytes, or as others have.
-    pub fn new(global: &Global, stack: Option<usize>) -> Result<Self, Failure> {
+    /// Prepares threads and memory as the command line says. The threads have the stack that planning
+    /// needs: whoever opens a snapshot plans the views of its project.
+    pub fn new(global: &Global) -> Result<Self, Failure> {
         let processors = std::thread::available_parallelism().map_or(1, |count| count.get());
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
-        runtime.worker_threads(processors).enable_all();
-        if let Some(bytes) = stack {
-            runtime.thread_stack_size(bytes);
-        }
+        runtime
+            .worker_threads(processors)
+            .thread_stack_size(STACK)
+            .enable_all();
         let runtime = runtime.build().map_err(|error| {
             Failure::new(
                 FailureClass::Infra,
@@ -37,6 +38,14 @@ impl Machine {
             threads,
             memory: parse_bytes(&global.memory)?,
         })
+    }
+
+    /// What reading a snapshot may use.
+    pub fn reading(&self) -> SessionOptions {
+        SessionOptions {
+            memory_bytes: usize::try_from(self.memory).unwrap_or(usize::MAX),
+            threads: self.threads,
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 mod args;
 mod commands;
 mod config;
+mod dashboards;
+mod deliveries;
 mod demo;
 mod examples;
 mod log;
@@ -24,7 +26,23 @@ use crate::commands::Stopped;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The exit code of a program that panicked, as Rust has it.
+const PANICKED: u8 = 101;
+
 fn main() -> ExitCode {
+    // The stack of the main thread is not ours to choose, and whoever opens a snapshot plans its views.
+    let thread = std::thread::Builder::new().name("tenfold".to_owned());
+    match thread.stack_size(tenfold_query::STACK).spawn(outcome) {
+        Ok(running) => running.join().unwrap_or(ExitCode::from(PANICKED)),
+        Err(error) => {
+            eprintln!("error: cannot start a thread: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs what the command line says, and tells how it ended.
+fn outcome() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(stopped) => {

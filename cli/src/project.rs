@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tenfold_core::audience::{self, Lists};
 use tenfold_core::calendar::{Day, parse_as_of, today};
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::project::{Finding, Lint, Project, Severity, lint};
@@ -19,6 +20,11 @@ pub const FILE: &str = "tenfold.yaml";
 /// Folder of a project with the tables that it declares by SQL, and how its files end.
 const TABLES: &str = "tables";
 const SQL: &str = ".sql";
+/// Folders of a project with its audiences, and with lists of values that their rules name.
+const AUDIENCES: &str = "audiences";
+const YAML: &str = ".yaml";
+const LISTS: &str = "lists";
+const TEXT: &str = ".txt";
 
 /// A project that lints clean, and its store.
 pub struct Opened {
@@ -33,11 +39,16 @@ pub struct Opened {
 }
 
 /// The declarations of a project as they are written.
+#[derive(PartialEq, Eq)]
 pub struct Written {
     /// The text of its main file.
     pub text: String,
     /// The files of its folder for tables: place in the project, and text.
     pub tables: Vec<(String, String)>,
+    /// The files of its folder for audiences, likewise.
+    pub audiences: Vec<(String, String)>,
+    /// The files of its folder for lists.
+    pub lists: Lists,
 }
 
 /// Reads the declarations of a project.
@@ -48,60 +59,63 @@ pub async fn read(global: &Global) -> Result<Written, Failure> {
         let store = Store::open(&base)?;
         let bytes = store.get(FILE).await;
         let bytes = bytes.map_err(|failure| failure.remedy(remedy))?;
-        let mut tables = Vec::new();
-        for place in listed(&store).await? {
-            let bytes = store.get(&place).await?;
-            tables.push((
-                place.clone(),
-                utf8(bytes.to_vec(), &format!("{base}/{place}"))?,
-            ));
-        }
+        let [tables, audiences, lists] = [(TABLES, SQL), (AUDIENCES, YAML), (LISTS, TEXT)]
+            .map(|folder| listed(&store, &base, folder));
         return Ok(Written {
             text: utf8(bytes.to_vec(), &format!("{base}/{FILE}"))?,
-            tables,
+            tables: tables.await?,
+            audiences: audiences.await?,
+            lists: lists.await?.into_iter().collect(),
         });
     }
     let path = format!("{base}/{FILE}");
     let text = std::fs::read(&path).map_err(|error| unreadable(&path, &error).remedy(remedy))?;
     Ok(Written {
         text: utf8(text, &path)?,
-        tables: tables_in(&base)?,
+        tables: files_in(&base, TABLES, SQL)?,
+        audiences: files_in(&base, AUDIENCES, YAML)?,
+        lists: files_in(&base, LISTS, TEXT)?.into_iter().collect(),
     })
 }
 
-/// The files of a local project's folder for tables, by name.
-fn tables_in(base: &str) -> Result<Vec<(String, String)>, Failure> {
-    let folder = format!("{base}/{TABLES}");
-    let entries = match std::fs::read_dir(&folder) {
+/// The files of a folder of a local project that end so, by name.
+fn files_in(base: &str, folder: &str, ending: &str) -> Result<Vec<(String, String)>, Failure> {
+    let place = format!("{base}/{folder}");
+    let entries = match std::fs::read_dir(&place) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(unreadable(&folder, &error)),
+        Err(error) => return Err(unreadable(&place, &error)),
     };
-    let mut tables = Vec::new();
+    let mut files = Vec::new();
     for entry in entries {
         let name = entry
-            .map_err(|error| unreadable(&folder, &error))?
+            .map_err(|error| unreadable(&place, &error))?
             .file_name();
         let name = name.to_string_lossy();
-        if !name.ends_with(SQL) {
+        if !name.ends_with(ending) {
             continue;
         }
-        let path = format!("{folder}/{name}");
+        let path = format!("{place}/{name}");
         let text = std::fs::read(&path).map_err(|error| unreadable(&path, &error))?;
-        tables.push((format!("{TABLES}/{name}"), utf8(text, &path)?));
+        files.push((format!("{folder}/{name}"), utf8(text, &path)?));
     }
-    tables.sort();
-    Ok(tables)
+    files.sort();
+    Ok(files)
 }
 
-/// The places of a project's files for tables, below a prefix of a bucket.
-async fn listed(store: &Store) -> Result<Vec<String>, Failure> {
-    let found = store.list(TABLES).await?;
-    let places = found.iter().map(|meta| store.relative(&meta.location));
-    let direct = |place: &String| place.ends_with(SQL) && place.matches('/').count() == 1;
-    let mut places: Vec<String> = places.filter(direct).collect();
-    places.sort();
-    Ok(places)
+/// The same of a project below a prefix of a bucket.
+async fn listed(
+    store: &Store,
+    base: &str,
+    (folder, ending): (&str, &str),
+) -> Result<Vec<(String, String)>, Failure> {
+    let mut files = Vec::new();
+    for place in store.files(folder, ending).await? {
+        let bytes = store.get(&place).await?;
+        let text = utf8(bytes.to_vec(), &format!("{base}/{place}"))?;
+        files.push((place, text));
+    }
+    Ok(files)
 }
 
 fn utf8(bytes: Vec<u8>, path: &str) -> Result<String, Failure> {
@@ -130,6 +144,9 @@ pub fn checked(written: &Written, base: &str) -> Result<Project, Failure> {
         .map(|finding| (file.clone(), finding))
         .collect();
     if let Some(project) = &mut project {
+        let of_audiences = audience::declare(project, &written.audiences, &written.lists);
+        let of_audiences = of_audiences.into_iter();
+        found.extend(of_audiences.map(|(file, finding)| (format!("{base}/{file}"), finding)));
         let of_tables = declare_tables(project, &written.tables)?.into_iter();
         found.extend(of_tables.map(|of| (format!("{base}/{}", of.file), of.finding)));
     }
@@ -150,7 +167,13 @@ pub fn checked(written: &Written, base: &str) -> Result<Project, Failure> {
         .remedy("see the lines above"));
     }
     let project = project.ok_or_else(|| Failure::bug("a project without errors is none"))?;
-    tenfold_worker::check_populations(&project).map_err(|failure| failure.within(file))?;
+    if let Some((table, meant)) = project.unknown_published() {
+        let message =
+            format!("{file}: publish.postgres names the table `{table}`, which there is not");
+        return Err(Failure::config(message).code(ErrorCode::Lint).remedy(meant));
+    }
+    tenfold_worker::check_populations(&project).map_err(|failure| failure.within(&file))?;
+    tenfold_ingest::check_project(&project).map_err(|failure| failure.within(&file))?;
     Ok(project)
 }
 
@@ -164,11 +187,12 @@ pub async fn open_project(global: &Global) -> Result<Opened, Failure> {
     let base = base(global);
     let project = checked(&read(global).await?, &base)?;
     let store = open_store(global)?;
+    let inputs = Arc::new(Locations::beside(&store));
     Ok(Opened {
         project,
         base,
         store,
-        inputs: Arc::new(Locations::default()),
+        inputs,
     })
 }
 
@@ -186,7 +210,9 @@ pub fn as_of(given: Option<&str>, zone: &str) -> Result<Day, Failure> {
         Some(text) => parse_as_of(text, zone),
         None => today(jiff::Timestamp::now().as_second(), zone),
     };
-    day.map_err(|error| Failure::config(error.to_string()))
+    day.map_err(|error| {
+        Failure::config(error.to_string()).remedy("give a day, or nothing for today")
+    })
 }
 
 /// The value of a variable of the environment, for `${NAME}` in paths.

@@ -4,6 +4,7 @@
 mod account;
 pub mod book;
 pub mod cluster;
+mod costs;
 pub mod erasure;
 pub mod listing;
 pub mod metrics;

@@ -9,11 +9,13 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use tenfold_core::failure::{ErrorCode, Failure};
+use tenfold_core::ingest;
 use tenfold_core::project::{Changed, Format, Layout, Project, Source, expand};
 use tenfold_core::refresh::plan::{ListedFile, Listing, mappings};
 use tenfold_core::refresh::state::TakenInput;
 use tenfold_core::refresh::task::SourceMapping;
 use tenfold_store::delta::read_files_at;
+use tenfold_store::ingest::Log;
 use tenfold_store::locations::Locations;
 use tenfold_store::object::failure;
 use tenfold_store::parquet_file::ParquetFile;
@@ -102,9 +104,11 @@ async fn list_some(
     for mapping in mappings(project) {
         let source = &project.sources[&mapping.source];
         let within = |failure: Failure| failure.within(format!("source {}", mapping.source));
-        let mut files = list_source(source, places, &mut found.notes)
-            .await
-            .map_err(within)?;
+        let listed = match &source.ingest {
+            Some(_) => list_taken_in(&mapping.source, places).await,
+            None => list_source(source, places, &mut found.notes).await,
+        };
+        let mut files = listed.map_err(within)?;
         if let Some(only) = only {
             let of = |file: &ListedFile| (mapping.source.clone(), file.location.clone());
             files.retain(|file| only.contains(&of(file)));
@@ -235,6 +239,20 @@ async fn list_source(
     }
     files.sort_by(|left, right| left.location.cmp(&right.location));
     Ok(files)
+}
+
+/// The files of a source that files are sent to: those whose rows are visible, by its log.
+async fn list_taken_in(source: &str, places: &Places<'_>) -> Result<Vec<ListedFile>, Failure> {
+    let log = Log::read(places.locations.kept()?, source).await?;
+    let listed = log.state().visible().map(|file| ListedFile {
+        location: ingest::location(&file.path),
+        size: file.bytes,
+        // Its name is its content.
+        etag: None,
+        keys: BTreeMap::new(),
+        row_groups: Vec::new(),
+    });
+    Ok(listed.collect())
 }
 
 fn listed(location: &str, meta: ObjectMeta, keys: BTreeMap<String, String>) -> ListedFile {

@@ -13,6 +13,7 @@ use tenfold_store::marks::{NotMarked, Writer};
 use tenfold_store::object::Store;
 use tenfold_store::publish::sweep;
 
+use crate::costs::Costs;
 use crate::listing::{Known, Places, Understanding, list};
 use crate::run::{self, RunRecord, RunStatus};
 use crate::{Executor, Gate, Progress, Stopped, retention, store};
@@ -124,6 +125,7 @@ impl Refresh<'_> {
         progress: &dyn Progress,
     ) -> Result<RunRecord, Stopped> {
         let (started_at, _) = (self.now)();
+        let mut costs = Costs::new(self.store, self.places.locations);
         store::make(self.store, self.shards).await?;
         let prepared = self.prepare().await?;
         self.refuse_moved(&prepared.plan_hash)?;
@@ -141,20 +143,24 @@ impl Refresh<'_> {
                 .as_ref()
                 .map(|head| head.manifest.snapshot_hash.clone()),
             summary: RunSummary::default(),
+            steps: Vec::new(),
             warnings: prepared.planned.notes.clone(),
             quarantine: Vec::new(),
             failure: None,
         };
+        costs.end("plan", 0);
         if prepared.planned.nothing_new {
+            record.steps = costs.steps();
             record.summary.files_reused = prepared.planned.reused_files;
             return Ok(record);
         }
-        let mut work = Work::new(self, executor, progress).await?;
+        let mut work = Work::new(self, executor, progress, costs).await?;
         let mut outcome = work.refresh(prepared, &mut record).await;
         if let Err(stopped) = outcome {
             outcome = Err(self.overtaken(stopped, record.snapshot).await);
         }
         record.ended_at = (self.now)().0;
+        record.steps = work.costs.steps();
         match &outcome {
             Ok(()) => record.status = RunStatus::Succeeded,
             Err(stopped) => {
@@ -175,6 +181,8 @@ impl Refresh<'_> {
                 .warnings
                 .push(format!("old snapshots were not cleaned up: {failure}"));
         }
+        work.costs.end("clean up", 0);
+        record.steps = work.costs.steps();
         Ok(record)
     }
 }

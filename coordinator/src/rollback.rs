@@ -105,6 +105,7 @@ fn record(manifest: &Manifest, at: String) -> RunRecord {
         snapshot: Some(manifest.number),
         snapshot_hash: Some(manifest.snapshot_hash.clone()),
         summary: manifest.summary.clone(),
+        steps: Vec::new(),
         warnings: Vec::new(),
         quarantine: Vec::new(),
         failure: None,

@@ -9,6 +9,7 @@ use tenfold_core::refresh::part::PartRef;
 use tenfold_core::snapshot::RunSummary;
 use tenfold_store::object::Store;
 
+pub use crate::costs::StepCost;
 use crate::store::bytes_of::json;
 
 /// Where records lie.
@@ -50,6 +51,9 @@ pub struct RunRecord {
     pub snapshot_hash: Option<String>,
     /// What it did.
     pub summary: RunSummary,
+    /// What its steps took.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepCost>,
     /// Things that a person should know.
     pub warnings: Vec<String>,
     /// The rows that it refused, when it failed: those of a published run are in the snapshot.

@@ -17,6 +17,7 @@ use tenfold_core::snapshot::{Manifest, is_by_history, snapshot_hash};
 use tenfold_store::object::Store;
 use tenfold_store::publish::table_entries;
 
+use crate::costs::Costs;
 use crate::listing::list_only;
 use crate::refresh::{Refresh, Work};
 use crate::{Executor, Progress};
@@ -151,7 +152,8 @@ async fn compare(
         &retry,
     )?;
     let plan = planned.plan.without(manifest.suppression.clone());
-    let mut work = Work::new(refresh, executor, progress).await?;
+    let costs = Costs::new(refresh.store, refresh.places.locations);
+    let mut work = Work::new(refresh, executor, progress, costs).await?;
     let computed = work.compute(&plan, None, None).await?;
     let tables = computed.tables;
     verified.parameters_differ = tables.fits != manifest.fits;

@@ -72,6 +72,11 @@ pub fn hash_text(customer: &str) -> u64 {
     xxh3_64(customer.as_bytes())
 }
 
+/// The upper 63 bits of [`hash_text`]: a number of SQL's `BIGINT` that is never below 0.
+pub fn hash63(text: &str) -> i64 {
+    (hash_text(text) >> 1).cast_signed()
+}
+
 /// A hash of the id of an event that is short enough to be read every night for every event. Two ids that share
 /// one make a night read a month for nothing; they are never taken for each other.
 pub fn short_hash(id: &str) -> i64 {

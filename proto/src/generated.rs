@@ -3110,6 +3110,10 @@ pub struct WorkResponse {
     /// When to report again at the latest.
     #[prost(uint32, tag = "5")]
     pub heartbeat_ms: u32,
+    /// Identity of the coordinator. The ledger of its store has it under `epoch`: a worker whose store says
+    /// otherwise works for another store.
+    #[prost(string, tag = "6")]
+    pub coordinator: ::prost::alloc::string::String,
 }
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(default)]

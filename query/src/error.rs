@@ -17,7 +17,14 @@ const LISTED: usize = 20;
 
 /// Puts an error of a query into words. `tables` are the names that the query could have used.
 pub(crate) fn failure(error: &DataFusionError, tables: &[String]) -> Failure {
-    match root(error) {
+    let root = root(error);
+    // Why a view was left out, in words already.
+    if let DataFusionError::External(inner) = root
+        && let Some(failure) = inner.downcast_ref::<Failure>()
+    {
+        return failure.clone();
+    }
+    match root {
         DataFusionError::SQL(parser, _) => wrong(one_line(&parser.to_string()))
             .remedy("check the query near the place that the message names"),
         DataFusionError::SchemaError(schema, _) => unknown_column(schema),

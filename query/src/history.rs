@@ -32,18 +32,20 @@ impl History {
         }
     }
 
-    /// The table of a call.
+    /// The table of a call, and a text that names its content: the same text, the same rows.
     pub(crate) async fn open(
         &self,
         call: &Call,
         context: &SessionContext,
         objects: &ObjectStoreUrl,
-    ) -> Result<Arc<dyn TableProvider>, Failure> {
+    ) -> Result<(Arc<dyn TableProvider>, String), Failure> {
         match call {
             Call::Snapshot { table, at } => {
                 let manifest = self.manifest(at).await?;
                 let entry = entry_of(&manifest, table)?;
-                table::open(&context.state(), &self.store, objects, table, entry).await
+                let state = context.state();
+                let opened = table::open(&state, &self.store, objects, table, entry).await?;
+                Ok((opened, content(Some(entry))))
             }
             Call::Changes {
                 table,
@@ -54,7 +56,20 @@ impl History {
                 let (declared, steps) = self.steps(table, from, to, *fallback).await?;
                 let key = Meaning::of(table, &declared).map_or_else(Vec::new, |table| table.key());
                 let subject = Subject { name: table, key };
-                changes(&subject, &steps, &self.store, context, objects).await
+                let opened = changes(&subject, &steps, &self.store, context, objects).await?;
+                let step = |Step {
+                                number,
+                                before,
+                                after,
+                            }: &Step| {
+                    format!(
+                        "{number}: {} {}",
+                        content(before.as_ref()),
+                        content(after.as_ref())
+                    )
+                };
+                let contents: Vec<String> = steps.iter().map(step).collect();
+                Ok((opened, format!("{:?} {}", subject.key, contents.join(", "))))
             }
         }
     }
@@ -168,6 +183,13 @@ impl History {
             Unresolved::Absent(failure) | Unresolved::Failed(failure) => failure,
         })
     }
+}
+
+/// Names the rows of a table; whoever is erased from it gives it another root.
+fn content(entry: Option<&TableEntry>) -> String {
+    entry.map_or_else(String::new, |entry| {
+        format!("{}@{}", entry.content_hash, entry.root)
+    })
 }
 
 /// A snapshot that is no backfill.

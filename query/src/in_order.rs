@@ -15,6 +15,8 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::limit::LimitStream;
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet};
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning,
@@ -37,11 +39,25 @@ impl PhysicalOptimizerRule for InOrder {
         _: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let ordered = plan.transform_up(|plan| {
-            let Some(together) = plan.downcast_ref::<CoalescePartitionsExec>() else {
-                return Ok(Transformed::no(plan));
-            };
-            let one = OneAfterAnother::new(together.input().clone(), together.fetch());
-            Ok(Transformed::yes(Arc::new(one)))
+            let one: Arc<dyn ExecutionPlan> =
+                if let Some(together) = plan.downcast_ref::<CoalescePartitionsExec>() {
+                    Arc::new(OneAfterAnother::new(
+                        together.input().clone(),
+                        together.fetch(),
+                    ))
+                } else if let Some(merge) = plan.downcast_ref::<SortPreservingMergeExec>() {
+                    // Equal rows in the order of their partitions, not in turns.
+                    Arc::new(merge.clone().with_round_robin_repartition(false))
+                } else if let Some(apart) = plan.downcast_ref::<RepartitionExec>()
+                    && apart.partitioning().partition_count() == 1
+                    && !apart.preserve_order()
+                {
+                    // Partitioned by a hash into a single one, which takes rows as they come, too.
+                    Arc::new(OneAfterAnother::new(apart.input().clone(), None))
+                } else {
+                    return Ok(Transformed::no(plan));
+                };
+            Ok(Transformed::yes(one))
         })?;
         Ok(ordered.data)
     }

@@ -152,6 +152,8 @@ pub(crate) struct Constraint<'a> {
     pub columns: Vec<&'a str>,
     /// The key that it refers to.
     pub refers: Option<String>,
+    /// The columns of that key, in the order of `columns`.
+    pub keys: Vec<&'a str>,
 }
 
 impl Constraint<'_> {
@@ -249,19 +251,24 @@ impl Described<'_> {
                     },
                     columns,
                     refers: None,
+                    keys: Vec::new(),
                 });
             }
             // Earlier versions may have published fewer columns and tables.
             let references = meaning.references().into_iter();
             let there = references
-                .filter(|[column, ..]| schema.field_with_name(column).is_ok())
-                .filter_map(|[column, table, _]| Some((column, self.other(table)?)));
-            all.extend(there.map(|(column, other)| Constraint {
+                .filter(|refers| {
+                    let mut columns = refers.columns.iter();
+                    columns.all(|column| schema.field_with_name(column).is_ok())
+                })
+                .filter_map(|refers| Some((self.other(refers.table)?, refers)));
+            all.extend(there.map(|(other, refers)| Constraint {
                 table: name,
-                name: format!("{name}_{column}_fkey"),
+                name: format!("{name}_{}_fkey", refers.columns.join("_")),
                 kind: "FOREIGN KEY",
-                columns: vec![column],
+                columns: refers.columns,
                 refers: Some(key_name(&other)),
+                keys: refers.keys,
             }));
         }
         all
@@ -314,9 +321,12 @@ impl Described<'_> {
         view.texts("column_name", rows().map(|(_, _, column)| text(column)));
         let places = rows().map(|(_, place, _)| i32::try_from(place + 1).ok());
         view.numbers("ordinal_position", places);
-        // References lead to keys of one column.
-        let in_key = |one: &Constraint<'_>| one.refers.as_ref().map(|_| 1);
-        let in_key = rows().map(|(one, ..)| in_key(one));
+        let in_key = rows().map(|(one, place, _)| {
+            let (_, key) = one.leads_to(self)?;
+            let named = one.keys.get(place)?;
+            let place = key.iter().position(|column| column == named)?;
+            i32::try_from(place + 1).ok()
+        });
         view.numbers("position_in_unique_constraint", in_key);
         view
     }

@@ -7,10 +7,14 @@
 //! With a history, queries may also ask for a table of another snapshot (`snapshot('t', 3)`) and
 //! for what became of one (`changes('t', 3, 'latest')`).
 
+mod audiences;
 mod calls;
+mod campaigns;
 mod changes;
 mod deadline;
+mod deliveries;
 mod error;
+mod events;
 mod functions;
 mod history;
 mod in_order;
@@ -29,10 +33,13 @@ mod templates;
 mod tests;
 mod user;
 
+pub use audiences::Looked;
+pub use campaigns::{Campaign, campaign, campaign_report, campaigns};
 pub use deadline::within;
+pub use deliveries::delivery_members;
 pub use parameters::{Parameter, Parameters};
 pub use prepared::Prepared;
-pub use session::{Answer, Contents, Session, SessionOptions};
+pub use session::{Answer, Contents, NO_EVENTS, Session, SessionOptions};
 pub use statement::STACK;
 pub use templates::{Declared, Kind, Template};
-pub use user::{FileFinding, declare_tables};
+pub use user::{FileFinding, check_columns, declare_tables};

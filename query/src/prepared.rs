@@ -17,23 +17,21 @@ pub struct Prepared {
     pub(crate) context: SessionContext,
     pub(crate) plan: LogicalPlan,
     pub(crate) text: String,
-    pub(crate) history: bool,
     pub(crate) tables: Arc<[String]>,
 }
 
 impl Prepared {
-    /// The query with its parameters, spaced and spelled always the same way: equal texts over one
-    /// snapshot are the same query.
+    /// The query with its parameters, spaced and spelled always the same way, and the content of the other
+    /// snapshots' tables that it asks for: equal texts over one snapshot have the same answer.
     pub fn text(&self) -> &str {
         &self.text
     }
 
     /// Whether the same query over the same snapshot has the same answer at any time. One that asks
-    /// for the time, for chance or for other snapshots (whose tags move) has not, and neither has
-    /// a plan with its timings.
+    /// for the time or for chance has not, and neither has a plan with its timings.
     pub fn is_repeatable(&self) -> bool {
         // A walk that fails finds nothing against it, and does not fail.
-        !self.history && matches!(is_repeatable(&self.plan), Ok(true))
+        matches!(is_repeatable(&self.plan), Ok(true))
     }
 
     /// Begins to answer.

@@ -15,6 +15,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use futures::{StreamExt, TryStreamExt};
+use tenfold_core::audience::EventsInput;
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::project::UserTable;
@@ -29,7 +30,8 @@ use crate::pauses::PausesOfJoins;
 use crate::pool::SharedPool;
 use crate::postgres::{self, Surroundings};
 use crate::prepared::Prepared;
-use crate::{error, functions, information, statement, table, user};
+use crate::user::{Relations, register_view};
+use crate::{error, events, functions, information, statement, table};
 
 /// Names under which the tables of a snapshot stand: `customer_value` is short for
 /// `tenfold.insights.customer_value`.
@@ -62,7 +64,12 @@ pub struct Contents<'a> {
     pub declared: &'a [UserTable],
     /// The day that the snapshot looks back from, for `as_of()`.
     pub as_of: Option<Day>,
+    /// Events of sources, each by the name that the statement has for them.
+    pub events: &'a BTreeMap<String, EventsInput>,
 }
+
+/// No events: what most statements read.
+pub static NO_EVENTS: BTreeMap<String, EventsInput> = BTreeMap::new();
 
 /// The tables of one snapshot, ready for queries. Cloning is cheap.
 #[derive(Clone)]
@@ -72,7 +79,7 @@ pub struct Session {
     tables: Arc<[String]>,
     schemas: Arc<BTreeMap<String, SchemaRef>>,
     history: Option<History>,
-    memory_bytes: usize,
+    pub(crate) memory_bytes: usize,
     catalog: Arc<postgres::Catalog>,
 }
 
@@ -96,6 +103,7 @@ impl Session {
             tables: &manifest.tables,
             declared: &manifest.declarations.tables,
             as_of: Some(manifest.as_of),
+            events: &NO_EVENTS,
         };
         Self::open_contents(store, contents, options).await
     }
@@ -113,15 +121,17 @@ impl Session {
             tables,
             declared: &[],
             as_of: None,
+            events: &NO_EVENTS,
         };
         Self::open_contents(store, contents, options).await
     }
 
-    /// Opens tables and views. Must run inside a tokio runtime.
+    /// Opens tables and views. Must run inside a tokio runtime, on a thread with the
+    /// [stack](crate::STACK) that planning needs where there are views. A view that cannot be planned,
+    /// such as one that an earlier version understood, is left out: queries that name it are told why.
     ///
     /// # Errors
-    /// When the first file of a table cannot be read or is not what the manifest says, or a view
-    /// cannot be planned.
+    /// When the first file of a table cannot be read or is not what the manifest says.
     pub async fn open_contents(
         store: &Store,
         contents: Contents<'_>,
@@ -131,12 +141,20 @@ impl Session {
             tables,
             declared,
             as_of,
+            events,
         } = contents;
-        let context = context(options).map_err(|error| error::failure(&error, &[]))?;
+        let fail = |error| error::failure(&error, &[]);
+        let context = context(options).map_err(fail)?;
         if let Some(as_of) = as_of {
             functions::register_as_of(&context, as_of);
         }
-        let objects = ObjectStoreUrl::parse(OBJECTS).map_err(|e| error::failure(&e, &[]))?;
+        let relations = Arc::new(Relations::default());
+        let catalog = context.catalog(CATALOG);
+        let catalog = catalog.ok_or_else(|| Failure::bug("there is no catalog"))?;
+        catalog
+            .register_schema(SCHEMA, relations.clone())
+            .map_err(fail)?;
+        let objects = ObjectStoreUrl::parse(OBJECTS).map_err(fail)?;
         context.register_object_store(objects.as_ref(), store.objects().clone());
         let state = context.state();
         let opening = tables.iter();
@@ -152,11 +170,17 @@ impl Session {
             schemas.insert(name.clone(), provider.schema());
             context
                 .register_table(TableReference::bare(name.as_str()), provider)
-                .map_err(|error| error::failure(&error, &[]))?;
+                .map_err(fail)?;
+        }
+        for (name, input) in events {
+            let as_of = as_of.unwrap_or(Day(i32::MAX));
+            events::register((&context, store, &objects), name, input, as_of).await?;
         }
         for view in declared.iter().filter(|declared| !declared.is_table()) {
-            let schema = user::register_view(&context, view).await?;
-            schemas.insert(view.name.clone(), schema);
+            match register_view(&context, view).await {
+                Ok(schema) => drop(schemas.insert(view.name.clone(), schema)),
+                Err(why) => relations.leave_out(&view.name, why),
+            }
         }
         let described = Described {
             catalog: CATALOG,
@@ -164,7 +188,6 @@ impl Session {
             tables: &schemas,
             declared,
         };
-        let fail = |error| error::failure(&error, &[]);
         information::register(&context, &described).map_err(fail)?;
         let catalog = postgres::register(&context, &described).map_err(fail)?;
         Ok(Self {
@@ -195,7 +218,6 @@ impl Session {
         &self.tables
     }
 
-    #[cfg(test)]
     pub(crate) fn context(&self) -> &SessionContext {
         &self.context
     }
@@ -232,7 +254,7 @@ impl Session {
         context: SessionContext,
         text: String,
     ) -> Result<Prepared, Failure> {
-        let (plan, history) = self.plan(statement, &context).await?;
+        let (plan, others) = self.plan(statement, &context).await?;
         // The statement's kind gives the better message; this looks at everything inside it.
         let read_only = SQLOptions::new()
             .with_allow_ddl(false)
@@ -244,8 +266,7 @@ impl Session {
         Ok(Prepared {
             context,
             plan,
-            text,
-            history,
+            text: format!("{text} {others:?}"),
             tables: self.tables.clone(),
         })
     }
@@ -260,7 +281,9 @@ impl Session {
             .with_runtime_env(runtime)
             .with_physical_optimizer_rule(Arc::new(PausesOfJoins))
             .build();
-        Ok(SessionContext::new_with_state(state))
+        let context = SessionContext::new_with_state(state);
+        functions::register_until(&context);
+        Ok(context)
     }
 
     /// A context for one query of a client of PostgreSQL, in its time zone.
@@ -295,33 +318,33 @@ impl Session {
         &self.catalog
     }
 
-    /// Plans a statement; opens the tables that it asks for by table functions, and says whether it
-    /// did.
+    /// Plans a statement; opens the tables that it asks for by table functions, and names the content
+    /// of each.
     pub(crate) async fn plan(
         &self,
         statement: Statement,
         context: &SessionContext,
-    ) -> Result<(LogicalPlan, bool), Failure> {
+    ) -> Result<(LogicalPlan, Vec<String>), Failure> {
         let fail = |error| error::failure(&error, &self.tables);
         let Some(history) = &self.history else {
             let plan = context.state().statement_to_plan(statement).await;
-            return Ok((plan.map_err(fail)?, false));
+            return Ok((plan.map_err(fail)?, Vec::new()));
         };
         let calls = Calls::default();
         calls.register(context);
         let state = context.state();
-        let mut asked = false;
+        let mut others = Vec::new();
         loop {
             match (
                 state.statement_to_plan(statement.clone()).await,
                 calls.asked(),
             ) {
-                (Ok(plan), _) => return Ok((plan, asked)),
+                (Ok(plan), _) => return Ok((plan, others)),
                 (Err(_), Some(call)) => {
                     let call = call?;
-                    let table = history.open(&call, context, &self.objects).await?;
+                    let (table, content) = history.open(&call, context, &self.objects).await?;
                     calls.open(call, table);
-                    asked = true;
+                    others.push(content);
                 }
                 (Err(error), None) => return Err(fail(error)),
             }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use datafusion::error::DataFusionError;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::Statement as Sql;
-use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use tenfold_core::failure::{ErrorCode, Failure};
@@ -16,6 +16,9 @@ use crate::error;
 /// has of them at worst, and are gone through by recursion.
 const WORDS: usize = 2000;
 
+/// How deep a statement that Tenfold makes of rules may be: these are 500 at most, each within another at worst.
+const DEEPEST: usize = 4_000;
+
 /// Stack of a thread on which that many words are planned and computed; memory is taken as it is
 /// used.
 pub const STACK: usize = 64 << 20;
@@ -25,17 +28,35 @@ pub const STACK: usize = 64 << 20;
 /// # Errors
 /// When it cannot be read, is more than one or none, is too long, or is no query.
 pub(crate) fn parsed(text: &str, tables: &[String]) -> Result<Statement, Failure> {
-    check_length(text)?;
+    check_length(text, &GenericDialect {})?;
+    parsed_to(text, tables, None)
+}
+
+/// As [`parsed`], of a text that is known not to be deep.
+///
+/// # Errors
+/// As [`parsed`], whatever its length.
+pub(crate) fn parsed_of_any_length(text: &str, tables: &[String]) -> Result<Statement, Failure> {
+    parsed_to(text, tables, Some(DEEPEST))
+}
+
+fn parsed_to(text: &str, tables: &[String], deepest: Option<usize>) -> Result<Statement, Failure> {
     let fail = |error: DataFusionError| error::failure(&error, tables);
-    let parser = DFParserBuilder::new(text).build();
+    let parser = DFParserBuilder::new(text);
+    let parser = match deepest {
+        Some(deepest) => parser.with_recursion_limit(deepest).build(),
+        None => parser.build(),
+    };
     let statements = parser.and_then(|mut parser| parser.parse_statements());
     let statement = the_statement(statements.map_err(fail)?)?;
     only_queries(&statement)?;
     Ok(statement)
 }
 
-pub(crate) fn check_length(text: &str) -> Result<(), Failure> {
-    let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize();
+/// Refuses a statement with more words than a stack is there for. `dialect` is the one that it is
+/// parsed by: another one sees other words.
+pub(crate) fn check_length(text: &str, dialect: &dyn Dialect) -> Result<(), Failure> {
+    let tokens = Tokenizer::new(dialect, text).tokenize();
     // What is no text of SQL is refused by the parser, which says where.
     let words = tokens
         .iter()

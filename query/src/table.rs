@@ -14,6 +14,7 @@ use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::ParquetAccessPlan;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::Result as DataFusionResult;
@@ -23,8 +24,11 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
+use tenfold_core::audience::EventsRun;
 use tenfold_core::failure::Failure;
+use tenfold_core::refresh::part::PartRef;
 use tenfold_core::snapshot::{TableEntry, TableFile};
 use tenfold_store::delta::read_files_at;
 use tenfold_store::object::Store;
@@ -40,6 +44,8 @@ pub(crate) struct SnapshotTable {
     objects: ObjectStoreUrl,
     schema: TableSchema,
     files: Vec<PartitionedFile>,
+    /// Whether all rows of the files are its own, so that it is known how many there are.
+    is_whole: bool,
 }
 
 /// Makes the provider of a table. The schema comes from the footer of its first file, since all
@@ -88,6 +94,83 @@ pub(crate) async fn open(
             .with_table_partition_cols(shard.into_iter().collect::<Vec<_>>())
             .build(),
         files,
+        is_whole: true,
+    }))
+}
+
+/// A part that is read like a file of a table, and which of its row groups.
+pub(crate) struct PartOf {
+    path: String,
+    bytes: u64,
+    rows: Option<u64>,
+    wanted: Option<ParquetAccessPlan>,
+}
+
+impl From<&PartRef> for PartOf {
+    fn from(part: &PartRef) -> Self {
+        Self {
+            path: part.path.clone(),
+            bytes: part.bytes,
+            rows: Some(part.rows),
+            wanted: None,
+        }
+    }
+}
+
+impl From<&EventsRun> for PartOf {
+    fn from(run: &EventsRun) -> Self {
+        let groups = run.row_groups as usize;
+        let mut wanted = ParquetAccessPlan::new_none(groups);
+        for (first, count) in &run.wanted {
+            let first = *first as usize;
+            (first..first + *count as usize)
+                .filter(|group| *group < groups)
+                .for_each(|group| wanted.scan(group));
+        }
+        Self {
+            rows: None,
+            wanted: Some(wanted),
+            ..Self::from(&run.part)
+        }
+    }
+}
+
+/// Makes a provider of parts that have the same columns; there is one at least.
+pub(crate) async fn open_parts(
+    (context, store, objects): (&SessionContext, &Store, &ObjectStoreUrl),
+    parts: &[PartOf],
+) -> Result<Arc<dyn TableProvider>, Failure> {
+    let state = context.state();
+    let file = |part: &PartOf| {
+        let mut file = PartitionedFile::new("", part.bytes);
+        file.object_meta.location = store.path(&part.path);
+        file
+    };
+    let format = ParquetFormat::new().with_force_view_types(false);
+    let first: Vec<_> = parts
+        .iter()
+        .take(1)
+        .map(|part| file(part).object_meta)
+        .collect();
+    let schema = format.infer_schema(&state, store.objects(), &first).await;
+    let schema = schema.map_err(|error| failure(&error, &[]).within("a part of the state"))?;
+    let files = parts.iter().map(|part| {
+        let known = match part.rows {
+            Some(rows) => row_count(&schema, rows as usize),
+            None => Statistics::new_unknown(&schema),
+        };
+        let file = file(part).with_statistics(Arc::new(known));
+        match &part.wanted {
+            Some(wanted) => file.with_extension(wanted.clone()),
+            None => file,
+        }
+    });
+    Ok(Arc::new(SnapshotTable {
+        format,
+        objects: objects.clone(),
+        files: files.collect(),
+        schema: TableSchema::builder(schema).build(),
+        is_whole: parts.iter().all(|part| part.rows.is_some()),
     }))
 }
 
@@ -191,7 +274,8 @@ impl TableProvider for SnapshotTable {
     }
 
     fn statistics(&self) -> Option<Statistics> {
-        Some(row_count(self.schema.table_schema(), rows_of(&self.files)))
+        let rows = || row_count(self.schema.table_schema(), rows_of(&self.files));
+        self.is_whole.then(rows)
     }
 
     async fn scan(
@@ -206,7 +290,10 @@ impl TableProvider for SnapshotTable {
             let schema = project_schema(self.schema.table_schema(), projection)?;
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
-        let rows = row_count(self.schema.table_schema(), rows_of(&files));
+        let rows = match self.is_whole {
+            true => row_count(self.schema.table_schema(), rows_of(&files)),
+            false => Statistics::new_unknown(self.schema.table_schema()),
+        };
         let groups = FileGroup::new(files).split_files(state.config().target_partitions());
         let source = self.format.file_source(self.schema.clone());
         let scan = FileScanConfigBuilder::new(self.objects.clone(), source)

@@ -33,6 +33,10 @@ files! {
     "group_overlap_of_decile"
     "groups_of_decile"
     "one_time_buyers"
+    "opens_by_audience"
+    "opens_by_campaign"
+    "opens_by_day"
+    "opens_by_decile"
     "single_group_customers"
     "value_by_decile"
 }

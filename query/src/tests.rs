@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod audiences;
 mod changes;
 mod examples;
 mod functions;
 pub(crate) mod information;
 mod parameters;
+mod user;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -10,6 +10,7 @@ FROM (
   SELECT customer, revenue_lifetime, p_alive, days_since_last_purchase, clv_12m,
          NTILE(10) OVER (ORDER BY revenue_lifetime DESC, customer) AS tile
   FROM customer_value
+  WHERE revenue_lifetime IS NOT NULL
 )
 WHERE tile <= $deciles AND p_alive < $below
 ORDER BY revenue_lifetime DESC, customer

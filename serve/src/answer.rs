@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tenfold_core::failure::{ErrorCode, Failure};
+use tenfold_core::failure::Failure;
 use tenfold_core::snapshot::At;
-use tenfold_query::{Answer, Parameters, SessionOptions, within};
+use tenfold_query::{Answer, Parameters, SessionOptions};
 use tenfold_store::object::Store;
 use tokio::sync::{mpsc, oneshot};
 
@@ -13,7 +13,7 @@ use crate::cache::{Cache, Kept, Key};
 use crate::encode::{Encoder, Format};
 use crate::limits::Limits;
 use crate::pool::Pool;
-use crate::queries::{Queries, Ticket, cancelled};
+use crate::queries::{Queries, Ticket, cancelled, too_long};
 use crate::snapshots::{About, Opened, Snapshots};
 
 /// Bytes that are held back, so that what fails early fails before anything was sent.
@@ -45,6 +45,17 @@ pub enum Origin {
     Computed,
     /// It is computed each time.
     Never,
+}
+
+impl Origin {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kept => "hit",
+            Self::Computed => "miss",
+            Self::Never => "never",
+        }
+    }
 }
 
 /// What is known of an answer before its rows.
@@ -84,6 +95,7 @@ pub struct Server {
     pool: Pool,
     cache: Cache,
     limits: Limits,
+    options: SessionOptions,
 }
 
 impl Server {
@@ -97,8 +109,13 @@ impl Server {
             threads: limits.threads,
         };
         Ok(Self {
+            options,
             snapshots: Snapshots::new(store.clone(), options),
-            queries: Arc::new(Queries::new(limits.running, limits.waiting)),
+            queries: Arc::new(Queries::new(
+                limits.running,
+                limits.waiting,
+                limits.per_caller,
+            )),
             pool: Pool::new(limits.threads)?,
             cache: Cache::new(limits.kept_bytes),
             store,
@@ -114,6 +131,40 @@ impl Server {
     /// What queries may use.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// What each query may use.
+    pub fn options(&self) -> SessionOptions {
+        self.options
+    }
+
+    /// Does a piece of work as queries are answered: in its turn, on their threads, within their time, and
+    /// until it is stopped or nobody waits for it.
+    ///
+    /// # Errors
+    /// By what the work failed by, or what ended it.
+    pub async fn worked<T: Send + 'static>(
+        self: &Arc<Self>,
+        ticket: Ticket,
+        work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let gone = || Failure::bug("a query ended without an answer");
+        let (mut sender, answered) = oneshot::channel();
+        let limit = self.limits.time;
+        let working = async move {
+            let mut found = None;
+            let computed = async {
+                let _place = ticket.place().await?;
+                found = Some(work.await?);
+                Ok::<_, Failure>(())
+            };
+            let ended = ticket.work(limit, sender.closed(), computed).await;
+            ticket.end(&ended);
+            // Whoever waited may be gone.
+            let _ = sender.send(ended.and_then(|()| found.ok_or_else(gone)));
+        };
+        self.pool.spawn(working).ok_or_else(gone)?;
+        answered.await.map_err(|_| gone())?
     }
 
     /// Pieces of work that have not ended.
@@ -165,15 +216,8 @@ impl Server {
             kept: None,
         };
         let computed = self.compute(&ticket, asked, &mut out);
-        let ended = tokio::select! {
-            biased;
-            () = ticket.stopped() => Err(cancelled()),
-            () = pieces.closed() => Err(cancelled()),
-            ended = within(Some(self.limits.time), computed) => ended,
-        };
-        if let Err(failure) = &ended {
-            tracing::info!(query = %ticket.id, code = failure.number(), "a query failed");
-        }
+        let ended = ticket.work(self.limits.time, pieces.closed(), computed);
+        let ended = ended.await;
         // Known to be over before whoever asked can see its end.
         ticket.end(&ended);
         out.finish(ended).await;
@@ -196,6 +240,7 @@ impl Server {
             origin,
         };
         if let Some(kept) = key.as_ref().and_then(|key| self.cache.get(key)) {
+            ticket.answered(Origin::Kept);
             ticket.sent(kept.rows);
             return out.give(&head(Origin::Kept), kept.body).await;
         }
@@ -203,6 +248,7 @@ impl Server {
             Some(_) => Origin::Computed,
             None => Origin::Never,
         };
+        ticket.answered(origin);
         out.kept = key.as_ref().map(|_| (Vec::new(), self.cache.longest()));
         let answer = prepared.run().await?;
         let rows = self
@@ -240,12 +286,6 @@ impl Server {
         out.send(head).await?;
         Ok(rows)
     }
-}
-
-fn too_long(rows: u64) -> Failure {
-    Failure::config(format!("the answer has more than {rows} rows"))
-        .code(ErrorCode::AnswerTooLong)
-        .remedy("aggregate or use LIMIT, read the table's files themselves, or raise --sql-rows")
 }
 
 /// What was written of an answer.

@@ -5,8 +5,12 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
+use crate::audiences::{MOST, SAMPLE};
 use crate::calls::Call;
+use crate::dashboards;
+use crate::deliveries;
 use crate::encode::Format;
+use crate::ingest::Verb;
 use crate::routes::{Endpoint, ROUTES, Route, SQL_MAX};
 use crate::schemas;
 
@@ -22,6 +26,12 @@ pub fn open_api() -> Value {
     let mut schemas = schemas::schemas();
     schemas.insert("SqlRequest".to_owned(), sql_request());
     schemas.insert("TemplateRequest".to_owned(), template_request());
+    schemas.insert("Message".to_owned(), message());
+    schemas.insert("Messages".to_owned(), messages());
+    schemas.insert("CountRequest".to_owned(), count_request());
+    schemas.insert("AudienceRequest".to_owned(), audience_request());
+    schemas.insert("DashboardRequest".to_owned(), dashboard_request());
+    schemas.insert("DeliveryPlanRequest".to_owned(), delivery_plan_request());
     // That of an answer; the protocol has one of its own within runs.
     schemas.insert("Refusal".to_owned(), refusal());
     json!({
@@ -30,7 +40,8 @@ pub fn open_api() -> Value {
             "title": "Tenfold",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "SQL over published snapshots, read only; runs, schedules, backfills \
-                            and workers of a coordinator, where the server knows one.",
+                            and workers of a coordinator, where the server knows one; files \
+                            that are sent to sources of its project; dashboards of the project.",
         },
         "paths": paths,
         "security": [{"token": []}, {}],
@@ -46,7 +57,7 @@ fn operation(route: &Route) -> Value {
         "summary": route.what,
         "parameters": parameters(route),
         "responses": {
-            "200": {"description": "The answer", "content": content(route.endpoint)},
+            status(route.endpoint): {"description": "The answer", "content": content(route.endpoint)},
             "default": {
                 "description": "What went wrong, and what to do",
                 "content": {"application/problem+json": {
@@ -58,18 +69,60 @@ fn operation(route: &Route) -> Value {
     let body = match route.endpoint {
         Endpoint::Sql => Some("SqlRequest"),
         Endpoint::Template => Some("TemplateRequest"),
+        Endpoint::CountAudience => Some("CountRequest"),
+        Endpoint::PutAudience => Some("AudienceRequest"),
         Endpoint::Call(call, _) if route.takes_body() => Some(call.messages().0),
+        Endpoint::Dashboard(dashboards::Verb::Put) => Some("DashboardRequest"),
+        Endpoint::Delivery(deliveries::Verb::Plan) => Some("DeliveryPlanRequest"),
+        Endpoint::Messages { many: false } => Some("Message"),
+        Endpoint::Messages { many: true } => Some("Messages"),
         _ => None,
     };
     if let Some(body) = body {
         operation["requestBody"] = json!({
-            "required": !matches!(route.endpoint, Endpoint::Call(..)),
+            "required": !matches!(route.endpoint, Endpoint::Call(..) | Endpoint::Delivery(_)),
             "content": {"application/json": {
                 "schema": {"$ref": format!("#/components/schemas/{body}")},
             }},
         });
     }
+    if let Endpoint::Ingest(verb) = route.endpoint
+        && let Some(kind) = verb.takes()
+    {
+        operation["requestBody"] = json!({
+            "required": verb != Verb::Open,
+            "content": {kind: {"schema": ingested(verb)}},
+        });
+    }
     operation
+}
+
+/// What a request about a batch holds.
+fn ingested(verb: Verb) -> Value {
+    match verb {
+        Verb::Open => json!({
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+                "batch": {"type": "string", "description": "Name of the batch; a new one when left out"},
+                "replaces": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "description": "Batches whose rows go when the new ones come",
+                },
+            },
+        }),
+        _ => json!({"type": "string", "format": "binary"}),
+    }
+}
+
+/// The status of an answer that is none of a failure.
+fn status(endpoint: Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::Messages { many: false } => "202",
+        Endpoint::Messages { many: true } => "207",
+        _ => "200",
+    }
 }
 
 fn parameters(route: &Route) -> Vec<Value> {
@@ -81,19 +134,20 @@ fn parameters(route: &Route) -> Vec<Value> {
             "schema": {"type": "string"},
         })
     };
-    let in_path = route.path.split('{').nth(1);
-    let in_path = in_path.and_then(|rest| rest.split('}').next());
+    let in_path = route.path.split('{').skip(1);
+    let in_path = in_path.filter_map(|rest| rest.split('}').next());
     let in_path = in_path.map(|name| text(name, "path"));
     let in_query = route.query.iter().map(|name| text(name, "query"));
-    in_path.into_iter().chain(in_query).collect()
+    in_path.chain(in_query).collect()
 }
 
 fn content(endpoint: Endpoint) -> Value {
     let kinds: Vec<&str> = match endpoint {
         Endpoint::Sql | Endpoint::Template => Format::ALL.map(Format::media_type).to_vec(),
-        Endpoint::Health => vec!["text/plain"],
+        Endpoint::Health | Endpoint::Metrics | Endpoint::MailAddress(_) => vec!["text/plain"],
         Endpoint::Error => vec!["text/markdown"],
         Endpoint::Docs => vec!["text/html"],
+        Endpoint::Ingest(Verb::Errors) => vec!["application/jsonl"],
         Endpoint::Call(call, _) => return answered(call),
         _ => vec!["application/json"],
     };
@@ -151,6 +205,101 @@ fn template_request() -> Value {
             },
             "at": at(),
             "format": format(),
+        },
+    })
+}
+
+fn message() -> Value {
+    json!({
+        "type": "object",
+        "description": "An event: the columns of the source that it has",
+    })
+}
+
+fn messages() -> Value {
+    json!({
+        "type": "object",
+        "required": ["messages"],
+        "additionalProperties": false,
+        "properties": {"messages": {"type": "array", "items": message()}},
+    })
+}
+
+fn count_request() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "rule": {
+                "type": "object",
+                "description": "The rule, as `tenfold schema audience` describes it",
+            },
+            "text": {
+                "type": "string",
+                "description": "The rule on one line instead, such as `p_alive < 0.5`",
+            },
+            "at": at(),
+            "sample": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": MOST,
+                "description": format!("How many of the chosen are shown; {SAMPLE} when left out"),
+            },
+            "explain": {
+                "type": "boolean",
+                "description": "Whether the answer has the SQL that the rule is compiled to",
+            },
+        },
+    })
+}
+
+fn audience_request() -> Value {
+    json!({
+        "type": "object",
+        "required": ["yaml"],
+        "additionalProperties": false,
+        "properties": {
+            "yaml": {
+                "type": "string",
+                "description": "The text of the file, as `tenfold schema audience` describes it",
+            },
+            "base": {
+                "type": ["string", "null"],
+                "description": "Hash of the file that it was made from; null for a new one",
+            },
+        },
+    })
+}
+
+fn delivery_plan_request() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {"at": at()},
+    })
+}
+
+fn dashboard_request() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "document": {
+                "type": "object",
+                "description": "The dashboard, as `tenfold schema dashboard` describes it",
+            },
+            "yaml": {
+                "type": "string",
+                "description": "The text of its file instead",
+            },
+            "draft": {
+                "type": "boolean",
+                "description": "Whether it is a draft, which operators alone see; for everybody when left out",
+            },
+            "base": {
+                "type": ["string", "null"],
+                "description": "Hash of what it was made from, as GET with draft=true gave it; null for a new one",
+            },
         },
     })
 }

@@ -1,67 +1,64 @@
-//! Connections and requests: who may ask, from where, and how answers are dressed.
+//! Connections and requests: who may ask, from where, and what answers.
+
+mod replies;
+mod requests;
 
 use std::convert::Infallible;
-use std::io;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, Limited, StreamBody};
-use hyper::body::{Frame, Incoming};
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use percent_encoding::percent_decode_str;
-use serde::Serialize;
 use serde_json::json;
 use tenfold_coordinator::serve::access::{Access, Needs, Role, needs};
 use tenfold_coordinator::serve::{Connection, Listening, Peer, incoming};
-use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
-use tenfold_core::snapshot::At;
+use tenfold_core::campaign::By;
+use tenfold_core::failure::{ErrorCode, Failure};
+use tenfold_core::intake::Sender;
 use tenfold_query::Template;
 use tenfold_store::object::Store;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
-use ulid::Ulid;
-use url::form_urlencoded;
 
-use crate::answer::{Begun, Head, Origin, Piece, Server};
+use self::replies::{error_page, harden, sql_answer};
+use self::requests::{REQUEST_ID, foreign, is_this_machine, request_id, snapshot};
+use crate::answer::Server;
+use crate::audiences::{self, CountRequest, Files};
 use crate::calls::{self, Call, Coordinators};
+use crate::campaigns;
+use crate::dashboards::{By as Editor, Dashboards};
+use crate::deliveries::Deliveries;
 use crate::docs;
-use crate::encode::Format;
+use crate::ingest::{Folders, Intakes, Projects};
 use crate::limits::Limits;
+use crate::metrics::Way;
+use crate::pages;
 use crate::pg::{self, PgListening};
-use crate::problem::Problem;
-use crate::queries::Shown;
+use crate::queries::{AUDIT, Asker, Shown};
 use crate::routes::{Endpoint, Route, SqlRequest, TemplateRequest, find};
+use crate::streams::{self, Streams, Validate};
 use crate::views;
+
+pub(crate) use self::replies::{Body, json_of, problem, text};
+pub(crate) use self::requests::{BODY, BODY_MAX, check_json, decoded, queried, whole};
 
 /// A request's head has so long to come in, and so long a connection may be idle.
 const HEADERS: Duration = Duration::from_secs(30);
-/// A request's body has so long to come in.
-const BODY: Duration = Duration::from_secs(30);
-/// Bytes of a request's body.
-const BODY_MAX: usize = 1 << 20;
 /// Queries that run when the server stops have so long to end.
 const GRACE: Duration = Duration::from_secs(10);
 /// How often kept answers are looked through.
 const TIDY: Duration = Duration::from_secs(60);
 
-/// Headers of ours.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const SNAPSHOT: HeaderName = HeaderName::from_static("x-tenfold-snapshot");
-const SNAPSHOT_HASH: HeaderName = HeaderName::from_static("x-tenfold-snapshot-hash");
-const AS_OF: HeaderName = HeaderName::from_static("x-tenfold-as-of");
-const CACHE: HeaderName = HeaderName::from_static("x-tenfold-cache");
-
-type Body = UnsyncBoxBody<Bytes, io::Error>;
+/// The form in which Prometheus is told.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The ways that a server is reached, and what it reaches.
 pub struct Ways {
@@ -69,11 +66,16 @@ pub struct Ways {
     pub http: Option<Listening>,
     /// Whom calls by HTTP are passed on to.
     pub coordinators: Coordinators,
+    /// The project that files are sent to.
+    pub projects: Projects,
+    /// The folder of the same project, where its dashboards are.
+    pub folders: Folders,
     /// By PostgreSQL's protocol.
     pub postgres: Option<PgListening>,
 }
 
-/// Serves until `stop`; queries that run then have a moment to end.
+/// Serves until `stop`; queries over HTTP that run then have a moment to end, sessions of clients of
+/// PostgreSQL end at once.
 ///
 /// # Errors
 /// When the machine gives no threads.
@@ -86,8 +88,20 @@ pub async fn serve(
     let server = Arc::new(Server::new(store, limits)?);
     let http = async {
         if let Some(listening) = ways.http {
-            let app = Arc::new(App::new(server.clone(), ways.coordinators, &listening));
-            app.serve(listening, stopped(stop.clone())).await;
+            let project = (ways.projects)().await;
+            let streams = Arc::new(Streams::new(&server.store, project));
+            let intakes = Intakes::new(server.store.clone(), ways.projects.clone());
+            let reaching = Reaching {
+                coordinators: ways.coordinators,
+                streams: streams.clone(),
+                intakes,
+                dashboards: Dashboards::new(ways.projects.clone(), ways.folders.clone()),
+                deliveries: Deliveries::new(ways.projects, ways.folders.clone()),
+                audiences: Files::new(ways.folders),
+            };
+            let app = App::new(server.clone(), reaching, &listening);
+            let serving = Arc::new(app).serve(listening, stopped(stop.clone()));
+            tokio::join!(serving, streams.gather(stop.clone()));
         }
     };
     let postgres = async {
@@ -104,10 +118,20 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// What requests reach beside snapshots.
+pub(crate) struct Reaching {
+    pub coordinators: Coordinators,
+    pub streams: Arc<Streams>,
+    pub intakes: Intakes,
+    pub dashboards: Dashboards,
+    pub deliveries: Deliveries,
+    pub audiences: Files,
+}
+
 /// What a server knows.
 pub(crate) struct App {
     server: Arc<Server>,
-    coordinators: Coordinators,
+    reaching: Reaching,
     access: watch::Receiver<Arc<Access>>,
     encrypted: bool,
 }
@@ -116,17 +140,26 @@ pub(crate) struct App {
 struct Caller {
     name: String,
     role: Role,
+    /// Whose places their queries take.
+    counts_for: String,
+}
+
+impl Caller {
+    /// Who asks, for the count of queries.
+    fn asker(&self) -> Asker<'_> {
+        Asker {
+            name: &self.name,
+            counts_for: &self.counts_for,
+            way: Way::Http,
+        }
+    }
 }
 
 impl App {
-    pub(crate) fn new(
-        server: Arc<Server>,
-        coordinators: Coordinators,
-        listening: &Listening,
-    ) -> Self {
+    pub(crate) fn new(server: Arc<Server>, reaching: Reaching, listening: &Listening) -> Self {
         Self {
             server,
-            coordinators,
+            reaching,
             access: listening.access.clone(),
             encrypted: listening.tls.is_some(),
         }
@@ -191,13 +224,33 @@ impl App {
             Ok(id) => self.answer(request, peer, id).await,
             Err(failure) => Err(failure.clone()),
         };
-        let mut response = answered.unwrap_or_else(|failure| problem(&failure));
+        let mut response = answered.unwrap_or_else(|failure| {
+            self.note_refused(&failure, peer);
+            problem(&failure, None)
+        });
         let headers = response.headers_mut();
         harden(headers, self.encrypted);
         if let Some(id) = id.ok().and_then(|id| HeaderValue::from_str(&id).ok()) {
             headers.insert(REQUEST_ID, id);
         }
         response
+    }
+
+    /// Counts a request that was turned away, and says who made it.
+    fn note_refused(&self, failure: &Failure, peer: &Peer) {
+        let turned_away = [
+            ErrorCode::Unauthenticated,
+            ErrorCode::Forbidden,
+            ErrorCode::ForeignRequest,
+            ErrorCode::WrongSignature,
+            ErrorCode::QueriesBusy,
+            ErrorCode::CallerBusy,
+        ];
+        if failure.code.is_some_and(|code| turned_away.contains(&code)) {
+            self.server.queries.metrics.refused(failure);
+            let (from, code) = (peer.address.ip(), failure.number());
+            tracing::info!(target: AUDIT, %from, code, "a request was refused: {}", failure.message);
+        }
     }
 
     async fn answer(
@@ -213,14 +266,29 @@ impl App {
             method => method,
         };
         let path = request.uri().path().to_owned();
+        if let Some(page) = pages::answer(method, &path, request.headers()) {
+            return page;
+        }
         let (route, part) = find(method, &path)?;
         if route.endpoint == Endpoint::Health {
             return Ok(text("text/plain; charset=utf-8", "ok\n"));
         }
+        if let Endpoint::Mail(sender) | Endpoint::MailAddress(sender) = route.endpoint {
+            return self.mail(request, route, (sender, part), peer).await;
+        }
         let caller = self.caller(route, request.headers(), peer)?;
         match route.endpoint {
-            Endpoint::Health | Endpoint::Sql => self.sql(request, None, &caller, id).await,
+            Endpoint::Mail(_) | Endpoint::MailAddress(_) | Endpoint::Health | Endpoint::Sql => {
+                self.sql(request, None, &caller, id).await
+            }
             Endpoint::Template => self.sql(request, Some(part), &caller, id).await,
+            Endpoint::Metrics => {
+                let queries = &self.server.queries;
+                let written = queries
+                    .metrics
+                    .written(queries.counted(), &self.server.store)?;
+                Ok(text(METRICS, written))
+            }
             Endpoint::Templates => json_of(&json!({ "templates": Template::all()? })),
             Endpoint::Queries => {
                 let mut all = self.server.queries.all();
@@ -238,9 +306,58 @@ impl App {
                 json_of(&json!({ "snapshots": listed }))
             }
             Endpoint::Tables => {
-                let at = queried(&request, route)?.pop();
-                let at = at.map_or(Ok(At::Latest), |(_, at)| at.parse())?;
-                json_of(&views::tables(&*self.server.open(&at).await?))
+                let at = snapshot(&mut queried(&request, route)?)?;
+                let opened = self.server.open(&at).await?;
+                json_of(&views::tables(&opened))
+            }
+            Endpoint::Campaigns => {
+                let at = snapshot(&mut queried(&request, route)?)?;
+                let ticket = self.server.queries.enter(id, caller.asker(), &path)?;
+                let listed = campaigns::list(&self.server, ticket, at).await?;
+                json_of(&json!({ "campaigns": listed }))
+            }
+            Endpoint::Campaign => {
+                let at = snapshot(&mut queried(&request, route)?)?;
+                let ticket = self.server.queries.enter(id, caller.asker(), &path)?;
+                json_of(&campaigns::get(&self.server, ticket, (decoded(part), at)).await?)
+            }
+            Endpoint::CampaignReport => {
+                let mut asked = queried(&request, route)?;
+                let of = (decoded(part), snapshot(&mut asked)?);
+                let by = asked.pop().map_or(Ok(By::Campaign), |(_, by)| by.parse())?;
+                let ticket = self.server.queries.enter(id, caller.asker(), &path)?;
+                let lines = campaigns::report(&self.server, ticket, of, by).await?;
+                json_of(&json!({ "campaign": decoded(part), "lines": lines }))
+            }
+            Endpoint::Audiences => {
+                let at = snapshot(&mut queried(&request, route)?)?;
+                let ticket = self.server.queries.enter(id, caller.asker(), &path)?;
+                json_of(&audiences::list(&self.server, ticket, at).await?)
+            }
+            Endpoint::Audience => {
+                let at = snapshot(&mut queried(&request, route)?)?;
+                let ticket = self.server.queries.enter(id, caller.asker(), &path)?;
+                json_of(&audiences::get(&self.server, ticket, (decoded(part), at)).await?)
+            }
+            Endpoint::AudienceNames => {
+                let at = snapshot(&mut queried(&request, route)?)?;
+                let files = &self.reaching.audiences;
+                json_of(&audiences::names(&self.server, files, &at).await?)
+            }
+            Endpoint::AudienceFile => self.reaching.audiences.get(&decoded(part)).await,
+            Endpoint::PutAudience => {
+                let files = &self.reaching.audiences;
+                files.put(&decoded(part), request, &caller.name).await
+            }
+            Endpoint::CountAudience => {
+                let (head, body) = request.into_parts();
+                check_json(&head.headers)?;
+                let request = CountRequest::read(&whole(body).await?)?;
+                let ticket = self
+                    .server
+                    .queries
+                    .enter(id, caller.asker(), &request.rule()?)?;
+                json_of(&audiences::count(&self.server, ticket, request).await?)
             }
             Endpoint::Records => {
                 json_of(&json!({ "runs": views::runs(&self.server.store).await? }))
@@ -248,6 +365,43 @@ impl App {
             Endpoint::Call(call, field) => {
                 let said = (!field.is_empty()).then(|| (field.to_owned(), decoded(part)));
                 self.call(request, route, call, said).await
+            }
+            Endpoint::Ingest(verb) => {
+                self.reaching
+                    .intakes
+                    .answer(verb, part, route, request)
+                    .await
+            }
+            Endpoint::Dashboard(verb) => {
+                let by = Editor {
+                    name: &caller.name,
+                    role: caller.role,
+                };
+                let dashboards = &self.reaching.dashboards;
+                dashboards.answer(verb, part, route, request, &by).await
+            }
+            Endpoint::Delivery(verb) => {
+                let ticket = self.server.queries.enter(id, caller.asker(), &path)?;
+                let asked = (route, request);
+                let deliveries = &self.reaching.deliveries;
+                let answer = deliveries.answer(verb, part, asked, &self.server, ticket);
+                json_of(&answer.await?)
+            }
+            Endpoint::Messages { many } => {
+                let said = queried(&request, route)?.pop();
+                let validate = Validate::asked(said.as_ref().map(|(_, value)| value.as_str()))?;
+                let (head, body) = request.into_parts();
+                check_json(&head.headers)?;
+                let (source, how) = (decoded(part), (many, validate));
+                streams::send(
+                    &self.reaching.streams,
+                    &source,
+                    &caller.name,
+                    how,
+                    &head.headers,
+                    body,
+                )
+                .await
             }
             Endpoint::Error => error_page(part),
             Endpoint::OpenApi => json_of(&docs::open_api()),
@@ -265,7 +419,16 @@ impl App {
                 .remedy("send `Authorization: Bearer TOKEN`; `tenfold token new` makes a token"),
             _ => *refused.failure,
         })?;
-        Ok(Caller { name, role })
+        // Where everybody may ask, they are told apart by their addresses.
+        let counts_for = match access.is_open() {
+            true => peer.address.ip().to_string(),
+            false => name.clone(),
+        };
+        Ok(Caller {
+            name,
+            role,
+            counts_for,
+        })
     }
 
     /// Refuses what a page of another site makes a browser send. Such a page can reach a server on
@@ -300,6 +463,31 @@ impl App {
         }
     }
 
+    /// What a sender of mail tells: it is known by its signature where one is declared, and by a token
+    /// where none is.
+    async fn mail(
+        &self,
+        request: Request<Incoming>,
+        route: &Route,
+        (sender, source): (Sender, &str),
+        peer: &Peer,
+    ) -> Result<Response<Body>, Failure> {
+        let source = decoded(source);
+        let streams = &self.reaching.streams;
+        // Whoever is not known learns nothing about sources either.
+        if !streams.signs(&source, sender) {
+            self.caller(route, request.headers(), peer)?;
+        }
+        let key = queried(&request, route)?.pop().map(|(_, key)| key);
+        let key = key.as_deref();
+        let (head, body) = request.into_parts();
+        if let Endpoint::MailAddress(_) = route.endpoint {
+            streams.check_key(&source, sender, key)?;
+            return Ok(text("text/plain; charset=utf-8", "ok\n"));
+        }
+        streams::tell(streams, &source, sender, key, &head.headers, body).await
+    }
+
     /// Passes a call on to the coordinator in office.
     async fn call(
         &self,
@@ -321,7 +509,11 @@ impl App {
         let message = calls::message(&body, in_query.into_iter().chain(in_path))?;
         let token = head.headers.get(header::AUTHORIZATION);
         let token = token.and_then(|token| token.as_bytes().try_into().ok());
-        json_of(&call.pass(&self.coordinators, message, token).await?)
+        json_of(
+            &call
+                .pass(&self.reaching.coordinators, message, token)
+                .await?,
+        )
     }
 
     /// Answers a query, or the template of a name.
@@ -341,7 +533,7 @@ impl App {
             None => SqlRequest::read(&body)?.asked(accept)?,
         };
         let (queries, format) = (&self.server.queries, asked.format);
-        let ticket = queries.enter(id, &caller.name, &asked.sql)?;
+        let ticket = queries.enter(id, caller.asker(), &asked.sql)?;
         let begun = self.server.answer(ticket, asked).await?;
         sql_answer(begun, format, id)
     }
@@ -353,36 +545,6 @@ impl Caller {
     }
 }
 
-/// Whether a `Host` means this machine, whatever the port.
-fn is_this_machine(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(address) => address.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    let address: Option<IpAddr> = name.parse().ok();
-    name.eq_ignore_ascii_case("localhost") || address.is_some_and(|ip| ip.is_loopback())
-}
-
-fn foreign(message: String) -> Failure {
-    Failure::config(message).code(ErrorCode::ForeignRequest)
-}
-
-/// The identity of a request: the client's, or a new one.
-fn request_id(headers: &HeaderMap) -> Result<String, Failure> {
-    let Some(given) = headers.get(REQUEST_ID) else {
-        return Ok(Ulid::new().to_string());
-    };
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let given = given
-        .to_str()
-        .ok()
-        .filter(|id| !id.is_empty() && id.len() <= 64 && id.chars().all(allowed));
-    given.map(str::to_owned).ok_or_else(|| {
-        Failure::config("X-Request-Id is no identity")
-            .remedy("give up to 64 letters, digits, `-`, `_` and `.`, or leave it out")
-    })
-}
-
 /// The role that a request needs.
 fn needed(route: &Route) -> Role {
     match route.endpoint {
@@ -390,199 +552,13 @@ fn needed(route: &Route) -> Role {
             Some(Needs::Look(role) | Needs::Change(role)) => role,
             Some(Needs::Nothing) | None => Role::Admin,
         },
+        Endpoint::Ingest(verb) => verb.role(),
+        Endpoint::Dashboard(verb) => verb.role(),
+        Endpoint::Delivery(verb) => verb.role(),
+        Endpoint::Messages { .. }
+        | Endpoint::Mail(_)
+        | Endpoint::MailAddress(_)
+        | Endpoint::PutAudience => Role::Operator,
         _ => Role::Viewer,
-    }
-}
-
-/// Refuses a body that is not declared as JSON: pages of other sites cannot send one that is.
-fn check_json(headers: &HeaderMap) -> Result<(), Failure> {
-    let kind = headers.get(header::CONTENT_TYPE);
-    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    match kind.eq_ignore_ascii_case("application/json") {
-        true => Ok(()),
-        false => Err(
-            Failure::config("the request's body is not declared as JSON")
-                .remedy("send `Content-Type: application/json`"),
-        ),
-    }
-}
-
-/// Names and values behind the `?`.
-fn queried(request: &Request<Incoming>, route: &Route) -> Result<Vec<(String, String)>, Failure> {
-    let query = request.uri().query().unwrap_or_default();
-    let pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
-    pairs
-        .map(|(name, value)| match route.query.contains(&&*name) {
-            true => Ok((name, value)),
-            false => Err(Failure::config(format!("{} knows no {name}", route.path))
-                .remedy(format!("it knows {}", known(route)))),
-        })
-        .collect()
-}
-
-fn known(route: &Route) -> String {
-    match route.query {
-        [] => "nothing behind the `?`".to_owned(),
-        names => names.join(", "),
-    }
-}
-
-/// A part of a path without its escapes.
-fn decoded(part: &str) -> String {
-    percent_decode_str(part).decode_utf8_lossy().into_owned()
-}
-
-/// The whole body of a request.
-async fn whole(body: Incoming) -> Result<Bytes, Failure> {
-    let read = timeout(BODY, Limited::new(body, BODY_MAX).collect()).await;
-    let read = read.map_err(|_| Failure::config("the request's body did not come in time"));
-    let read = read.and_then(|read| {
-        read.map_err(|error| Failure::config(format!("the request's body cannot be read: {error}")))
-    });
-    let read = read.map_err(|failure| failure.remedy("send at most 1 MiB, and all of it"));
-    read.map(|body| body.to_bytes())
-}
-
-/// The answer to a query. JSON begins with what is different each time.
-fn sql_answer(begun: Begun, format: Format, id: &str) -> Result<Response<Body>, Failure> {
-    let Head { about, origin } = &begun.head;
-    let before = match format {
-        Format::Json => {
-            let about = serde_json::to_string(about).map_err(|e| unwritable(&e))?;
-            let cached = *origin == Origin::Kept;
-            format!("{{\"snapshot\":{about},\"request_id\":\"{id}\",\"cached\":{cached},")
-        }
-        _ => String::new(),
-    };
-    let mut response = Response::new(body_of(Bytes::from(before), begun.body));
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(format.media_type()),
-    );
-    let cache = match origin {
-        Origin::Kept => "hit",
-        Origin::Computed => "miss",
-        Origin::Never => "never",
-    };
-    headers.insert(CACHE, HeaderValue::from_static(cache));
-    headers.insert(SNAPSHOT, HeaderValue::from(about.number));
-    for (name, value) in [(SNAPSHOT_HASH, &about.hash), (AS_OF, &about.as_of)] {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(name, value);
-        }
-    }
-    Ok(response)
-}
-
-/// The pieces of an answer as a body. One that lacks its end breaks the connection off, so that
-/// nobody takes a part for the whole.
-fn body_of(before: Bytes, pieces: mpsc::Receiver<Piece>) -> Body {
-    let first = futures::stream::iter((!before.is_empty()).then(|| Ok(Frame::data(before))));
-    let rest = futures::stream::unfold(Some(pieces), |pieces| async {
-        let mut pieces = pieces?;
-        match pieces.recv().await {
-            Some(Piece::Bytes(bytes)) => Some((Ok(Frame::data(bytes)), Some(pieces))),
-            Some(Piece::End) => None,
-            None => Some((Err(io::Error::other("the answer was broken off")), None)),
-        }
-    });
-    StreamBody::new(first.chain(rest)).boxed_unsync()
-}
-
-fn json_of(value: &impl Serialize) -> Result<Response<Body>, Failure> {
-    let mut written = serde_json::to_string_pretty(value).map_err(|e| unwritable(&e))?;
-    written.push('\n');
-    Ok(text("application/json", written))
-}
-
-fn unwritable(error: &serde_json::Error) -> Failure {
-    Failure::bug(format!("cannot write JSON: {error}"))
-}
-
-fn error_page(code: &str) -> Result<Response<Body>, Failure> {
-    let known = ErrorCode::of(code).ok_or_else(|| {
-        Failure::config(format!("there is no error code {code}"))
-            .code(ErrorCode::UnknownCode)
-            .remedy("codes are an E and four digits, such as E1101")
-    })?;
-    Ok(text("text/markdown; charset=utf-8", known.page()))
-}
-
-fn problem(failure: &Failure) -> Response<Body> {
-    let problem = Problem::of(failure);
-    let body = serde_json::to_string(&problem).unwrap_or_default();
-    let mut response = text("application/problem+json", body);
-    let status = StatusCode::from_u16(problem.status);
-    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
-    if failure.class == FailureClass::RateLimit {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
-    }
-    if failure.code == Some(ErrorCode::Unauthenticated) {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    response
-}
-
-fn text(media_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
-    let body = Full::new(body.into()).map_err(|never| match never {});
-    let mut response = Response::new(body.boxed_unsync());
-    let media_type = HeaderValue::from_static(media_type);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, media_type);
-    response
-}
-
-/// What no answer goes without: it is for nobody's cache, frame, script or guess.
-fn harden(headers: &mut HeaderMap, encrypted: bool) {
-    for (name, value) in [
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        ),
-        (
-            HeaderName::from_static("cross-origin-resource-policy"),
-            "same-origin",
-        ),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    if encrypted {
-        let always = HeaderValue::from_static("max-age=31536000");
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, always);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_of_this_machine_are_this_machine() {
-        for host in [
-            "localhost",
-            "LOCALHOST:80",
-            "127.0.0.1:7401",
-            "127.9.9.9",
-            "[::1]:1",
-        ] {
-            assert!(is_this_machine(host), "{host}");
-        }
-        for host in [
-            "",
-            "evil.example",
-            "localhost.evil.example",
-            "127.0.0.1.evil.example",
-            "[::2]",
-        ] {
-            assert!(!is_this_machine(host), "{host}");
-        }
     }
 }

@@ -6,12 +6,20 @@
 //! them, and end with whoever asked for them.
 
 mod answer;
+mod audiences;
 mod cache;
 mod calls;
+mod campaigns;
+pub mod dashboards;
+mod declared;
+mod deliveries;
 mod docs;
 mod encode;
 mod http;
+mod ingest;
 mod limits;
+mod metrics;
+mod pages;
 mod pg;
 mod pool;
 mod problem;
@@ -19,11 +27,13 @@ mod queries;
 mod routes;
 mod schemas;
 mod snapshots;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod views;
 
 pub use calls::Coordinators;
 pub use http::{Ways, serve};
+pub use ingest::{Folders, Projects};
 pub use limits::Limits;
 pub use pg::{Passwords, PgListening, password_line};

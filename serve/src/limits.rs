@@ -13,6 +13,8 @@ pub struct Limits {
     pub running: usize,
     /// Queries that wait for others to end.
     pub waiting: usize,
+    /// Queries of one caller that run or wait.
+    pub per_caller: usize,
     /// Memory of all queries that run, in equal shares.
     pub memory_bytes: usize,
     /// Threads that they run on.

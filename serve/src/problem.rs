@@ -41,18 +41,23 @@ impl Problem {
 /// The status that says the same as a failure.
 pub fn status(failure: &Failure) -> StatusCode {
     let by_code = failure.code.and_then(|code| match code {
-        ErrorCode::Unauthenticated => Some(StatusCode::UNAUTHORIZED),
+        ErrorCode::Unauthenticated | ErrorCode::WrongSignature => Some(StatusCode::UNAUTHORIZED),
         ErrorCode::Forbidden | ErrorCode::ForeignRequest => Some(StatusCode::FORBIDDEN),
         ErrorCode::UnknownSnapshot
         | ErrorCode::UnknownQuery
         | ErrorCode::UnknownTemplate
+        | ErrorCode::UnknownAudience
+        | ErrorCode::UnknownCampaign
+        | ErrorCode::UnknownDashboard
+        | ErrorCode::UnknownDelivery
         | ErrorCode::UnknownCode
         | ErrorCode::UnknownAddress
         | ErrorCode::UnknownRun
         | ErrorCode::UnknownWorker
         | ErrorCode::UnknownBackfill
         | ErrorCode::UnknownSchedule
-        | ErrorCode::UnknownMark => Some(StatusCode::NOT_FOUND),
+        | ErrorCode::UnknownMark
+        | ErrorCode::UnknownBatch => Some(StatusCode::NOT_FOUND),
         ErrorCode::SnapshotExpired => Some(StatusCode::GONE),
         ErrorCode::QueryCancelled
         | ErrorCode::PlanMoved
@@ -60,8 +65,15 @@ pub fn status(failure: &Failure) -> StatusCode {
         | ErrorCode::RunOver
         | ErrorCode::RunLive
         | ErrorCode::TooLate
-        | ErrorCode::BackfillOver => Some(StatusCode::CONFLICT),
-        ErrorCode::AnswerTooLong => Some(StatusCode::UNPROCESSABLE_ENTITY),
+        | ErrorCode::BackfillOver
+        | ErrorCode::DeclarationChanged
+        | ErrorCode::DeliveryTaken
+        | ErrorCode::BatchConflict => Some(StatusCode::CONFLICT),
+        ErrorCode::TooManyMessages => Some(StatusCode::TOO_MANY_REQUESTS),
+        ErrorCode::AnswerTooLong | ErrorCode::TooManyRefused | ErrorCode::WrongDashboard => {
+            Some(StatusCode::UNPROCESSABLE_ENTITY)
+        }
+        ErrorCode::CallerBusy => Some(StatusCode::TOO_MANY_REQUESTS),
         ErrorCode::QueryTimedOut => Some(StatusCode::GATEWAY_TIMEOUT),
         _ => None,
     });

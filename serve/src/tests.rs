@@ -10,36 +10,54 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use arrow::ipc::reader::StreamReader;
 use bytes::Bytes;
+use futures::FutureExt;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tenfold_coordinator::serve::Listening;
 use tenfold_coordinator::serve::access::{Access, Role, new_token};
+use tenfold_core::failure::Failure;
 use tenfold_store::object::Store;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::answer::Server;
-use crate::http::App;
+use crate::audiences::Files;
+use crate::dashboards::Dashboards;
+use crate::deliveries::Deliveries;
+use crate::http::{App, Reaching};
+use crate::ingest::{Folders, Intakes, Projects};
 use crate::limits::Limits;
+use crate::streams::Streams;
+
+mod counted;
+mod dashboards;
+mod pages;
 
 /// No event of these tests takes so long.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// It would take years.
-const ENDLESS: &str = "SELECT sum(a.value + b.value) FROM generate_series(1, 100000) a \
+pub(crate) const ENDLESS: &str = "SELECT sum(a.value + b.value) FROM generate_series(1, 100000) a \
                        CROSS JOIN generate_series(1, 10000000000) b";
 
-const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     time: PATIENCE,
     rows: 100_000,
     running: 2,
     waiting: 2,
+    per_caller: 4,
     memory_bytes: 256 << 20,
     threads: 2,
     kept_bytes: 8 << 20,
 };
+
+/// A server over a store that an earlier program wrote.
+pub(crate) fn server(limits: Limits) -> Arc<Server> {
+    let store = concat!(env!("CARGO_MANIFEST_DIR"), "/../cli/tests/formats/1/store");
+    Arc::new(Server::new(Store::open(store).unwrap(), limits).unwrap())
+}
 
 /// A server that runs.
 struct Service {
@@ -56,7 +74,12 @@ impl Service {
     }
 
     async fn with(limits: Limits, access: Access) -> Self {
-        let store = concat!(env!("CARGO_MANIFEST_DIR"), "/../cli/tests/formats/1/store");
+        let nowhere: Folders = Arc::new(|| Ok(Store::in_memory()));
+        Self::over(limits, access, nowhere).await
+    }
+
+    /// One whose project is in a folder.
+    async fn over(limits: Limits, access: Access, folders: Folders) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let listening = Listening {
@@ -64,8 +87,21 @@ impl Service {
             tls: None,
             access: watch::Sender::new(Arc::new(access)).subscribe(),
         };
-        let server = Server::new(Store::open(store).unwrap(), limits).unwrap();
-        let app = Arc::new(App::new(Arc::new(server), Vec::new(), &listening));
+        let server = server(limits);
+        let nothing: Projects =
+            Arc::new(|| async { Err(Failure::config("there is no project")) }.boxed());
+        let intakes = Intakes::new(server.store.clone(), nothing.clone());
+        let absent = Err(Failure::config("there is no project"));
+        let streams = Arc::new(Streams::new(&server.store, absent));
+        let reaching = Reaching {
+            coordinators: Vec::new(),
+            streams,
+            intakes,
+            dashboards: Dashboards::new(nothing.clone(), folders.clone()),
+            deliveries: Deliveries::new(nothing, folders.clone()),
+            audiences: Files::new(folders),
+        };
+        let app = Arc::new(App::new(server, reaching, &listening));
         let (stop, stopped) = oneshot::channel();
         let serving = app.clone().serve(listening, async {
             // A test that ends without a word stops it, too.
@@ -270,13 +306,8 @@ async fn equal_queries_over_one_snapshot_are_computed_once() {
         (cache.as_str(), &other["snapshot"]["number"]),
         ("hit", &json!(1))
     );
-    for sql in [
-        "SELECT now() AS t",
-        "SELECT count(*) AS n FROM snapshot('customer_value', 1)",
-    ] {
-        for _ in 0..2 {
-            assert_eq!(ask(json!({"sql": sql})).await.0, "never", "{sql}");
-        }
+    for _ in 0..2 {
+        assert_eq!(ask(json!({"sql": "SELECT now() AS t"})).await.0, "never");
     }
 }
 
@@ -329,7 +360,7 @@ async fn what_is_wrong_is_said_with_a_status_a_code_and_a_remedy() {
         .sql(&json!({"sql": "SELECT 1"}))
         .header("accept", "text/html");
     assert_eq!(problem(liked.send().await.unwrap()).await.0, 400);
-    for (method, path) in [("GET", "/v1/sql"), ("PUT", "/v1/tables"), ("GET", "/")] {
+    for (method, path) in [("GET", "/v1/sql"), ("PUT", "/v1/tables"), ("GET", "/v1")] {
         let (status, problem) = problem(service.ask(method, path).send().await.unwrap()).await;
         assert_eq!((status.as_u16(), &problem["code"]), (404, &json!("E2215")));
     }
@@ -476,6 +507,15 @@ async fn queries_wait_for_a_place_and_more_than_may_wait_are_refused() {
     assert_eq!(header(&third, "retry-after"), "2");
     let (status, refused) = problem(third).await;
     assert_eq!((status.as_u16(), &refused["code"]), (503, &json!("E4102")));
+    for path in [
+        "/v1/audiences",
+        "/v1/campaigns",
+        "/v1/campaigns/spring",
+        "/v1/campaigns/spring/report",
+    ] {
+        let fourth = service.ask("GET", path).send().await.unwrap();
+        assert_eq!(problem(fourth).await.0, 503, "{path}");
+    }
     let twice = ask("first", "SELECT 1").await.unwrap().unwrap();
     assert_eq!(problem(twice).await.0, 400);
     let stopped = service.ask("DELETE", "/v1/queries/first").send().await;
@@ -601,10 +641,14 @@ async fn snapshots_tables_and_runs_are_listed() {
             .iter()
             .any(|column| column["name"] == "decile_clv_12m")
     );
+    let campaigns = service.json("/v1/campaigns").await;
+    assert_eq!(campaigns["campaigns"], json!([]));
     let runs = service.json("/v1/run-records").await;
     let runs = runs["runs"].as_array().unwrap();
     assert_eq!(runs[0]["status"], "succeeded");
     assert_eq!(runs[0]["snapshot"], 2);
+    assert!(runs[0]["steps"].is_array(), "{}", runs[0]);
+    assert!(runs[0]["summary"]["files_reused"].is_u64(), "{}", runs[0]);
     let head = service.ask("HEAD", "/v1/run-records").send().await.unwrap();
     assert_eq!(
         (head.status().as_u16(), head.text().await.unwrap()),

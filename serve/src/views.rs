@@ -2,9 +2,9 @@
 
 use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
-use tenfold_coordinator::run::{RunRecord, RunStatus, recent};
+use tenfold_coordinator::run::{RunRecord, RunStatus, StepCost, recent};
 use tenfold_core::failure::Failure;
-use tenfold_core::snapshot::{Manifest, Meaning};
+use tenfold_core::snapshot::{Manifest, Meaning, Refers, RunSummary};
 use tenfold_store::marks::marks;
 use tenfold_store::object::Store;
 use tenfold_store::publish;
@@ -140,10 +140,10 @@ fn key(meaning: Meaning<'_>) -> Vec<String> {
 
 fn references(meaning: Meaning<'_>) -> Vec<Reference> {
     let references = meaning.references().into_iter();
-    let reference = |[column, table, key]: [&str; 3]| Reference {
-        column: column.to_owned(),
-        table: table.to_owned(),
-        key: key.to_owned(),
+    let reference = |refers: Refers<'_>| Reference {
+        column: refers.columns.join(", "),
+        table: refers.table.to_owned(),
+        key: refers.keys.join(", "),
     };
     references.map(reference).collect()
 }
@@ -157,6 +157,10 @@ pub struct Run {
     started_at: String,
     ended_at: String,
     snapshot: Option<u64>,
+    /// Where its rows went, and what it reused.
+    summary: RunSummary,
+    /// What its steps took.
+    steps: Vec<StepCost>,
     warnings: Vec<String>,
     code: Option<&'static str>,
     failure: Option<String>,
@@ -176,6 +180,8 @@ impl Run {
             started_at: record.started_at,
             ended_at: record.ended_at,
             snapshot: record.snapshot,
+            summary: record.summary,
+            steps: record.steps,
             warnings: record.warnings,
         }
     }

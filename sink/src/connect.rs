@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,6 +14,7 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use tenfold_core::failure::{ErrorCode, Failure};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres::{Client, Config};
 use tokio_rustls::TlsConnector;
@@ -43,7 +45,9 @@ impl Target {
             Host::Unix(_) => true,
             Host::Tcp(name) => ["localhost", "127.0.0.1", "::1"].contains(&name.as_str()),
         };
-        if !config.get_hosts().iter().all(is_near) {
+        let are_near = config.get_hosts().iter().all(is_near)
+            && config.get_hostaddrs().iter().all(IpAddr::is_loopback);
+        if !are_near {
             config.ssl_mode(SslMode::Require);
         }
         config.application_name("tenfold");
@@ -86,16 +90,18 @@ impl Target {
 
     /// What went wrong with the database. Values of rows are in no message: they may be personal.
     pub fn failure(&self, doing: &str, error: &tokio_postgres::Error) -> Failure {
-        let (what, class) = match error.as_db_error() {
-            Some(db) => (
-                format!("{} ({})", db.message(), db.code().code()),
-                db.code().code().get(..2).unwrap_or_default().to_owned(),
-            ),
-            None => (one_line(error), String::new()),
+        let state = error.code().map_or("", SqlState::code);
+        let what = match error.as_db_error() {
+            Some(db) => format!("{} ({state})", db.message()),
+            None => one_line(error),
         };
         let failure = Failure::dependency(format!("{}: cannot {doing}: {what}", self.place))
             .code(ErrorCode::Database);
-        failure.remedy(match class.as_str() {
+        if state == "42P06" {
+            return failure
+                .remedy("load into another schema, or rename the one that is in the way");
+        }
+        failure.remedy(match state.get(..2).unwrap_or_default() {
             "28" => "check user and password in the address of the database",
             "42" => {
                 "give the user of the address the right to create schemas in the database, and to \
@@ -232,6 +238,10 @@ mod tests {
         assert_eq!(
             mode("postgresql://a:secret@127.0.0.1/shop"),
             SslMode::Prefer
+        );
+        assert_eq!(
+            mode("postgresql://a:secret@localhost/shop?hostaddr=192.0.2.1"),
+            SslMode::Require
         );
         assert!(Target::new("mysql:nothing", None).is_err());
     }

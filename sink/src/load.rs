@@ -21,9 +21,13 @@ const RECORDS: &str = "tenfold";
 const SHARD: &str = "shard";
 /// How often the tables are asked for, when queries over them do not end.
 const TRIES: u32 = 120;
-/// How long to wait for the tables each time: shorter than PostgreSQL waits before it ends somebody's
+/// How long to wait for all tables each time: shorter than PostgreSQL waits before it ends somebody's
 /// query because two wait for each other.
 const LOCK_WAIT: &str = "500ms";
+/// What the schema has at its end in which the tables are made.
+const STAGING: &str = "_loading";
+/// Bytes of a name in PostgreSQL: it cuts off what is longer.
+const NAME: usize = 63;
 /// Pause between two tries, for readers to get on.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -65,6 +69,13 @@ pub async fn load(
     target: &Target,
     load: &Load,
 ) -> Result<Outcome, Failure> {
+    if load.schema.len() + STAGING.len() > NAME {
+        return Err(
+            Failure::config(format!("the schema name {} is too long", load.schema)).remedy(
+                format!("give one of {} bytes at most", NAME - STAGING.len()),
+            ),
+        );
+    }
     let identity = identity(manifest, load)?;
     let session = Session::of(store, manifest, load.options).await?;
     let tables = tables(&session, manifest, load)?;
@@ -152,7 +163,7 @@ impl Loading<'_> {
 
     /// The schema in which the tables are made.
     fn staging(&self) -> String {
-        format!("{}_loading", self.load.schema)
+        format!("{}{STAGING}", self.load.schema)
     }
 
     /// Makes the place for records, once. Two that do so at the same time may get into each other's
@@ -216,7 +227,8 @@ impl Loading<'_> {
     ) -> Result<u64, Failure> {
         let staging = self.staging();
         let quoted = name(&staging);
-        let make = format!("DROP SCHEMA IF EXISTS {quoted} CASCADE; CREATE SCHEMA {quoted}");
+        // A load that ended half way left none: one that is there is somebody else's.
+        let make = format!("CREATE SCHEMA {quoted}");
         let made = transaction.batch_execute(&make).await;
         made.map_err(self.wrong("make a schema"))?;
         let version: String = transaction
@@ -277,12 +289,13 @@ impl Loading<'_> {
         let before = self.before(transaction, tables).await?;
         let rights = self.rights(transaction, &before).await?;
         if !before.is_empty() {
-            self.lock(transaction, &before).await?;
             let old: Vec<String> = before
                 .iter()
                 .map(|old| format!("{schema}.{}", name(old)))
                 .collect();
-            let drop = format!("DROP TABLE {}", old.join(", "));
+            let old = old.join(", ");
+            self.lock(transaction, &old).await?;
+            let drop = format!("DROP TABLE {old}");
             let dropped = transaction.batch_execute(&drop).await;
             dropped.map_err(self.wrong("replace the tables from before"))?;
         }
@@ -339,11 +352,8 @@ impl Loading<'_> {
     ) -> Result<Vec<String>, Failure> {
         let asked = "SELECT format('GRANT %s ON %I.%I TO %s', privilege_type, table_schema, \
                      table_name, CASE grantee WHEN 'PUBLIC' THEN 'PUBLIC' ELSE quote_ident(grantee) \
-                     END), table_name::text FROM information_schema.role_table_grants \
-                     WHERE table_schema = $1 AND grantee <> current_user \
-                     UNION ALL SELECT format('GRANT SELECT ON %I.%I TO PUBLIC', table_schema, \
-                     table_name), table_name::text FROM information_schema.table_privileges \
-                     WHERE table_schema = $1 AND grantee = 'PUBLIC' AND privilege_type = 'SELECT'";
+                     END), table_name::text FROM information_schema.table_privileges \
+                     WHERE table_schema = $1 AND grantee <> current_user";
         let rows = transaction.query(asked, &[&self.load.schema]).await;
         let rows = rows.map_err(self.wrong("read who may do what"))?;
         let kept = rows
@@ -352,16 +362,11 @@ impl Loading<'_> {
         Ok(kept.map(|row| row.get(0)).collect())
     }
 
-    async fn lock(&self, transaction: &Transaction<'_>, before: &[String]) -> Result<(), Failure> {
-        let schema = name(&self.load.schema);
-        let all: Vec<String> = before
-            .iter()
-            .map(|old| format!("{schema}.{}", name(old)))
-            .collect();
+    async fn lock(&self, transaction: &Transaction<'_>, tables: &str) -> Result<(), Failure> {
+        // The time of the statement, since that of a lock begins anew with each table.
         let lock = format!(
-            "SET LOCAL lock_timeout = '{LOCK_WAIT}'; \
-             LOCK TABLE {} IN ACCESS EXCLUSIVE MODE; SET LOCAL lock_timeout = 0",
-            all.join(", ")
+            "SET LOCAL statement_timeout = '{LOCK_WAIT}'; \
+             LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE; SET LOCAL statement_timeout = 0",
         );
         for _ in 1..TRIES {
             let mark = transaction.batch_execute("SAVEPOINT locking").await;
@@ -413,6 +418,7 @@ impl Loading<'_> {
 /// Whether somebody reads what is to be replaced.
 fn is_busy(error: &tokio_postgres::Error) -> bool {
     [
+        Some(&SqlState::QUERY_CANCELED),
         Some(&SqlState::LOCK_NOT_AVAILABLE),
         Some(&SqlState::T_R_DEADLOCK_DETECTED),
     ]

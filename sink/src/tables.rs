@@ -2,11 +2,11 @@
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use jiff::tz::TimeZone;
 use tenfold_core::failure::Failure;
 use tenfold_core::snapshot::Meaning;
-use tenfold_query::postgres::{Cells, format_type, type_of};
+use tenfold_query::postgres::{Cells, format_type, put_line, type_of};
 
 /// A name in quotes.
 pub fn name(name: &str) -> String {
@@ -95,23 +95,21 @@ impl Table<'_> {
         let Some(meaning @ Meaning::BuiltIn(_)) = self.meaning else {
             return Vec::new();
         };
-        let there = meaning
-            .references()
-            .into_iter()
-            .filter(|[column, table, _]| {
-                let other = others.iter().any(|other| other.name == *table);
-                other && self.schema.field_with_name(column).is_ok()
-            });
+        let there = meaning.references().into_iter().filter(|refers| {
+            let other = others.iter().any(|other| other.name == refers.table);
+            let mut columns = refers.columns.iter();
+            other && columns.all(|column| self.schema.field_with_name(column).is_ok())
+        });
         there
-            .map(|[column, table, key]| {
+            .map(|refers| {
                 format!(
                     "ALTER TABLE {}.{} ADD FOREIGN KEY ({}) REFERENCES {}.{} ({})",
                     name(schema),
                     name(&self.name),
-                    name(column),
+                    names(&refers.columns),
                     name(schema),
-                    name(table),
-                    name(key)
+                    name(refers.table),
+                    names(&refers.keys)
                 )
             })
             .collect()
@@ -147,35 +145,10 @@ pub fn lines(batch: &RecordBatch) -> Result<Bytes, Failure> {
     let cells = cells
         .map_err(|error| Failure::bug(format!("a value cannot be written as text: {error}")))?;
     let mut lines = BytesMut::new();
-    let mut value = BytesMut::new();
     for row in 0..batch.num_rows() {
-        for (place, cell) in cells.iter().enumerate() {
-            if place > 0 {
-                lines.put_u8(b'\t');
-            }
-            value.clear();
-            match cell.put(row, false, &mut value) {
-                true => put_escaped(&mut lines, &value),
-                false => lines.put_slice(b"\\N"),
-            }
-        }
-        lines.put_u8(b'\n');
+        put_line(&cells, row, &mut lines);
     }
     Ok(lines.freeze())
-}
-
-fn put_escaped(out: &mut BytesMut, value: &[u8]) {
-    for byte in value {
-        match byte {
-            b'\\' => out.put_slice(b"\\\\"),
-            b'\n' => out.put_slice(b"\\n"),
-            b'\r' => out.put_slice(b"\\r"),
-            b'\t' => out.put_slice(b"\\t"),
-            // PostgreSQL has no text with a zero byte.
-            0 => {}
-            other => out.put_u8(*other),
-        }
-    }
 }
 
 #[cfg(test)]

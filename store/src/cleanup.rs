@@ -8,6 +8,7 @@
 //! 4. Only now is read what is in use: what the manifests of all other snapshots name, with the
 //!    index of their state; what announced publications will name; and what the results of tasks
 //!    name, since the next run may adopt them.
+//!    What batches of files need that were sent to Tenfold, their logs tell.
 //! 5. Objects that are not in use, and older than any run can be, are deleted: for some minutes,
 //!    well before others take the clean-up for given up. The rest is left to the next one.
 //! 6. A record says that it is done.
@@ -16,21 +17,23 @@
 //! clean-up finds. A record that cannot be understood ends it before anything is deleted. Manifests,
 //! marks and the logs of Delta tables are never deleted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 use serde_json::Value;
 use tenfold_core::failure::Failure;
+use tenfold_core::ingest::Place;
 use tenfold_core::snapshot::{
     Announcement, Cleaning, Event, Manifest, Marks, ObjectRef, objects_in,
 };
 use tokio::time::Instant;
 
+use crate::ingest::{self, Log};
 use crate::marks::{NotMarked, Writer, decode, mark, marks};
 use crate::object::Store;
 use crate::part::STATE;
-use crate::publish::{ANNOUNCED, WORK_ROOT, get_object, highest, read_manifest};
+use crate::publish::{ABANDONED_MS, ANNOUNCED, WORK_ROOT, get_object, highest, read_manifest};
 use crate::record::RESULTS;
 
 /// Where objects lie that may be deleted.
@@ -67,7 +70,7 @@ impl Default for Grace {
     fn default() -> Self {
         Self {
             expired_ms: 60 * 60 * 1000,
-            age_ms: crate::publish::ABANDONED_MS,
+            age_ms: ABANDONED_MS,
         }
     }
 }
@@ -92,6 +95,13 @@ struct Scope<'a> {
     results_from_ms: i64,
     /// Objects that somebody outside still wants.
     kept: &'a BTreeSet<String>,
+    /// The current time.
+    now_ms: i64,
+    /// What is left of batches that are over stays for so long, in milliseconds.
+    batches_ms: i64,
+    /// Objects of batches that no record names stay when they were written later: rows are written
+    /// before the one record that tells of them.
+    unnamed_before_ms: i64,
 }
 
 impl<'a> Scope<'a> {
@@ -101,6 +111,9 @@ impl<'a> Scope<'a> {
             before_ms: now_ms - grace.age_ms,
             results_from_ms: i64::MIN,
             kept,
+            now_ms,
+            batches_ms: grace.age_ms,
+            unnamed_before_ms: now_ms - grace.age_ms,
         }
     }
 }
@@ -122,6 +135,7 @@ pub async fn clean_up(
     kept: &BTreeSet<String>,
 ) -> Result<Cleaned, NotMarked> {
     let began = Instant::now();
+    ingest::abandon(store, writer).await?;
     let seen = look(store, &marks(store).await?, writer.at_ms, grace, kept).await?;
     if seen.objects == 0 && seen.snapshots.is_empty() {
         return Ok(seen);
@@ -170,6 +184,9 @@ pub async fn clean_up_erased(
         before_ms: erasure.written_ms.saturating_add(1),
         results_from_ms: erasure.written_ms.saturating_add(1),
         kept: &BTreeSet::new(),
+        now_ms: writer.at_ms,
+        batches_ms: 0,
+        unnamed_before_ms: writer.at_ms - ABANDONED_MS,
     };
     let mut deleted = delete_unused(store, &marks, &scope, began).await;
     for root in ERASED_ROOTS {
@@ -285,6 +302,40 @@ async fn unused(
                 let bytes = meta.size;
                 unused.push(Unused { path, bytes });
             }
+        }
+    }
+    unused.extend(unused_batches(store, scope).await?);
+    Ok(unused)
+}
+
+/// What is left of batches of files that were sent to Tenfold: their logs say what is needed.
+async fn unused_batches(store: &Store, scope: &Scope<'_>) -> Result<Vec<Unused>, Failure> {
+    // Listed before the logs are read: what is recorded meanwhile is younger than anything that goes.
+    let listed = store.list(Place::ROOT).await?;
+    let mut logs: BTreeMap<String, Log> = BTreeMap::new();
+    let mut unused = Vec::new();
+    for meta in listed {
+        let path = store.relative(&meta.location);
+        let Some((source, place)) = Place::of(&path) else {
+            continue;
+        };
+        let written_ms = meta.last_modified.timestamp_millis();
+        if place == Place::Record || written_ms >= scope.before_ms {
+            continue;
+        }
+        if !logs.contains_key(source) {
+            logs.insert(source.to_owned(), Log::read(store, source).await?);
+        }
+        let Some(state) = logs.get(source).map(Log::state) else {
+            continue;
+        };
+        let needed = match state.is_unnamed(&place) {
+            true => written_ms >= scope.unnamed_before_ms,
+            false => state.needs(&path, &place, scope.now_ms, scope.batches_ms),
+        };
+        if !needed && !scope.kept.contains(&path) {
+            let bytes = meta.size;
+            unused.push(Unused { path, bytes });
         }
     }
     Ok(unused)

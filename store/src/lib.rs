@@ -7,6 +7,8 @@ pub mod doctor;
 #[cfg(test)]
 mod dying;
 pub mod erase;
+pub mod growing;
+pub mod ingest;
 mod local;
 pub mod locations;
 pub mod marks;
@@ -18,5 +20,6 @@ pub mod publish;
 pub mod record;
 pub mod resolve;
 pub mod scrub;
+pub mod secret;
 pub mod settle;
 pub mod sliced;

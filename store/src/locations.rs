@@ -1,4 +1,4 @@
-//! Opens input files by their full location: a path on this machine or a URL.
+//! Opens input files by their full location: a path on this machine, a URL, or a place in the store itself.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,8 +9,10 @@ use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use tenfold_core::failure::Failure;
+use tenfold_core::ingest::Place;
 use url::Url;
 
+use crate::metered::Counted;
 use crate::object::{Store, failure};
 
 /// The root of files of this machine.
@@ -20,14 +22,37 @@ const LOCAL: &str = "/";
 #[derive(Debug, Default)]
 pub struct Locations {
     stores: Mutex<BTreeMap<String, Store>>,
+    /// The store that keeps files which were sent to Tenfold.
+    kept: Option<Store>,
 }
 
 impl Locations {
+    /// Opens files of a store by their places in it, and all others by their locations.
+    pub fn beside(kept: &Store) -> Self {
+        Self {
+            kept: Some(kept.clone()),
+            ..Self::default()
+        }
+    }
+
+    /// The store that keeps files which were sent to Tenfold.
+    ///
+    /// # Errors
+    /// When this process has none.
+    pub fn kept(&self) -> Result<&Store, Failure> {
+        let kept = self.kept.as_ref();
+        kept.ok_or_else(|| Failure::bug("files of the store are read without knowing the store"))
+    }
+
     /// The store that holds a location, and the location's path in it.
     ///
     /// # Errors
     /// When the location cannot be understood or its store cannot be opened.
     pub fn resolve(&self, location: &str) -> Result<(Arc<dyn ObjectStore>, Path), Failure> {
+        if let Some(place) = location.strip_prefix(Place::IN_STORE) {
+            let kept = self.kept()?;
+            return Ok((kept.objects().clone(), kept.path(place)));
+        }
         let (root, path) = split(location)?;
         let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
         let store = match stores.get(&root) {
@@ -41,12 +66,22 @@ impl Locations {
         Ok((store.objects().clone(), path))
     }
 
+    /// Requests to all of the stores since they were opened.
+    pub fn requests(&self) -> Counted {
+        let stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counted = Counted::default();
+        stores
+            .values()
+            .for_each(|store| counted.add(store.requests()));
+        counted
+    }
+
     /// Whether a location is on this machine.
     ///
     /// # Errors
     /// When it cannot be understood.
     pub fn is_local(location: &str) -> Result<bool, Failure> {
-        Ok(split(location)?.0 == LOCAL)
+        Ok(!location.starts_with(Place::IN_STORE) && split(location)?.0 == LOCAL)
     }
 
     /// Looks up a file.

@@ -84,6 +84,24 @@ impl Requests {
     }
 }
 
+/// Requests up to a moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counted([u64; Operation::ALL.len()]);
+
+impl Counted {
+    /// Requests for an operation.
+    pub fn of(&self, operation: Operation) -> u64 {
+        self.0[operation as usize]
+    }
+
+    /// Adds those to a store.
+    pub fn add(&mut self, requests: &Requests) {
+        for operation in Operation::ALL {
+            self.0[operation as usize] += requests.of(operation).0;
+        }
+    }
+}
+
 /// A store whose requests are counted.
 #[derive(Debug)]
 pub(crate) struct Metered {

@@ -3,7 +3,8 @@
 //! Only two ways of writing exist: [`Store::put`], for files named by their content (and logs of
 //! Delta tables, when people are erased), and [`Store::create`], which succeeds for exactly one
 //! writer. Each has a form that does not wait for a disk. Nothing is ever renamed, and a listing is a
-//! hint, never the truth.
+//! hint, never the truth. The folder of a project, which is opened by the same means, has a third one:
+//! [`Store::replace`].
 
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
@@ -16,7 +17,9 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{
+    ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion,
+};
 use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use url::Url;
 
@@ -31,6 +34,10 @@ pub enum Created {
     /// Something was there already. It may be ours, from an answer that was lost: read it.
     Exists,
 }
+
+/// What tells an object that was read from what it is later.
+#[derive(Debug, Clone)]
+pub struct Version(UpdateVersion);
 
 fn unsynced(mode: PutMode) -> PutOptions {
     let mut options = PutOptions::from(mode);
@@ -300,6 +307,64 @@ impl Store {
         }
     }
 
+    /// Reads an object that may be absent and has so many bytes at most, with what tells it from what it is later.
+    ///
+    /// # Errors
+    /// When it is larger, or cannot be read.
+    pub async fn get_versioned(
+        &self,
+        relative: &str,
+        most: u64,
+    ) -> Result<Option<(Bytes, Version)>, Failure> {
+        let fail = |error| failure("read", &self.locate(relative), &error);
+        let answer = match self.objects.get(&self.path(relative)).await {
+            Ok(answer) => answer,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(fail(error)),
+        };
+        let size = answer.meta.size;
+        if size > most {
+            let message = format!("{relative} has {size} bytes, and may have {most}");
+            return Err(Failure::config(message).remedy("make it smaller"));
+        }
+        let version = Version(UpdateVersion {
+            e_tag: answer.meta.e_tag.clone(),
+            version: answer.meta.version.clone(),
+        });
+        let bytes = answer.bytes().await.map_err(fail)?;
+        Ok(Some((bytes, version)))
+    }
+
+    /// Replaces an object that was read before: false when it is another one by now. A directory does not know
+    /// that; there the last one wins, and whoever writes has to see to it that they are alone. For declarations
+    /// of projects: nothing of a store is ever replaced.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn replace(
+        &self,
+        relative: &str,
+        bytes: Bytes,
+        version: &Version,
+    ) -> Result<bool, Failure> {
+        let mode = match self.directory {
+            Some(_) => PutMode::Overwrite,
+            None => PutMode::Update(version.0.clone()),
+        };
+        let (path, bytes) = (self.path(relative), PutPayload::from_bytes(bytes));
+        match self
+            .objects
+            .put_opts(&path, bytes, PutOptions::from(mode))
+            .await
+        {
+            Ok(_) => Ok(true),
+            Err(
+                object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. },
+            ) => Ok(false),
+            Err(error) => Err(failure("write", &self.locate(relative), &error)),
+        }
+    }
+
     /// Reads a range of an object.
     ///
     /// # Errors
@@ -353,6 +418,17 @@ impl Store {
             .map_err(|error| failure("list", &self.locate(prefix), &error))?;
         found.sort_by(|left, right| left.location.cmp(&right.location));
         Ok(found)
+    }
+
+    /// The objects directly in a folder whose names end so, by their places below this store's root, in their order.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn files(&self, folder: &str, ending: &str) -> Result<Vec<String>, Failure> {
+        let found = self.list(folder).await?;
+        let places = found.iter().map(|meta| self.relative(&meta.location));
+        let direct = |place: &String| place.ends_with(ending) && place.matches('/').count() == 1;
+        Ok(places.filter(direct).collect())
     }
 
     /// Lists the objects below a prefix whose paths follow `after`, in no order.
@@ -465,6 +541,26 @@ mod tests {
     #[tokio::test]
     async fn memory_behaves() {
         behaves(&Store::in_memory()).await;
+    }
+
+    #[tokio::test]
+    async fn an_object_is_replaced_once_by_those_who_read_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let local = Store::open(directory.path().to_str().unwrap()).unwrap();
+        for (store, alone) in [(Store::in_memory(), false), (local, true)] {
+            let bytes = |text: &'static str| Bytes::from_static(text.as_bytes());
+            assert!(store.get_versioned("a", 3).await.unwrap().is_none());
+            store.put("a", bytes("one")).await.unwrap();
+            let (read, version) = store.get_versioned("a", 3).await.unwrap().unwrap();
+            assert_eq!(read, "one");
+            assert!(store.replace("a", bytes("two"), &version).await.unwrap());
+            let late = store.replace("a", bytes("six"), &version).await.unwrap();
+            assert_eq!(late, alone);
+            let (read, _) = store.get_versioned("a", 3).await.unwrap().unwrap();
+            assert_eq!(read, if alone { "six" } else { "two" });
+            let large = store.get_versioned("a", 2).await.unwrap_err();
+            assert!(large.message.contains("3 bytes"), "{large}");
+        }
     }
 
     #[tokio::test]

@@ -13,11 +13,11 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::ipc::reader::{FileReader, StreamReader};
 use arrow::ipc::writer::{FileWriter, StreamWriter};
 use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder,
 };
-use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
@@ -26,6 +26,7 @@ use tenfold_core::hash::sha256_hex;
 use tenfold_core::refresh::part::{PartRef, Segment};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::growing::Growing;
 use crate::object::Store;
 use crate::parquet_file::ParquetFile;
 
@@ -163,17 +164,12 @@ pub fn encode_parquet(
     groups: &[RecordBatch],
     layout: Layout<'_>,
 ) -> Result<Vec<u8>, Failure> {
-    let encode = || -> Result<Vec<u8>, parquet::errors::ParquetError> {
-        let properties = properties(schema, layout)
-            .map_err(|failure| parquet::errors::ParquetError::General(failure.message))?;
-        let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties))?;
-        for group in groups {
-            writer.write(group)?;
-            writer.flush()?;
-        }
-        writer.into_inner()
-    };
-    encode().map_err(|error| Failure::bug(format!("cannot encode Parquet: {error}")))
+    let mut growing = Growing::new(schema, layout)?;
+    for group in groups {
+        growing.add(group)?;
+        growing.end_slice()?;
+    }
+    growing.finish()
 }
 
 /// Writes one batch as a Parquet part.

@@ -5,25 +5,26 @@
 
 use std::ops::Range;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use bytes::buf::Reader;
 use bytes::{Buf, Bytes};
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::metadata::{ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::reader::{ChunkReader, Length};
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::part::{ByteRange, PartRef};
 use tenfold_core::refresh::state::MonthSlice;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::growing::Growing;
 use crate::object::Store;
-use crate::part::{Layout, ROW_GROUP_ROWS, damaged, properties};
+use crate::part::{Layout, ROW_GROUP_ROWS, damaged};
 
 /// What follows the footer's metadata: its length in four bytes, and four bytes that say Parquet.
 const TAIL: usize = 8;
@@ -58,28 +59,24 @@ pub fn encode_sliced(
     batches: &[RecordBatch],
     layout: Layout<'_>,
 ) -> Result<Sliced, Failure> {
-    let properties = properties(schema, layout)?;
-    let encode = || -> Result<(Vec<u8>, ParquetMetaData, Vec<usize>), ParquetError> {
-        let mut bytes = Vec::new();
-        let mut writer = ArrowWriter::try_new(&mut bytes, schema.clone(), Some(properties))?;
-        let mut ends = Vec::with_capacity(batches.len());
-        for batch in batches {
-            writer.write(batch)?;
-            writer.flush()?;
-            ends.push(writer.flushed_row_groups().len());
-        }
-        let metadata = writer.close()?;
-        Ok((bytes, metadata, ends))
-    };
-    let (bytes, metadata, ends) =
-        encode().map_err(|error| Failure::bug(format!("cannot encode Parquet: {error}")))?;
+    let mut growing = Growing::new(schema, layout)?;
+    for batch in batches {
+        growing.add(batch)?;
+        growing.end_slice()?;
+    }
+    sliced(growing)
+}
+
+/// A file that has grown slice by slice.
+///
+/// # Errors
+/// As [`encode_sliced`].
+pub fn sliced(growing: Growing) -> Result<Sliced, Failure> {
+    let (bytes, groups, ends) = growing.finish_slices()?;
     let mut slices = Vec::with_capacity(ends.len());
     let mut row_group = 0;
     for end in ends {
-        let groups = metadata
-            .row_groups()
-            .get(row_group..end)
-            .unwrap_or_default();
+        let groups = groups.get(row_group..end).unwrap_or_default();
         slices.push(Slice {
             row_group,
             row_groups: end - row_group,
@@ -105,16 +102,27 @@ pub fn encode_run(
     layout: Layout<'_>,
 ) -> Result<(Vec<u8>, ByteRange, Vec<MonthSlice>), Failure> {
     let batches: Vec<RecordBatch> = months.iter().map(|(_, rows)| rows.clone()).collect();
-    let sliced = encode_sliced(schema, &batches, layout)?;
-    let slices = months.iter().zip(&sliced.slices);
-    let slices = slices.map(|((month, rows), slice)| MonthSlice {
-        month: *month,
-        row_group: slice.row_group as u32,
-        row_groups: slice.row_groups as u32,
-        rows: rows.num_rows() as u64,
-        range: slice.range,
-    });
-    Ok((sliced.bytes, sliced.footer, slices.collect()))
+    let rows = months
+        .iter()
+        .map(|(month, rows)| (*month, rows.num_rows() as u64));
+    let rows: Vec<(i32, u64)> = rows.collect();
+    Ok(encode_sliced(schema, &batches, layout)?.into_run(&rows))
+}
+
+impl Sliced {
+    /// The file as a run of state, its footer, and its months, of which each has so many rows.
+    pub fn into_run(self, months: &[(i32, u64)]) -> (Vec<u8>, ByteRange, Vec<MonthSlice>) {
+        let slices = months.iter().zip(&self.slices);
+        let slices = slices.map(|((month, rows), slice)| MonthSlice {
+            month: *month,
+            row_group: slice.row_group as u32,
+            row_groups: slice.row_groups as u32,
+            rows: *rows,
+            range: slice.range,
+        });
+        let slices = slices.collect();
+        (self.bytes, self.footer, slices)
+    }
 }
 
 /// The bytes of some row groups.
@@ -156,6 +164,25 @@ pub async fn get_slices(
     footer: ByteRange,
     slices: &[Slice],
 ) -> Result<RecordBatch, Failure> {
+    let reader = read_slices(store, part, footer, slices, ROW_GROUP_ROWS).await?;
+    let schema = reader.schema();
+    let batches = reader.collect::<Result<Vec<_>, _>>();
+    batches
+        .and_then(|batches| concat_batches(&schema, &batches))
+        .map_err(|error| undecoded(&error.into()).within(store.locate(&part.path)))
+}
+
+/// Reads some slices of a part and checks that they are whole; so many rows are decoded at a time.
+///
+/// # Errors
+/// When the part is absent or damaged.
+pub async fn read_slices(
+    store: &Store,
+    part: &PartRef,
+    footer: ByteRange,
+    slices: &[Slice],
+    rows: usize,
+) -> Result<ParquetRecordBatchReader, Failure> {
     let wanted: Vec<ByteRange> = slices
         .iter()
         .map(|slice| slice.range)
@@ -175,9 +202,12 @@ pub async fn get_slices(
     let row_groups = slices
         .iter()
         .flat_map(|slice| slice.row_group..slice.row_group + slice.row_groups);
-    decode(part.bytes, &wanted, read, row_groups.collect())
-        .map_err(|error| Failure::dependency(format!("cannot decode Parquet: {error}")))
-        .map_err(|failure| failure.within(store.locate(&part.path)))
+    decode(part.bytes, &wanted, read, row_groups.collect(), rows)
+        .map_err(|error| undecoded(&error).within(store.locate(&part.path)))
+}
+
+fn undecoded(error: &ParquetError) -> Failure {
+    Failure::dependency(format!("cannot decode Parquet: {error}"))
 }
 
 fn decode(
@@ -185,23 +215,21 @@ fn decode(
     ranges: &[ByteRange],
     read: Vec<Bytes>,
     row_groups: Vec<usize>,
-) -> Result<RecordBatch, ParquetError> {
+    rows: usize,
+) -> Result<ParquetRecordBatchReader, ParquetError> {
     let footer = read.last().cloned().unwrap_or_default();
     let metadata = footer.slice(..footer.len().saturating_sub(TAIL));
     let metadata = ParquetMetaDataReader::decode_metadata(&metadata)?;
     let metadata = ArrowReaderMetadata::try_new(metadata.into(), ArrowReaderOptions::new())?;
-    let schema = metadata.schema().clone();
     let offsets = ranges.iter().map(|range| range.offset);
     let sparse = Sparse {
         length,
         slices: offsets.zip(read).collect(),
     };
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(sparse, metadata)
+    ParquetRecordBatchReaderBuilder::new_with_metadata(sparse, metadata)
         .with_row_groups(row_groups)
-        .with_batch_size(ROW_GROUP_ROWS)
-        .build()?;
-    let batches = reader.collect::<Result<Vec<_>, _>>()?;
-    Ok(concat_batches(&schema, &batches)?)
+        .with_batch_size(rows)
+        .build()
 }
 
 /// A file of which some slices are at hand.

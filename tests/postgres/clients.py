@@ -45,6 +45,11 @@ STATES = {
 }
 
 
+DESCRIBES = """d d+ dS dS+ dt dt+ dtS di di+ diS dv dv+ dvS dm dm+ ds ds+ dE dE+ dn dn+ du du+ dg dg+ l l+ df df+ da dT dT+ dA dA+
+             dAc dAf dAo dAp db db+ dc dC dd dD ddp des dew det deu dF dFd dFp dFt dl dL dL+ do dO dp z dP drds dRp dRs
+             dRs+ dx dX dy dconfig conninfo encoding"""
+
+
 def with_psycopg(dsn):
     with psycopg.connect(dsn, autocommit=True) as client:
         def ask(sql, values=None, **options):
@@ -73,6 +78,12 @@ def with_psycopg(dsn):
                 assert error.sqlstate == state, (sql, error.sqlstate)
             else:
                 raise AssertionError(f"{sql} is answered")
+        for deep in (" + 1", " AND true", " UNION ALL SELECT 1"):
+            try:
+                ask(f"SELECT {'true' if 'AND' in deep else 1}{deep * 1990}")
+            except psycopg.Error:
+                pass
+        assert ask("SELECT 1") == [(1,)], "a deep query ends nothing but itself"
         client.execute("SET timezone = 'Asia/Kolkata'")
         assert ask("SELECT now()")[0][0].utcoffset() == datetime.timedelta(hours=5, minutes=30)
         client.execute("RESET timezone")
@@ -191,7 +202,15 @@ def with_psql(port, everybody):
     for part in ("bigint", "numeric(18,2)", '"customer_value_pkey" PRIMARY KEY, btree (customer)', "REFERENCES insights.dim_date(date)"):
         assert part in described, described
     assert "key of the customer" in ask("SELECT col_description('customer_value'::regclass, 1)")
-    for text in ("\\dn", "\\l", "\\du", "\\df", "\\di", "\\dv", "\\dT", "\\dp", "\\d fact_value_by_decile"):
+    more = ask("\\d+ customer_value")
+    assert "key of the customer" in more and '"customer_value_pkey" PRIMARY KEY, btree (customer)' in more, more
+    assert "primary key, btree, for table" in ask("\\d customer_value_pkey")
+    assert "customer_value_pkey" in ask("\\di") and "customer_value_pkey" in ask("\\di+")
+    # Every command of psql that describes something is answered, be it with nothing.
+    for text in DESCRIBES.split():
+        ask(f"\\{text}")
+    for text in ("\\d fact_value_by_decile", "\\d+ fact_value_by_decile", "\\d+ customer_value_pkey", "\\dt+ insights.*",
+                 "\\di customer*", "\\dp customer_value"):
         ask(text)
     copied = ask("\\copy (SELECT customer FROM customer_value) TO STDOUT CSV HEADER")
     assert len(copied.splitlines()) == everybody + 1

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 
@@ -26,6 +27,8 @@ class Tenfold:
                 self.port = int(found.group(1))
                 break
         assert self.port, "".join(said)
+        # What it says later is taken too: it would wait for somebody to read it.
+        threading.Thread(target=self.process.stderr.read, daemon=True).start()
 
     def __enter__(self):
         return self

@@ -9,6 +9,7 @@ The store has at least three snapshots. It starts a PostgreSQL of its own, by it
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -23,6 +24,7 @@ def main(binary, store):
         return
     with PostgreSQL() as database:
         run(binary, store, database)
+        declared(binary, database)
 
 
 def run(binary, store, database):
@@ -120,6 +122,10 @@ def run(binary, store, database):
     client.execute("CREATE SCHEMA own; CREATE TABLE own.dim_date (mine int)")
     publish("--schema", "own", wrong="was not made by a load")
     assert ask("SELECT count(*) FROM own.dim_date") == [(0,)]
+    client.execute("CREATE SCHEMA other_loading; CREATE TABLE other_loading.kept (mine int)")
+    publish("--schema", "other", wrong="already exists")
+    assert ask("SELECT count(*) FROM other_loading.kept") == [(0,)]
+    publish("--schema", "s" * 56, wrong="too long")
     publish("--table", "nothing", wrong="E2217")
 
     # A process that follows loads what is published.
@@ -134,6 +140,68 @@ def run(binary, store, database):
     assert following.wait(timeout=60) == 0
     client.close()
     print(f"PostgreSQL: loaded, again, killed, followed; {len(reads)} reads of {len(set(reads))} snapshots, none mixed")
+
+
+SHOP = """
+project: shop
+customer: {type: int64}
+sources:
+  sales:
+    path: sales/
+    format: csv
+    types: {customer: int64, day: date, points: int64}
+    customer: customer
+    time: day
+    measures: {points: {column: points}}
+deciles: [{measure: points, lookbacks: [lifetime]}]
+publish:
+  postgres: {url: {env: SHOP_DATABASE}, schema: shop, tables: [customer_value, dim_date]}
+"""
+
+
+def declared(binary, database):
+    """A project that declares the database has each snapshot loaded by whoever publishes it."""
+    client = psycopg.connect(database.address(), autocommit=True)
+
+    def loaded():
+        there = client.execute("SELECT to_regclass('shop.customer_value') IS NOT NULL").fetchone()[0]
+        if not there:
+            return None
+        number = client.execute("SELECT snapshot FROM tenfold.published WHERE schema = 'shop'").fetchone()[0]
+        return number, client.execute("SELECT count(*) FROM shop.customer_value").fetchone()[0]
+
+    with tempfile.TemporaryDirectory() as project:
+        os.mkdir(f"{project}/sales")
+        with open(f"{project}/tenfold.yaml", "w") as file:
+            file.write(SHOP)
+
+        def refresh(day, customers, **environment):
+            with open(f"{project}/sales/{day}.csv", "w") as file:
+                file.write("customer,day,points\n")
+                file.writelines(f"{customer},2024-01-{day:02},5\n" for customer in customers)
+            done = subprocess.run([binary, "refresh", "-p", project, "--as-of", "2024-02-01", "--shards", "2"],
+                                  env={**os.environ, **environment}, capture_output=True, text=True, timeout=300)
+            assert done.returncode == 0, done.stderr
+            return done.stderr
+
+        said = refresh(1, range(10), SHOP_DATABASE=database.address())
+        assert "snapshot 1 was loaded into PostgreSQL" in said, said
+        assert loaded() == (1, 10)
+        # A refresh that cannot load publishes and says so; the coordinator loads what is the newest then.
+        said = refresh(2, range(20))
+        assert "PostgreSQL was not loaded" in said and "SHOP_DATABASE" in said, said
+        assert loaded() == (1, 10)
+        coordinator = subprocess.Popen([binary, "coordinator", "-p", project, "--listen", "127.0.0.1:0"],
+                                       env={**os.environ, "SHOP_DATABASE": database.address()},
+                                       stderr=subprocess.DEVNULL)
+        begun = time.monotonic()
+        while loaded() != (2, 20):
+            assert time.monotonic() - begun < 120, "nothing was loaded"
+            time.sleep(0.1)
+        coordinator.terminate()
+        assert coordinator.wait(timeout=60) == 0
+    client.close()
+    print("PostgreSQL: loaded by a refresh and by a coordinator of a project that declares it")
 
 
 main(*sys.argv[1:])

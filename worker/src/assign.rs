@@ -21,10 +21,20 @@ use tenfold_store::part::{Layout, WORK};
 
 use crate::TaskContext;
 use crate::arrays::{arrow_bug, column};
+use crate::cohorts::ShardCohorts;
 use crate::cut::{AllCuts, GroupCuts, get_json, put_json};
 use crate::moves::MoveCounter;
 use crate::ranking::{Group, GroupKey, GroupValues, for_groups_of};
 use crate::values::{Columns, ShardBatches, common_scale, customer_value};
+
+/// Partial facts of one shard.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ShardFacts {
+    /// Those of its groups.
+    pub groups: Vec<GroupFacts>,
+    /// Its customers by when they purchased, when CLV is declared.
+    pub cohorts: Option<ShardCohorts>,
+}
 
 /// Partial facts of one group in one shard.
 #[derive(Debug, Serialize, Deserialize)]
@@ -83,7 +93,7 @@ pub fn run(task: &AssignTask, context: &TaskContext) -> Result<AssignOutput, Fai
     let all: AllCuts = get_json(&task.cuts, context)?;
     let batches = ShardBatches::load(&task.values, context)?;
     let mut assigned: BTreeMap<GroupKey, Assigned> = BTreeMap::new();
-    let mut facts = Vec::new();
+    let mut groups = Vec::new();
     let mut moves = MoveCounter::new(task, &batches, &all, context)?;
     for_groups_of(
         &batches,
@@ -92,7 +102,7 @@ pub fn run(task: &AssignTask, context: &TaskContext) -> Result<AssignOutput, Fai
         |group| {
             let tiles = tiles_by(&group, &group.key, &all, &task.deciles[group.key.decile]);
             let tiles = tiles.ok_or_else(|| Failure::bug("a group has no cuts"))?;
-            facts.push(facts_of(&group, &tiles));
+            groups.push(facts_of(&group, &tiles));
             moves.count(&group, &tiles)?;
             assigned.insert(
                 group.key,
@@ -109,9 +119,15 @@ pub fn run(task: &AssignTask, context: &TaskContext) -> Result<AssignOutput, Fai
         tables.extend(write_customer_decile(task, &batches, &assigned, context)?);
     }
     let moves = moves.finish()?;
+    let value = task.value.as_ref();
+    let cohorts = value.map(|value| ShardCohorts::of(&batches, task.as_of, value));
+    let facts = ShardFacts {
+        groups,
+        cohorts: cohorts.transpose()?,
+    };
     Ok(AssignOutput {
         tables,
-        facts: put_json(&facts, facts.len(), WORK, context)?,
+        facts: put_json(&facts, facts.groups.len(), WORK, context)?,
         moves: put_json(&moves, moves.len(), WORK, context)?,
     })
 }
@@ -461,6 +477,6 @@ fn write(
 }
 
 /// Reads partial facts.
-pub fn read_facts(part: &PartRef, context: &TaskContext) -> Result<Vec<GroupFacts>, Failure> {
+pub fn read_facts(part: &PartRef, context: &TaskContext) -> Result<ShardFacts, Failure> {
     get_json(part, context)
 }

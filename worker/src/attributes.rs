@@ -7,15 +7,18 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Date32Array, RecordBatch, StringArray, UInt32Array,
+    Array, ArrayRef, BooleanArray, Date32Array, RecordBatch, StringArray, UInt32Array,
+    make_comparator,
 };
 use arrow::compute::{
-    CastOptions, SortColumn, cast_with_options, concat_batches, lexsort_to_indices, take,
+    CastOptions, SortColumn, SortOptions, cast_with_options, concat_batches, lexsort_to_indices,
+    take, take_record_batch,
 };
 use arrow::datatypes::{DataType, Field, Schema};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::project::{ColumnType, CustomerType};
+use tenfold_core::refresh::state::StateRun;
 use tenfold_core::refresh::task::{AttributesOutput, AttributesTask, MergeReach, TablePart};
 use tenfold_core::snapshot::DIM_CUSTOMER;
 use tenfold_store::part::Layout;
@@ -46,6 +49,30 @@ pub fn run(task: &AttributesTask, context: &TaskContext) -> Result<AttributesOut
             part: context.put_parquet(&directory, &table, layout)?,
         },
     })
+}
+
+/// What each customer with attributes is like just before a day, ascending by customer: `customer`, and the
+/// attributes as texts under the names of the state. None without any.
+pub fn current(
+    columns: &[String],
+    runs: &[StateRun],
+    as_of: Day,
+    context: &TaskContext,
+) -> Result<Option<RecordBatch>, Failure> {
+    let rows = read_runs(runs, None, context, &mut MergeReach::default())?;
+    let Some(first) = rows.first() else {
+        return Ok(None);
+    };
+    let rows = concat_batches(&first.schema(), &rows).map_err(arrow_bug)?;
+    let texts = columns.iter().map(|name| text(&rows, &format!("d.{name}")));
+    let texts = texts.collect::<Result<Vec<_>, Failure>>()?;
+    let versions = versions(as_of, &rows, &texts)?;
+    let last = versions.rows.iter().zip(&versions.until);
+    let last = last.filter(|(_, until)| until.is_none());
+    let places: UInt32Array = last.map(|(row, _)| Some(*row)).collect();
+    take_record_batch(&rows, &places)
+        .map(Some)
+        .map_err(arrow_bug)
 }
 
 /// No rows, in the columns of the state.
@@ -128,14 +155,16 @@ fn versions(as_of: Day, rows: &RecordBatch, texts: &[&StringArray]) -> Result<Ve
         })
         .collect();
     let order = lexsort_to_indices(&sorted, None).map_err(arrow_bug)?;
-    let customers = Customers::of(column(rows, "customer")?)?;
+    let same_customer = equality(column(rows, "customer")?)?;
+    let same_texts = texts.iter().map(|&texts| equality(texts));
+    let same_texts = same_texts.collect::<Result<Vec<_>, Failure>>()?;
     let days = days(rows)?;
     let counts = order
         .values()
         .iter()
         .filter(|row| days[**row as usize] < as_of.0);
     let counts: Vec<u32> = counts.copied().collect();
-    let same = |a: u32, b: u32| customers.same(a, b) && days[a as usize] == days[b as usize];
+    let same = |a: u32, b: u32| days[a as usize] == days[b as usize] && same_customer(a, b);
     let latest = counts
         .chunk_by(|a, b| same(*a, *b))
         .filter_map(<[u32]>::last);
@@ -143,14 +172,15 @@ fn versions(as_of: Day, rows: &RecordBatch, texts: &[&StringArray]) -> Result<Ve
     for row in latest.copied() {
         let before = versions
             .last()
-            .filter(|before| customers.same(**before, row));
-        if before.is_none_or(|before| !says_the_same(texts, *before, row)) {
+            .filter(|before| same_customer(**before, row));
+        let says_the_same = |before: &u32| same_texts.iter().all(|same| same(*before, row));
+        if !before.is_some_and(says_the_same) {
             versions.push(row);
         }
     }
     let next = versions.iter().skip(1).map(Some).chain([None]);
     let until = versions.iter().zip(next).map(|(row, next)| {
-        let next = next.filter(|next| customers.same(*row, **next));
+        let next = next.filter(|next| same_customer(*row, **next));
         next.map(|next| days[*next as usize])
     });
     Ok(Versions {
@@ -159,35 +189,8 @@ fn versions(as_of: Day, rows: &RecordBatch, texts: &[&StringArray]) -> Result<Ve
     })
 }
 
-fn says_the_same(texts: &[&StringArray], a: u32, b: u32) -> bool {
-    let value = |texts: &StringArray, row: u32| {
-        let row = row as usize;
-        texts.is_valid(row).then(|| texts.value(row).to_owned())
-    };
-    texts.iter().all(|texts| value(texts, a) == value(texts, b))
-}
-
-/// The customers of the rows.
-enum Customers<'a> {
-    Numbers(&'a arrow::array::Int64Array),
-    Texts(&'a StringArray),
-}
-
-impl<'a> Customers<'a> {
-    fn of(array: &'a ArrayRef) -> Result<Self, Failure> {
-        if let Some(numbers) = array.as_primitive_opt() {
-            return Ok(Self::Numbers(numbers));
-        }
-        let texts = array.as_string_opt::<i32>();
-        let texts = texts.ok_or_else(|| Failure::bug("customers are neither int64 nor text"))?;
-        Ok(Self::Texts(texts))
-    }
-
-    fn same(&self, a: u32, b: u32) -> bool {
-        let (a, b) = (a as usize, b as usize);
-        match self {
-            Self::Numbers(numbers) => numbers.value(a) == numbers.value(b),
-            Self::Texts(texts) => texts.value(a) == texts.value(b),
-        }
-    }
+/// Tells whether two rows have the same value; NULL is the same as NULL.
+fn equality(values: &dyn Array) -> Result<impl Fn(u32, u32) -> bool + use<>, Failure> {
+    let compare = make_comparator(values, values, SortOptions::default()).map_err(arrow_bug)?;
+    Ok(move |a: u32, b: u32| compare(a as usize, b as usize).is_eq())
 }

@@ -11,16 +11,13 @@ use tenfold_core::failure::Failure;
 use tenfold_core::refresh::task::{FitTask, Fits, HoldoutRecord};
 
 use self::keys::Reader;
+pub use self::keys::transaction_key;
 use crate::TaskContext;
 
 /// Runs a fit task.
 pub fn run(task: &FitTask, context: &TaskContext) -> Result<Fits, Failure> {
     let threads = Threads(context.threads);
-    let reader = Reader {
-        shards: &task.shards,
-        context,
-        threads: &threads,
-    };
+    let reader = Reader::open(task, context, &threads)?;
     // One table of keys at a time: each can be as long as the customers.
     let keys = reader.transactions(task.as_of)?;
     let fits = task

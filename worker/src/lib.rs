@@ -5,6 +5,8 @@ mod absorb;
 mod arrays;
 mod assign;
 mod attributes;
+mod by_attribute;
+mod cohorts;
 mod cut;
 mod expression;
 mod fit;
@@ -18,7 +20,9 @@ mod populations;
 mod processors;
 mod prune;
 mod ranking;
+mod responses;
 mod score;
+mod spool;
 mod user;
 mod values;
 
@@ -32,10 +36,13 @@ use tenfold_store::object::Store;
 use tenfold_store::record;
 use tokio::runtime::Handle;
 
-pub use absorb::{check_mapping, quarantine_schema};
+pub use absorb::{
+    Checked, RECORD_BYTES, Refused, check_declared, check_mapping, check_rows, quarantine_schema,
+};
 pub use populations::check_populations;
 pub use processors::Processors;
 pub use prune::rules_out;
+pub use spool::unspooled;
 
 /// What a task may use of the machine that it runs on. None of it changes what the task answers.
 #[derive(Clone)]
@@ -48,6 +55,8 @@ pub struct TaskContext {
     pub runtime: Handle,
     /// Threads that one task may use.
     pub threads: usize,
+    /// Memory of all tasks that run at a time, in bytes.
+    pub memory: u64,
     /// Computing takes turns on these.
     pub processors: Arc<Processors>,
     /// Grows with each request to a store: a task that gets on makes some.
@@ -110,6 +119,8 @@ fn answer(task: &Task, context: &TaskContext) -> Result<TaskOutput, Failure> {
         Task::Cuts(task) => TaskOutput::Cuts(cut::cuts(task, context)?),
         Task::Assign(task) => TaskOutput::Assign(assign::run(task, context)?),
         Task::Attributes(task) => TaskOutput::Attributes(attributes::run(task, context)?),
+        Task::Responses(task) => TaskOutput::Responses(responses::run(task, context)?),
+        Task::Campaigns(task) => TaskOutput::Campaigns(responses::campaigns(task, context)?),
         Task::Model(task) => TaskOutput::Model(model::run(task, context)?),
         Task::UserTable(task) => TaskOutput::UserTable(user::compute(task, context)?),
         Task::Check(task) => TaskOutput::Check(user::check(task, context)?),

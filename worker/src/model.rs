@@ -1,5 +1,7 @@
 //! Model: the facts and dimensions of the insights model.
 
+mod cohorts;
+mod dimensions;
 mod drift;
 mod migration;
 mod quality;
@@ -19,6 +21,7 @@ use tenfold_store::part::Layout;
 
 use crate::TaskContext;
 use crate::assign::{FactSums, read_facts};
+use crate::cohorts::ShardCohorts;
 use crate::ranking::GroupKey;
 use crate::values::{Columns, common_scale, common_type};
 
@@ -36,7 +39,7 @@ enum Total {
 
 /// Runs a model task.
 pub fn run(task: &ModelTask, context: &TaskContext) -> Result<ModelOutput, Failure> {
-    let facts = collect(task, context)?;
+    let (facts, cohorts) = collect(task, context)?;
     let moves = migration::collect(task, context)?;
     let drift = drift::drift(task, &moves)?;
     let mut tables = vec![
@@ -53,6 +56,18 @@ pub fn run(task: &ModelTask, context: &TaskContext) -> Result<ModelOutput, Failu
             "fact_model_quality",
             quality::fact_model_quality(task, fits)?,
         ));
+        tables.push((
+            "dim_model_parameter",
+            dimensions::dim_model_parameter(fits)?,
+        ));
+    }
+    if let Some(value) = &task.value {
+        tables.extend(cohorts::tables(task, value, &cohorts)?);
+    }
+    if task.deciles.iter().any(|decile| decile.by.is_some()) {
+        let groups = facts.keys().map(|(group, _)| group);
+        let values = dimensions::dim_dimension_value(&task.deciles, groups)?;
+        tables.push(("dim_dimension_value", values));
     }
     let written = tables
         .iter()
@@ -114,14 +129,19 @@ fn write(
     })
 }
 
+/// Facts of tiles, by group and tile.
+type Facts = BTreeMap<(GroupKey, i32), Fact>;
+
 /// Adds up the partial facts, shard by shard in their order: sums of floats depend on it.
-fn collect(
-    task: &ModelTask,
-    context: &TaskContext,
-) -> Result<BTreeMap<(GroupKey, i32), Fact>, Failure> {
-    let mut facts: BTreeMap<(GroupKey, i32), Fact> = BTreeMap::new();
+fn collect(task: &ModelTask, context: &TaskContext) -> Result<(Facts, ShardCohorts), Failure> {
+    let mut facts = Facts::new();
+    let mut cohorts = ShardCohorts::default();
     for part in &task.facts {
-        for group in read_facts(part, context)? {
+        let shard = read_facts(part, context)?;
+        if let Some(of_shard) = shard.cohorts {
+            cohorts.add(of_shard);
+        }
+        for group in shard.groups {
             for tile in group.tiles {
                 let total = Total::of(&tile.sums)?;
                 let key = (group.key.clone(), tile.tile);
@@ -147,7 +167,7 @@ fn collect(
             }
         }
     }
-    Ok(facts)
+    Ok((facts, cohorts))
 }
 
 impl Total {
@@ -223,10 +243,7 @@ impl Total {
     }
 }
 
-fn fact_value_by_decile(
-    task: &ModelTask,
-    facts: &BTreeMap<(GroupKey, i32), Fact>,
-) -> Result<RecordBatch, Failure> {
+fn fact_value_by_decile(task: &ModelTask, facts: &Facts) -> Result<RecordBatch, Failure> {
     let scale = common_scale(&task.deciles);
     let decile = |key: &GroupKey| &task.deciles[key.decile];
     let own = |key: &GroupKey| match decile(key).value {
@@ -386,6 +403,7 @@ mod tests {
             deciles: Vec::new(),
             facts: Vec::new(),
             moves: Vec::new(),
+            value: None,
             fits: None,
             before: None,
             drift_psi: 0.2,

@@ -251,7 +251,8 @@ pub fn places(customers: &ArrayRef, accounts: &ArrayRef) -> Result<Vec<u32>, Fai
     Ok(places)
 }
 
-fn compare(a: &ArrayRef, row_a: usize, b: &ArrayRef, row_b: usize) -> Ordering {
+/// The order of two customers, as shards keep them.
+pub fn compare(a: &ArrayRef, row_a: usize, b: &ArrayRef, row_b: usize) -> Ordering {
     match (
         a.as_primitive_opt::<Int64Type>(),
         b.as_primitive_opt::<Int64Type>(),

@@ -1,5 +1,6 @@
 //! Score: predictions for the customers of one shard, and histograms of every ranked value.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -15,7 +16,9 @@ use tenfold_core::refresh::task::{DecileSpec, Fits, ScoreOutput, ScoreTask, Valu
 
 use crate::TaskContext;
 use crate::arrays::int64;
+use crate::by_attribute;
 use crate::expression::Parsed;
+use crate::fit::transaction_key;
 use crate::ranking::{CLV_HELD, GroupValues, for_each_group, population_column};
 use crate::values::{Columns, ShardBatches, customer_value, dates};
 
@@ -45,9 +48,15 @@ pub fn run(task: &ScoreTask, context: &TaskContext) -> Result<ScoreOutput, Failu
         Some(scores) => Some(context.put_ipc(scores)?),
         None => None,
     };
+    let mut totals = BTreeMap::new();
+    for (name, long) in by_attribute::totals(task, &batches, context)? {
+        totals.insert(name.clone(), context.put_ipc(&long)?);
+        batches.totals.insert(name, long);
+    }
     Ok(ScoreOutput {
         scores: part,
         histograms: histograms(&batches, &task.deciles, context)?,
+        totals,
     })
 }
 
@@ -181,20 +190,13 @@ fn keys(batches: &ShardBatches, task: &ScoreTask) -> Result<Vec<Keys>, Failure> 
         if first.is_null(row) {
             return None;
         }
-        let between = |from: i32, to: i32| (i64::from(to) - i64::from(from)) as u32;
-        let x = (purchase_days.value(row) - 1) as u32;
-        let transactions = TransactionKey {
-            x,
-            t_x_days: between(first.value(row), last.value(row)),
-            age_days: between(first.value(row), task.as_of.0 - 1),
+        let days = (first.value(row), last.value(row));
+        let transactions = transaction_key(purchase_days.value(row), days, task.as_of);
+        let spend = SpendKey {
+            x: transactions.x,
+            repeat_sum: repeat.value(row),
         };
-        Some((
-            transactions,
-            SpendKey {
-                x,
-                repeat_sum: repeat.value(row),
-            },
-        ))
+        Some((transactions, spend))
     };
     Ok((0..batches.len()).map(key).collect())
 }

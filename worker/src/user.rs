@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::compute::concat_batches;
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::compute::{concat_batches, partition};
 use arrow::datatypes::{Int64Type, SchemaRef};
+use arrow::error::ArrowError;
 use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
-use tenfold_core::project::UserTable;
+use tenfold_core::project::{UserTable, quoted};
 use tenfold_core::refresh::task::{
     Check, CheckOutput, CheckTask, FailedCheck, STATEMENT_BYTES, StatementInputs, TablePart,
     UserTableOutput, UserTableTask,
@@ -21,6 +22,9 @@ use crate::TaskContext;
 
 /// How often a statement that runs counts as getting on: it may compute for long without asking the store.
 const ALIVE: Duration = Duration::from_secs(1);
+
+/// Values of `partition_by` at most: each has a file of its own, and each file a request.
+const PARTITIONS_MAX: usize = 1_000;
 
 /// Computes a user table.
 pub fn compute(task: &UserTableTask, context: &TaskContext) -> Result<UserTableOutput, Failure> {
@@ -35,6 +39,8 @@ pub fn compute(task: &UserTableTask, context: &TaskContext) -> Result<UserTableO
             schema: answer.schema(),
             held: Vec::new(),
             rows: 0,
+            of: Vec::new(),
+            partitions: 0,
             parts: Vec::new(),
         };
         while let Some(batch) = next(&mut answer, table).await? {
@@ -51,7 +57,7 @@ pub fn check(task: &CheckTask, context: &TaskContext) -> Result<CheckOutput, Fai
     let table = &task.table;
     on_time(table, context, async {
         let session = open(&task.inputs, context).await?;
-        let all = format!("SELECT * FROM {}", table.name);
+        let all = format!("SELECT * FROM {}", quoted(&table.name));
         let rows = count(&session, &all, table, "its rows").await?;
         let mut failed = Vec::new();
         for check in task.checks() {
@@ -84,6 +90,7 @@ async fn open(inputs: &StatementInputs, context: &TaskContext) -> Result<Session
         tables: &inputs.tables,
         declared: &inputs.declared,
         as_of: Some(inputs.as_of),
+        events: &inputs.events,
     };
     Session::open_contents(&context.store, contents, options).await
 }
@@ -132,18 +139,77 @@ async fn next(answer: &mut Answer, table: &UserTable) -> Result<Option<RecordBat
     })
 }
 
-/// Rows on their way into files of one row group each.
+/// Rows on their way into files of one row group each, in the order of the key. Each value of the columns of
+/// `partition_by`, with which the key begins, has files of its own.
 struct Files<'a> {
     directory: String,
     table: &'a UserTable,
     schema: SchemaRef,
     held: Vec<RecordBatch>,
     rows: usize,
+    /// The values of the partition that is written, one row of each column.
+    of: Vec<ArrayRef>,
+    partitions: usize,
     parts: Vec<TablePart>,
 }
 
 impl Files<'_> {
-    async fn add(&mut self, mut batch: RecordBatch, context: &TaskContext) -> Result<(), Failure> {
+    async fn add(&mut self, batch: RecordBatch, context: &TaskContext) -> Result<(), Failure> {
+        if self.table.partition_by.is_empty() {
+            return self.add_rows(batch, context).await;
+        }
+        let values = self.divided_by(&batch)?;
+        for range in partition(&values)
+            .map_err(|error| self.mistaken(&error))?
+            .ranges()
+        {
+            let of: Vec<_> = values
+                .iter()
+                .map(|column| column.slice(range.start, 1))
+                .collect();
+            if of != self.of {
+                self.begin_partition(context).await?;
+                self.of = of;
+            }
+            self.add_rows(batch.slice(range.start, range.len()), context)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn begin_partition(&mut self, context: &TaskContext) -> Result<(), Failure> {
+        if self.rows > 0 {
+            self.write(context).await?;
+        }
+        self.partitions += 1;
+        if self.partitions <= PARTITIONS_MAX {
+            return Ok(());
+        }
+        let (place, name) = (self.table.place(), &self.table.name);
+        Err(Failure::config(format!(
+            "{place}: table {name}: `partition_by` has more than {PARTITIONS_MAX} values"
+        ))
+        .code(ErrorCode::UserTable)
+        .remedy("divide by fewer values, such as months in place of days"))
+    }
+
+    fn divided_by(&self, rows: &RecordBatch) -> Result<Vec<ArrayRef>, Failure> {
+        let columns = self.table.partition_by.iter().map(|name| {
+            let column = rows.column_by_name(name).cloned();
+            column.ok_or_else(|| Failure::bug(format!("{} has no {name}", self.table.name)))
+        });
+        columns.collect()
+    }
+
+    fn mistaken(&self, error: &ArrowError) -> Failure {
+        Failure::bug(format!("rows of {}: {error}", self.table.name))
+    }
+
+    async fn add_rows(
+        &mut self,
+        mut batch: RecordBatch,
+        context: &TaskContext,
+    ) -> Result<(), Failure> {
         while self.rows + batch.num_rows() >= ROW_GROUP_ROWS {
             let fits = ROW_GROUP_ROWS - self.rows;
             self.held.push(batch.slice(0, fits));
@@ -155,12 +221,17 @@ impl Files<'_> {
         Ok(())
     }
 
-    /// Any column may name people, so none has statistics.
+    /// Any column may name people, so none has statistics but those that divide the rows.
     async fn write(&mut self, context: &TaskContext) -> Result<(), Failure> {
-        let rows = concat_batches(&self.schema, &self.held)
-            .map_err(|error| Failure::bug(format!("rows of {}: {error}", self.table.name)))?;
+        let rows =
+            concat_batches(&self.schema, &self.held).map_err(|error| self.mistaken(&error))?;
         (self.held, self.rows) = (Vec::new(), 0);
-        let layout = Layout::default();
+        let divided_by = self.table.partition_by.iter().map(String::as_str);
+        let divided_by: Vec<_> = divided_by.collect();
+        let layout = Layout {
+            statistics: &divided_by,
+            ..Layout::default()
+        };
         self.parts.push(TablePart {
             table: self.table.name.clone(),
             shard: None,

@@ -119,4 +119,12 @@ pub enum SchemaOf {
     Schedule,
     /// The head of a table that is declared by SQL
     Table,
+    /// A file of audiences/
+    Audience,
+    /// The file of a destination
+    Destination,
+    /// The file of a delivery
+    Delivery,
+    /// A file of dashboards/
+    Dashboard,
 }

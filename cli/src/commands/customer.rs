@@ -19,44 +19,97 @@ use crate::output::TextTable;
 
 pub fn get(who: &Who, at: At, global: &Global, machine: &Machine) -> Result<(), Stopped> {
     let (store, manifest) = asked_for(&at.at, global, machine)?;
-    let id = match identity::asked(who)? {
-        identity::Asked::Key(id) => id,
+    let asked = identity::asked(who)?;
+    let ids = match &asked {
+        identity::Asked::Key(id) => vec![id.clone()],
         identity::Asked::Identity(namespace, value) => {
-            identity::customer(namespace, value, &store, &manifest, machine)?
+            identity::customers(namespace, value, &store, &manifest, machine)?
         }
     };
-    let literal = literal(&id, manifest.declarations.customer.key_type)?;
+    let mut all = Vec::new();
+    for id in &ids {
+        all.push(facts(id, ids.len() > 1, (&store, &manifest), machine)?);
+    }
+    let table = beside_each_other(&all);
+    let object = |facts: Vec<Fact>| -> Map<String, Value> {
+        let named = facts.into_iter().map(|fact| (fact.name, fact.value));
+        named.collect()
+    };
+    let mut objects: Vec<Map<String, Value>> = all.into_iter().map(object).collect();
+    match (objects.pop(), objects.is_empty()) {
+        (Some(one), true) => Ok(print(global.output, &table, &one)?),
+        (last, _) => {
+            objects.extend(last);
+            Ok(print(global.output, &table, &objects)?)
+        }
+    }
+}
+
+/// Everything about a customer; of one of several, who may have no event yet, what there is.
+fn facts(
+    id: &str,
+    of_several: bool,
+    (store, manifest): (&Store, &Manifest),
+    machine: &Machine,
+) -> Result<Vec<Fact>, Stopped> {
+    let literal = literal(id, manifest.declarations.customer.key_type)?;
     let query = format!("SELECT * FROM customer_value WHERE customer = {literal}");
-    let (_, batches) = answer(&query, &store, &manifest, machine)?;
-    let found = batches
-        .into_iter()
-        .find(|batch| batch.num_rows() > 0)
-        .ok_or_else(|| {
-            Stopped::not_found(
-                Failure::config(format!("snapshot {} has no customer {id}", manifest.number))
+    let (_, batches) = answer(&query, store, manifest, machine)?;
+    let found = batches.into_iter().find(|batch| batch.num_rows() > 0);
+    let mut facts = match &found {
+        Some(found) => columns(found),
+        None if of_several => vec![Fact {
+            name: "customer".to_owned(),
+            text: id.to_owned(),
+            value: match manifest.declarations.customer.key_type {
+                CustomerType::Int64 => number(id),
+                CustomerType::String => Value::String(id.to_owned()),
+            },
+        }],
+        None => {
+            let none = format!("snapshot {} has no customer {id}", manifest.number);
+            return Err(Stopped::not_found(
+                Failure::config(none)
                     .code(ErrorCode::UnknownCustomer)
                     .remedy("a customer appears with its first event before as_of"),
-            )
-        })?;
-    let mut facts = columns(&found);
-    if manifest.fits.is_some() {
-        facts.extend(rank(&literal, &store, &manifest, machine)?);
-    }
-    facts.extend(cuts_around(&found, &store, &manifest, machine)?);
-    facts.extend(identity::attributes(&literal, &store, &manifest, machine)?);
-    let table = TextTable {
-        headers: ["what", "value"].map(str::to_owned).to_vec(),
-        rows: facts
-            .iter()
-            .map(|fact| vec![fact.name.clone(), fact.text.clone()])
-            .collect(),
-        right_aligned: vec![false, true],
+            ));
+        }
     };
-    let value: Map<String, Value> = facts
-        .into_iter()
-        .map(|fact| (fact.name, fact.value))
-        .collect();
-    Ok(print(global.output, &table, &value)?)
+    if let Some(found) = &found {
+        if manifest.fits.is_some() {
+            facts.extend(rank(&literal, store, manifest, machine)?);
+        }
+        facts.extend(cuts_around(found, store, manifest, machine)?);
+    }
+    facts.extend(identity::attributes(&literal, store, manifest, machine)?);
+    Ok(facts)
+}
+
+/// A line for each thing that is known, and a column for each customer.
+fn beside_each_other(all: &[Vec<Fact>]) -> TextTable {
+    let mut names: Vec<&str> = Vec::new();
+    for fact in all.iter().flatten() {
+        if !names.contains(&fact.name.as_str()) {
+            names.push(&fact.name);
+        }
+    }
+    let row = |name: &&str| {
+        let of = |facts: &Vec<Fact>| {
+            let fact = facts.iter().find(|fact| fact.name == **name);
+            fact.map_or_else(|| "-".to_owned(), |fact| fact.text.clone())
+        };
+        let texts = all.iter().map(of);
+        [(*name).to_owned()].into_iter().chain(texts).collect()
+    };
+    let values = all.iter().map(|_| "value".to_owned());
+    TextTable {
+        rows: names.iter().map(row).collect(),
+        headers: ["what".to_owned()].into_iter().chain(values).collect(),
+        right_aligned: [false]
+            .into_iter()
+            .chain(all.iter().map(|_| true))
+            .collect(),
+    }
 }
 
 fn literal(id: &str, key_type: CustomerType) -> Result<String, Failure> {

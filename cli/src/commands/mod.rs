@@ -1,14 +1,22 @@
 //! One file per verb.
 
+mod audience;
 mod audit;
 mod between;
+mod campaign;
 mod config;
 mod customer;
+mod dashboard;
 mod decile;
+mod delivery;
+mod destination;
 mod diff;
 mod doctor;
 mod erase;
 mod explain;
+mod fetch;
+mod gather;
+mod ingest;
 mod init;
 mod marks;
 mod params;
@@ -28,12 +36,14 @@ mod verify;
 use std::time::Duration;
 
 use serde::Serialize;
+use tenfold_core::activation::{delivery_schema_text, destination_schema_text};
+use tenfold_core::audience::audience_json_schema_text;
+use tenfold_core::dashboard::dashboard_schema_text;
 use tenfold_core::failure::{Failure, FailureClass};
 use tenfold_core::project::{
     Retention, json_schema_text, schedule_json_schema_text, table_json_schema_text,
 };
 use tenfold_core::snapshot::{At, Manifest};
-use tenfold_query::STACK;
 use tenfold_store::object::Store;
 use tenfold_store::resolve::{Unresolved, resolve};
 
@@ -44,12 +54,12 @@ use crate::args::{
 use crate::machine::Machine;
 use crate::output::{Format, TextTable, to_stdout, write_value};
 use crate::terminal::say;
-use crate::{demo, project, service};
+use crate::{dashboards, deliveries, demo, project, service};
 
 pub use between::{Between, Chosen};
 pub use plan::refresh_of;
 pub use refresh::{executor, summary_lines};
-pub use sql::answer;
+pub use sql::{answer, with_session};
 
 /// Why a command did not succeed, and its exit code.
 pub struct Stopped {
@@ -76,12 +86,14 @@ impl Stopped {
 /// Runs a command.
 pub fn run(arguments: Arguments) -> Result<(), Stopped> {
     let global = arguments.global;
-    // Other commands than this one ask no queries but their own, which are short.
-    let stack =
-        matches!(arguments.command, Command::Sql { .. } | Command::Publish(_)).then_some(STACK);
-    let machine = Machine::new(&global, stack)?;
+    let machine = Machine::new(&global)?;
     match arguments.command {
-        Command::Demo { directory } => demo::run(&directory, &global, &machine)?,
+        Command::Demo { directory, serve } => {
+            demo::run(&directory, serve, &global, &machine)?;
+            if serve {
+                return run(crate::config::arguments(demo::serving(&directory))?);
+            }
+        }
         Command::Init {
             directory,
             from,
@@ -96,6 +108,7 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
         Command::Refresh(as_of) => refresh::run(&as_of, false, &global, &machine)?,
         Command::Snapshot(verb) => snapshots(verb, &global, &machine)?,
         Command::Scrub { at, all } => verify::scrub(&at.at, all, &global, &machine)?,
+        Command::Audience(verb) => audience::run(&verb, &global, &machine)?,
         Command::Params(Params::Get { at }) => params::get(at, &global, &machine)?,
         Command::Decile(Decile::Show {
             measure,
@@ -111,7 +124,10 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
             decile,
         }) => diff::migrate((&before, &after), &decile.into(), &global, &machine)?,
         Command::Customer(Customer::Get { who, at }) => customer::get(&who, at, &global, &machine)?,
+        Command::Campaign(verb) => campaign::run(&verb, &global, &machine)?,
+        Command::Dashboard(verb) => dashboard::run(&verb, &global, &machine)?,
         Command::Erase(erase) => erase::run(&erase, &global, &machine)?,
+        Command::Ingest(asked) => ingest::run(&asked, &global, &machine)?,
         Command::Quarantine(Quarantine::Ls) => quarantine::ls(&global, &machine)?,
         Command::Quarantine(Quarantine::Retry(as_of)) => {
             quarantine::retry(&as_of, &global, &machine)?;
@@ -125,6 +141,9 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
             }
         },
         Command::Serve(serve) => service::sql::run(&serve, &global, &machine)?,
+        Command::Destination(verb) => destination::run(&verb, &global, &machine)?,
+        Command::Delivery(verb) => delivery::run(&verb, &global, &machine)?,
+        Command::DevEsp(told) => service::dev_esp::run(&told, &machine)?,
         Command::Publish(Publish::Postgres(told)) => {
             publish::postgres(&told, &global, &machine)?;
         }
@@ -225,9 +244,15 @@ fn snapshots(verb: Snapshot, global: &Global, machine: &Machine) -> Result<(), S
 fn lint(global: &Global, machine: &Machine) -> Result<(), Failure> {
     let written = machine.runtime.block_on(project::read(global))?;
     let base = project::base(global);
-    project::checked(&written, &base)?;
+    let project = project::checked(&written, &base)?;
+    let files = machine.runtime.block_on(deliveries::files(global))?;
+    deliveries::checked(&files, &project, &base)?;
+    let boards = dashboards::linted(global, machine)?;
     say!("{base}/{} is fine", project::FILE);
-    for (file, _) in &written.tables {
+    for (file, _) in written.tables.iter().chain(&written.audiences) {
+        say!("{base}/{file} is fine");
+    }
+    for file in files.iter().map(|file| &file.file).chain(&boards) {
         say!("{base}/{file} is fine");
     }
     Ok(())
@@ -239,6 +264,10 @@ fn print_schema(of: SchemaOf) -> Result<(), Failure> {
             SchemaOf::Project => json_schema_text(),
             SchemaOf::Schedule => schedule_json_schema_text(),
             SchemaOf::Table => table_json_schema_text(),
+            SchemaOf::Audience => audience_json_schema_text(),
+            SchemaOf::Destination => destination_schema_text(),
+            SchemaOf::Delivery => delivery_schema_text(),
+            SchemaOf::Dashboard => dashboard_schema_text(),
         };
         out.write_all(text.as_bytes())
             .or_else(|error| match error.kind() {

@@ -7,11 +7,12 @@ use tenfold_coordinator::OpenGate;
 use tenfold_coordinator::listing::{Places, Understanding};
 use tenfold_coordinator::refresh::{Prepared, Refresh};
 use tenfold_core::calendar::Day;
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::project::TableKind;
 use tenfold_core::refresh::plan::Outlook;
 use tenfold_core::refresh::restate::Restated;
 use tenfold_core::refresh::user::{self, UserTableOutlook};
+use tenfold_query::check_columns;
 use ulid::Ulid;
 
 use super::print;
@@ -76,11 +77,39 @@ struct Reads {
     bytes: u64,
 }
 
+/// Refuses SQL of user tables that cannot be planned, where it is known what it would read.
+async fn check_tables(
+    opened: &Opened,
+    prepared: &Prepared,
+    machine: &Machine,
+) -> Result<(), Failure> {
+    let Some(head) = prepared
+        .head
+        .as_ref()
+        .filter(|_| !opened.project.tables.is_empty())
+    else {
+        return Ok(());
+    };
+    let options = machine.reading();
+    let found = check_columns(&opened.project, &head.manifest, &opened.store, options).await?;
+    let wrong = found.unwrap_or_default();
+    let Some(first) = wrong.first() else {
+        return Ok(());
+    };
+    let messages: Vec<&str> = wrong.iter().map(|one| one.message.as_str()).collect();
+    Err(Failure::config(messages.join("; "))
+        .code(ErrorCode::UserTable)
+        .remedy(&first.remedy))
+}
+
 pub fn run(as_of: &AsOf, global: &Global, machine: &Machine) -> Result<(), Failure> {
     let opened = project::open(global, machine)?;
     let day = project::as_of(as_of.as_of.as_deref(), &opened.project.time_zone)?;
     let refresh = refresh_of(&opened, day, as_of.shards, false);
     let prepared = machine.runtime.block_on(refresh.prepare())?;
+    machine
+        .runtime
+        .block_on(check_tables(&opened, &prepared, machine))?;
     let shown = shown(prepared);
     let number = |n: u64| n.to_string();
     let table = TextTable {

@@ -1,30 +1,22 @@
 //! `tenfold publish`: snapshots loaded into databases of others.
 
-use std::time::Duration;
-
 use serde::Serialize;
 use tenfold_core::failure::Failure;
-use tenfold_core::snapshot::{At, Manifest};
-use tenfold_query::SessionOptions;
 use tenfold_sink::{Load, Outcome, Target, load};
 use tenfold_store::object::Store;
-use tenfold_store::resolve::{Unresolved, resolve};
 use tokio::sync::watch;
 
 use super::{Stopped, asked_for, print};
 use crate::args::{Global, PublishPostgres};
 use crate::machine::Machine;
-use crate::output::{TextTable, counted};
+use crate::output::TextTable;
 use crate::project;
 use crate::service::client::read;
+use crate::service::loading::{self, Version};
 use crate::service::signals::{stop_requested, stopped};
 
 /// Where the address of the database is, when no file has it.
 const ADDRESS: &str = "TENFOLD_POSTGRES_URL";
-/// How often it is looked whether there is a new snapshot.
-const LOOK: Duration = Duration::from_secs(15);
-/// Pause after so many failures that another one makes no longer.
-const PAUSE_MOST: u32 = 20;
 
 #[derive(Serialize)]
 struct Published<'a> {
@@ -43,16 +35,14 @@ pub fn postgres(told: &PublishPostgres, global: &Global, machine: &Machine) -> R
         schema: told.schema.clone(),
         tables: told.tables.clone(),
         older: told.older,
-        options: SessionOptions {
-            memory_bytes: usize::try_from(machine.memory).unwrap_or(usize::MAX),
-            threads: machine.threads,
-        },
+        options: machine.reading(),
     };
     if told.follow {
         let store = project::open_store(global)?;
         let followed = machine.runtime.block_on(async {
             let stop = stop_requested()?;
-            follow(&store, &target, &loading, stop).await
+            follow(&store, &target, &loading, stop).await;
+            Ok::<_, Failure>(())
         });
         return Ok(followed?);
     }
@@ -105,32 +95,13 @@ fn target(told: &PublishPostgres) -> Result<Target, Failure> {
     Target::new(&address, authority.as_deref())
 }
 
-/// Loads every snapshot that is published, until told to stop. What fails is tried again.
-async fn follow(
-    store: &Store,
-    target: &Target,
-    loading: &Load,
-    stop: watch::Receiver<bool>,
-) -> Result<(), Failure> {
-    let mut failures = 0;
+/// Loads every snapshot that is published, until told to stop.
+async fn follow(store: &Store, target: &Target, how: &Load, stop: watch::Receiver<bool>) {
     let mut known = None;
-    loop {
-        let step = tokio::select! {
-            step = newest(store, target, loading, &mut known) => step,
-            // A load that is left half way changes nothing.
-            () = stopped(stop.clone()) => return Ok(()),
-        };
-        match step {
-            Ok(()) => failures = 0,
-            Err(failure) => {
-                failures = PAUSE_MOST.min(failures + 1);
-                tracing::warn!(%failure, "a snapshot could not be loaded; it is tried again");
-            }
-        }
-        tokio::select! {
-            () = tokio::time::sleep(LOOK * failures.max(1)) => {}
-            () = stopped(stop.clone()) => return Ok(()),
-        }
+    tokio::select! {
+        () = loading::repeat(async || newest(store, target, how, &mut known).await) => {}
+        // A load that is left half way changes nothing.
+        () = stopped(stop) => {}
     }
 }
 
@@ -138,32 +109,17 @@ async fn follow(
 async fn newest(
     store: &Store,
     target: &Target,
-    loading: &Load,
-    known: &mut Option<(u64, u64)>,
-) -> Result<(), Failure> {
-    let manifest: Manifest = match resolve(store, &At::Latest).await {
-        Ok(manifest) => manifest,
-        Err(Unresolved::Absent(_)) => return Ok(()),
-        Err(Unresolved::Failed(failure)) => return Err(failure),
+    how: &Load,
+    known: &mut Option<Version>,
+) -> Result<Option<String>, Failure> {
+    let Some(manifest) = loading::newest(store).await? else {
+        return Ok(None);
     };
     let current = (manifest.number, manifest.revision);
     if *known == Some(current) {
-        return Ok(());
+        return Ok(None);
     }
-    let outcome = load(store, &manifest, target, loading).await?;
-    let snapshot = manifest.number;
-    match outcome {
-        Outcome::Loaded { tables, rows } => {
-            let (tables, rows) = (counted(tables as u64, "table"), counted(rows, "row"));
-            tracing::info!(
-                snapshot,
-                tables,
-                rows,
-                "a snapshot was loaded into PostgreSQL"
-            );
-        }
-        Outcome::Unchanged => tracing::info!(snapshot, "PostgreSQL has this snapshot"),
-    }
+    let outcome = load(store, &manifest, target, how).await?;
     *known = Some(current);
-    Ok(())
+    Ok(Some(loading::said(&manifest, target, &outcome)))
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use tenfold_coordinator::run::{RunRecord, RunStatus};
+use tenfold_core::failure::Failure;
 use tenfold_core::refresh::counts::Counts;
 use tenfold_core::snapshot::MergeSummary;
 use tenfold_store::locations::Locations;
 use tenfold_store::object::Store;
 use tenfold_worker::{Processors, TaskContext};
 
+use super::gather::gather_all;
 use super::{Stopped, print, refresh_of};
 use crate::args::{AsOf, Global};
 use crate::machine::{Machine, shown_bytes};
@@ -16,6 +18,7 @@ use crate::output::{TextTable, counted};
 use crate::pool::Pool;
 use crate::progress::Shown;
 use crate::project::{self, Opened};
+use crate::service::loading::load_declared;
 use crate::terminal::say;
 
 /// The threads that run the tasks of an opened project.
@@ -31,6 +34,7 @@ pub fn executor_of(store: Store, inputs: Arc<Locations>, machine: &Machine) -> P
             inputs,
             runtime: machine.runtime.handle().clone(),
             threads: 1,
+            memory: machine.memory,
             processors: Arc::new(Processors::new(machine.threads)),
             progress: Arc::default(),
         },
@@ -42,17 +46,31 @@ pub fn executor_of(store: Store, inputs: Arc<Locations>, machine: &Machine) -> P
 pub fn run(as_of: &AsOf, retry: bool, global: &Global, machine: &Machine) -> Result<(), Stopped> {
     let opened = project::open(global, machine)?;
     let day = project::as_of(as_of.as_of.as_deref(), &opened.project.time_zone)?;
+    gather_all(&opened, machine)?;
     let refresh = refresh_of(&opened, day, as_of.shards, retry);
     let (executor, shown) = (executor(&opened, machine), Shown::new());
-    let record = machine
+    let mut record = machine
         .runtime
         .block_on(refresh.run(&executor, &shown))
         .map_err(stopped)?;
+    let loaded = load_declared(&opened.project, &opened.store, machine.reading());
+    let loaded = machine.runtime.block_on(loaded).unwrap_or_else(|failure| {
+        record.warnings.push(not_loaded(&failure));
+        None
+    });
     for line in summary_lines(&record) {
         say!("{line}");
     }
+    if let Some(loaded) = loaded {
+        say!("{loaded}");
+    }
     print(global.output, &rows_table(&record), &record)?;
     Ok(())
+}
+
+/// The snapshot is published all the same.
+fn not_loaded(failure: &Failure) -> String {
+    format!("PostgreSQL was not loaded, and the next refresh tries again: {failure}")
 }
 
 /// A lost race is a conflict; everything else failed.

@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 use serde_json::Value;
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::snapshot::Manifest;
-use tenfold_query::{Parameter, Parameters, Session, SessionOptions, Template, within};
+use tenfold_query::{Parameter, Parameters, Session, Template, within};
 use tenfold_store::object::Store;
 
 use super::{Stopped, asked_for};
@@ -98,26 +98,33 @@ fn answer_within(
     manifest: &Manifest,
     machine: &Machine,
 ) -> Result<(SchemaRef, Vec<RecordBatch>), Failure> {
-    let memory_bytes = usize::try_from(machine.memory).unwrap_or(usize::MAX);
-    let options = SessionOptions {
-        memory_bytes,
-        threads: machine.threads,
-    };
-    let (store, asked) = (store.clone(), asked.clone());
-    let manifest = manifest.clone();
-    // Not on the main thread, whose stack is not ours to choose.
-    let answering = machine.runtime.spawn(async move {
+    let asked = asked.clone();
+    with_session(limit, store, manifest, machine, async move |session| {
+        let prepared = session.prepare(&asked.sql, &asked.parameters).await?;
+        let answer = prepared.run().await?;
+        Ok((answer.schema(), answer.collect().await?))
+    })
+}
+
+/// Asks a snapshot.
+pub fn with_session<T: Send + 'static, F: Future<Output = Result<T, Failure>> + Send>(
+    limit: Option<Duration>,
+    store: &Store,
+    manifest: &Manifest,
+    machine: &Machine,
+    ask: impl FnOnce(Session) -> F + Send + 'static,
+) -> Result<T, Failure> {
+    let options = machine.reading();
+    let (store, manifest) = (store.clone(), manifest.clone());
+    // The limit is where the query is planned: its functions look at it themselves.
+    let answering = machine.runtime.spawn(within(limit, async move {
         let session = Session::of(&store, &manifest, options)
             .await?
             .with_history(&store, manifest.number);
-        let prepared = session.prepare(&asked.sql, &asked.parameters).await?;
-        let answer = prepared.run().await?;
-        Ok::<_, Failure>((answer.schema(), answer.collect().await?))
-    });
-    let gone = || Failure::bug("the query ended without an answer");
-    machine.runtime.block_on(within(limit, async {
-        answering.await.unwrap_or_else(|_| Err(gone()))
-    }))
+        ask(session).await
+    }));
+    let gone = |_| Err(Failure::bug("the query ended without an answer"));
+    machine.runtime.block_on(answering).unwrap_or_else(gone)
 }
 
 /// A text as a literal of SQL.

@@ -39,7 +39,7 @@ pub fn verify(at: &At, global: &Global, machine: &Machine) -> Result<(), Stopped
         project: declarations,
         base: project::base(global),
         store: kept.below(&verify::scratch(&Ulid::new().to_string())),
-        inputs: Arc::new(Locations::default()),
+        inputs: Arc::new(Locations::beside(&kept)),
     };
     if let Some(known) = &manifest.suppression {
         let list = machine.runtime.block_on(get_part(&kept, &known.list))?;

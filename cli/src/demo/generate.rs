@@ -9,6 +9,8 @@
 //! Everything follows from one seed by integer and IEEE 754 arithmetic alone, so every machine
 //! makes the same rows. Nothing here reads or writes files.
 
+pub mod mails;
+
 use std::sync::Arc;
 
 use arrow::array::{
@@ -34,6 +36,8 @@ pub struct Night {
     pub as_of: String,
     /// New files: name and rows.
     pub files: Vec<(String, RecordBatch)>,
+    /// New files of what became of mails.
+    pub mails: Vec<(String, RecordBatch)>,
 }
 
 /// The nights in order: first the whole history in monthly files, then four nights with the file
@@ -43,7 +47,12 @@ pub struct Night {
     reason = "all columns are collected from the same rows, and decimal(12,2) is a type"
 )]
 pub fn nights() -> Vec<Night> {
-    let rows = deliveries(&events());
+    let events = events();
+    let rows = deliveries(&events);
+    let mut mails = mails::files(&events)
+        .expect("columns fit their schema")
+        .into_iter()
+        .peekable();
     let mut files = rows
         .chunk_by(|a, b| file_name(a.delivered) == file_name(b.delivered))
         .peekable();
@@ -52,11 +61,15 @@ pub fn nights() -> Vec<Night> {
         let mut night = Night {
             as_of: as_of.to_string(),
             files: Vec::new(),
+            mails: Vec::new(),
         };
         // A chunk is never empty: it has a first row.
         while let Some(rows) = files.next_if(|rows| rows[0].delivered < as_of) {
             let batch = batch(rows).expect("columns fit their schema");
             night.files.push((file_name(rows[0].delivered), batch));
+        }
+        while let Some((_, name, batch)) = mails.next_if(|(last, ..)| *last < as_of) {
+            night.mails.push((name, batch));
         }
         nights.push(night);
     }

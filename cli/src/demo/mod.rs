@@ -2,9 +2,11 @@
 
 mod generate;
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
+use tenfold_core::audience::Lists;
 use tenfold_core::failure::{Failure, FailureClass};
 use tenfold_store::locations::Locations;
 use tenfold_store::object::Store;
@@ -20,16 +22,26 @@ use crate::project::{self, FILE, Opened, Written};
 /// Shards of the demo's store: three thousand members need no more.
 const SHARDS: u32 = 4;
 
-/// Generates the programme and runs its nights.
-pub fn run(directory: &Path, global: &Global, machine: &Machine) -> Result<(), Failure> {
+/// Generates the programme and runs its nights. It says how to look at them, unless they are shown anyway.
+pub fn run(
+    directory: &Path,
+    shown_after: bool,
+    global: &Global,
+    machine: &Machine,
+) -> Result<(), Failure> {
     refuse_non_empty(directory)?;
     let files = directory.join(generate::FOLDER);
-    std::fs::create_dir_all(&files).map_err(|error| cannot("make", &files, &error))?;
+    let mails = directory.join(generate::mails::FOLDER);
+    for folder in [&files, &mails] {
+        std::fs::create_dir_all(folder).map_err(|error| cannot("make", folder, &error))?;
+    }
     write(&directory.join(FILE), generate::PROJECT.as_bytes())?;
     let place = directory.display().to_string();
     let written = Written {
         text: generate::PROJECT.to_owned(),
         tables: Vec::new(),
+        audiences: Vec::new(),
+        lists: Lists::new(),
     };
     let opened = Opened {
         project: project::checked(&written, &place)?,
@@ -38,15 +50,17 @@ pub fn run(directory: &Path, global: &Global, machine: &Machine) -> Result<(), F
         inputs: Arc::new(Locations::default()),
     };
     for night in generate::nights() {
-        for (name, rows) in &night.files {
-            let bytes = generate::write(rows)
-                .map_err(|error| Failure::bug(format!("cannot write {name}: {error}")))?;
-            write(&files.join(name), &bytes)?;
+        for (folder, new) in [(&files, &night.files), (&mails, &night.mails)] {
+            for (name, rows) in new {
+                let bytes = generate::write(rows)
+                    .map_err(|error| Failure::bug(format!("cannot write {name}: {error}")))?;
+                write(&folder.join(name), &bytes)?;
+            }
         }
         eprintln!(
             "\nnight as of {}: {} new files",
             night.as_of,
-            night.files.len()
+            night.files.len() + night.mails.len()
         );
         let as_of = project::as_of(Some(&night.as_of), &opened.project.time_zone)?;
         let refresh = refresh_of(&opened, as_of, Some(SHARDS), false);
@@ -61,7 +75,25 @@ pub fn run(directory: &Path, global: &Global, machine: &Machine) -> Result<(), F
     }
     report(&opened, global, machine)?;
     next_commands(&place, &opened.store);
+    if !shown_after {
+        eprintln!(
+            "and look at http://127.0.0.1:7401/ while this runs:\n  tenfold serve -p {place}"
+        );
+    }
     Ok(())
+}
+
+/// The command that shows the programme.
+pub fn serving(directory: &Path) -> Vec<OsString> {
+    let line = [
+        "tenfold".into(),
+        "serve".into(),
+        "--project".into(),
+        directory.into(),
+    ];
+    line.into_iter()
+        .chain(["--store".into(), directory.join("store").into()])
+        .collect()
 }
 
 fn refuse_non_empty(directory: &Path) -> Result<(), Failure> {
@@ -129,6 +161,14 @@ fn report(opened: &Opened, global: &Global, machine: &Machine) -> Result<(), Fai
         after: &head,
         machine,
     };
+    show(
+        "opens of the campaign, by audience at the send",
+        "SELECT campaign, audience, SUM(sent) AS sent, SUM(opens) AS opens, \
+         SUM(machine_opens) AS machine_opens, SUM(openers) AS openers, SUM(clickers) AS clickers, \
+         SUM(held_out) AS held_out FROM fact_campaign GROUP BY campaign, audience \
+         ORDER BY campaign, audience",
+        &head,
+    )?;
     let moved = between.matrix(&Chosen::default())?;
     eprintln!("\nwho moved between deciles: {}", moved.title());
     to_stdout(|out| moved.table().write(out, format))
@@ -149,6 +189,7 @@ fn next_commands(place: &str, store: &Store) {
         "params get",
         "decile show --measure miles --lookback 12m",
         "decile show --measure miles_by_status --lookback 1m",
+        "campaign report winter_offer --by decile",
         "snapshot diff 1 5",
         "customer get B815227435",
         "quarantine ls",

@@ -18,6 +18,7 @@ use tenfold_coordinator::seams::System;
 use tenfold_coordinator::serve::{Audit, HTTP_2, Listening, serve};
 use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tenfold_core::lease::Rules;
+use tenfold_query::SessionOptions;
 use tenfold_store::object::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -28,6 +29,7 @@ use ulid::Ulid;
 use super::client::Remote;
 use super::credentials::{Credentials, Identity};
 use super::http::{HttpListen, Probe};
+use super::loading::keep_loaded;
 use super::notify::Notify;
 use super::signals::{stop_requested, stopped};
 use super::worker::version;
@@ -102,7 +104,9 @@ pub fn run(listen: &Listen, global: &Global, machine: &Machine) -> Result<(), Fa
     let store = project::open_store(global)?;
     machine.runtime.block_on(async {
         let stop = stop_requested()?;
-        Coordinator::new(listen, global, store)?.serve(stop).await
+        Coordinator::new(listen, global, store, machine.reading())?
+            .serve(stop)
+            .await
     })
 }
 
@@ -116,6 +120,8 @@ pub struct Coordinator {
     identity: String,
     office: watch::Sender<Office>,
     nearby: Option<Arc<dyn Nearby>>,
+    /// What loading a snapshot into a database of the project may use.
+    loading: SessionOptions,
 }
 
 /// Where the office is, as a process knows.
@@ -181,7 +187,12 @@ impl Coordinator {
     ///
     /// # Errors
     /// When it may not listen so, or its files cannot be read.
-    pub fn new(listen: &Listen, global: &Global, store: Store) -> Result<Self, Failure> {
+    pub fn new(
+        listen: &Listen,
+        global: &Global,
+        store: Store,
+        loading: SessionOptions,
+    ) -> Result<Self, Failure> {
         listen.identity.check(listen.listen)?;
         let nearby = match &listen.state {
             Some(directory) => Some(Arc::new(InDirectory::open(directory)?) as Arc<dyn Nearby>),
@@ -189,6 +200,7 @@ impl Coordinator {
         };
         Ok(Self {
             nearby,
+            loading,
             listen: listen.clone(),
             global: global.clone(),
             notifier: listen.notify.notifier(store.location())?,
@@ -326,6 +338,7 @@ impl Coordinator {
             () = self.notifier.run(cluster.clone()) => Ok(()),
             () = cluster.run() => Ok(()),
             () = self.credentials.keep_fresh() => Ok(()),
+            () = keep_loaded(&self.global, self.loading) => Ok(()),
         }
     }
 

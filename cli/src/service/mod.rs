@@ -3,7 +3,9 @@
 pub mod client;
 pub mod coordinator;
 pub mod credentials;
+pub mod dev_esp;
 pub mod http;
+pub mod loading;
 pub mod notify;
 pub mod postgres;
 pub mod signals;

@@ -69,7 +69,7 @@ impl PgListen {
         self.check(address, identity)?;
         let credentials = Credentials::load(identity, POSTGRESQL)?;
         let passwords = match &self.pg_passwords {
-            Some(file) => passwords(file)?,
+            Some(file) => passwords(file, None)?,
             None if identity.client_ca.is_some() => Passwords::read("", "")?,
             None => Passwords::open()?,
         };
@@ -96,9 +96,14 @@ impl PgListen {
     }
 }
 
-fn passwords(file: &Path) -> Result<Passwords, Failure> {
+/// Reads the file of passwords, again where it was read before.
+fn passwords(file: &Path, before: Option<&Passwords>) -> Result<Passwords, Failure> {
     let text = read(file)?;
-    Passwords::read(&String::from_utf8_lossy(&text), &file.display().to_string())
+    let (text, name) = (String::from_utf8_lossy(&text), file.display().to_string());
+    match before {
+        Some(before) => before.again(&text, &name),
+        None => Passwords::read(&text, &name),
+    }
 }
 
 impl Answering {
@@ -115,7 +120,8 @@ impl Answering {
         let mut said = String::new();
         loop {
             tokio::time::sleep(LOOK).await;
-            match passwords(file) {
+            let before = self.passwords.borrow().clone();
+            match passwords(file, Some(&before)) {
                 Ok(read) => {
                     said.clear();
                     self.passwords.send_replace(Arc::new(read));

@@ -1,16 +1,19 @@
 //! `tenfold serve`, and the same inside `tenfold up`: SQL over HTTP, and for clients of PostgreSQL.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use clap::{Args, value_parser};
+use futures::FutureExt;
 use tenfold_coordinator::serve::{HTTP_1, Listening};
 use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
-use tenfold_serve::{Coordinators, Limits, Ways, serve};
+use tenfold_core::project::Project;
+use tenfold_serve::{Coordinators, Folders, Limits, Projects, Ways, serve};
 use tenfold_store::object::Store;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::client::Remote;
 use super::credentials::{Credentials, Identity};
@@ -19,7 +22,7 @@ use super::signals::stop_requested;
 use super::worker::Share;
 use crate::args::Global;
 use crate::machine::{Machine, parse_bytes};
-use crate::project;
+use crate::project::{self, Written};
 
 /// Where `tenfold serve` answers when it is not told.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7401);
@@ -43,6 +46,9 @@ pub struct SqlListen {
     /// Queries that wait for others to end; more are refused
     #[arg(long, env = "TENFOLD_SQL_WAITING", default_value_t = 16)]
     pub sql_waiting: u16,
+    /// Queries of one caller that run or wait; more are refused, though there are places
+    #[arg(long, env = "TENFOLD_SQL_PER_CALLER", default_value_t = 16, value_parser = value_parser!(u16).range(1..))]
+    pub sql_per_caller: u16,
     /// Memory for answers that are kept, such as 64MiB
     #[arg(long, env = "TENFOLD_SQL_KEPT", default_value = "64MiB")]
     pub sql_kept: String,
@@ -86,15 +92,70 @@ pub fn run(told: &Serve, global: &Global, machine: &Machine) -> Result<(), Failu
         let stop = stop_requested()?;
         let address = told.sql.sql_listen.unwrap_or(LISTEN);
         let coordinators = coordinators(&told.sql.coordinator, told.ca.as_ref())?;
-        let answering = told.sql.answer(
-            Some(address),
-            &told.identity,
+        let reached = Reached {
             store,
             coordinators,
-            &share,
-            stop,
-        );
+            projects: projects(global),
+            folders: folders(global),
+        };
+        let identity = &told.identity;
+        let answering = told
+            .sql
+            .answer(Some(address), identity, reached, &share, stop);
         answering.await
+    })
+}
+
+/// What is reached by whoever asks.
+pub struct Reached {
+    /// The store.
+    pub store: Store,
+    /// Coordinators that calls are passed on to.
+    pub coordinators: Coordinators,
+    /// The project that files are sent to.
+    pub projects: Projects,
+    /// Its folder.
+    pub folders: Folders,
+}
+
+/// Reads the project that the command line names, each time anew. What is written there is checked, and
+/// findings are told, when it has changed.
+pub fn projects(global: &Global) -> Projects {
+    let global = global.clone();
+    let known: Arc<Mutex<Option<(Written, Project)>>> = Arc::default();
+    Arc::new(move || {
+        let (global, known) = (global.clone(), known.clone());
+        async move {
+            let written = project::read(&global).await?;
+            let mut known = known.lock().await;
+            if let Some((before, project)) = &*known
+                && *before == written
+            {
+                return Ok(project.clone());
+            }
+            let project = project::checked(&written, &project::base(&global))?;
+            *known = Some((written, project.clone()));
+            Ok(project)
+        }
+        .boxed()
+    })
+}
+
+/// Opens the folder of the project that the command line names, once.
+pub fn folders(global: &Global) -> Folders {
+    let base = project::base(global);
+    let opened: OnceLock<Store> = OnceLock::new();
+    Arc::new(move || {
+        if let Some(store) = opened.get() {
+            return Ok(store.clone());
+        }
+        if !base.contains("://") && !Path::new(&base).is_dir() {
+            return Err(Failure::config(format!("there is no folder {base}"))
+                .code(ErrorCode::NoProject)
+                .remedy("start the server with -p and the folder of a project"));
+        }
+        let store = Store::open(&base)?;
+        Ok(opened.get_or_init(|| store).clone())
     })
 }
 
@@ -129,8 +190,7 @@ impl SqlListen {
         &self,
         address: Option<SocketAddr>,
         identity: &Identity,
-        store: Store,
-        coordinators: Coordinators,
+        reached: Reached,
         share: &Share,
         stop: watch::Receiver<bool>,
     ) -> Result<(), Failure> {
@@ -149,11 +209,13 @@ impl SqlListen {
         };
         let ways = Ways {
             http,
-            coordinators,
+            coordinators: reached.coordinators,
+            projects: reached.projects,
+            folders: reached.folders,
             postgres,
         };
         tokio::select! {
-            served = serve(store, ways, limits, stop) => served,
+            served = serve(reached.store, ways, limits, stop) => served,
             () = credentials.keep_fresh() => Ok(()),
             () = fresh => Ok(()),
         }
@@ -166,6 +228,7 @@ impl SqlListen {
             rows: self.sql_rows,
             running: usize::from(self.sql_running),
             waiting: usize::from(self.sql_waiting),
+            per_caller: usize::from(self.sql_per_caller),
             memory_bytes: bytes(share.memory),
             threads: share.threads,
             kept_bytes: bytes(parse_bytes(&self.sql_kept)?),

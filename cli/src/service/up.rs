@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::coordinator::{Coordinator, Listen, Office};
 use super::signals::stop_requested;
-use super::sql::{SqlListen, coordinators};
+use super::sql::{Reached, SqlListen, coordinators, folders, projects};
 use super::worker::{Share, worker};
 use crate::args::Global;
 use crate::machine::Machine;
@@ -35,7 +35,7 @@ pub fn run(
     };
     machine.runtime.block_on(async {
         let drain = stop_requested()?;
-        let coordinator = Coordinator::new(listen, global, store.clone())?;
+        let coordinator = Coordinator::new(listen, global, store.clone(), machine.reading())?;
         let (drained, stop) = watch::channel(false);
         let serving = coordinator.serve(stop);
         let working = async {
@@ -63,8 +63,14 @@ pub fn run(
                 (named, _) => named,
             };
             let known = coordinators(addresses, listen.ca.as_ref())?;
-            let (store, drain) = (store.clone(), drain.clone());
-            sql.answer(sql.sql_listen, identity, store, known, &share, drain)
+            let drain = drain.clone();
+            let reached = Reached {
+                store: store.clone(),
+                coordinators: known,
+                projects: projects(global),
+                folders: folders(global),
+            };
+            sql.answer(sql.sql_listen, identity, reached, &share, drain)
                 .await
         };
         futures::future::try_join3(serving, working, answering)

@@ -1,7 +1,7 @@
 //! `tenfold worker`: runs tasks of a coordinator.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -12,7 +12,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use tenfold_coordinator::metrics::register_requests;
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
+use tenfold_core::ledger::{Entry, Record, entry_path};
 use tenfold_proto::{WorkRequest, WorkResponse, failure};
 use tenfold_store::locations::Locations;
 use tenfold_store::object::Store;
@@ -65,7 +66,8 @@ pub fn run(
             threads: machine.threads,
             memory: machine.memory,
         };
-        let worker = worker(name, Links::new(links), store.clone(), &share);
+        let links = Links::new(links, store.clone());
+        let worker = worker(name, links, store.clone(), &share);
         let probe = Arc::new(WorkerProbe {
             seen: worker.seen(),
             store,
@@ -102,10 +104,11 @@ pub fn worker(
     };
     let compute = OnThreads {
         context: TaskContext {
+            inputs: Arc::new(Locations::beside(&store)),
             store,
-            inputs: Arc::new(Locations::default()),
             runtime: Handle::current(),
             threads: 1,
+            memory: share.memory,
             processors: Arc::new(Processors::new(share.threads)),
             progress: Arc::default(),
         },
@@ -174,13 +177,43 @@ fn identity(name: Option<&str>) -> String {
 struct Links {
     links: Vec<WorkerLink>,
     current: AtomicUsize,
+    store: Store,
+    /// The office that was found in the store; 0 for none yet.
+    found: AtomicU64,
 }
 
 impl Links {
-    fn new(links: Vec<WorkerLink>) -> Self {
+    fn new(links: Vec<WorkerLink>, store: Store) -> Self {
         Self {
             links,
             current: AtomicUsize::new(0),
+            store,
+            found: AtomicU64::new(0),
+        }
+    }
+
+    /// Makes sure that the store is that of the coordinator: what a worker writes elsewhere is lost.
+    async fn same_store(&self, answer: &WorkResponse) -> Result<(), Failure> {
+        if self.found.load(Ordering::Relaxed) == answer.epoch {
+            return Ok(());
+        }
+        let path = entry_path(answer.epoch);
+        let office = match self.store.get_if_present(&path).await? {
+            Some(bytes) => Some(Entry::from_json(&bytes, &path)?.record),
+            None => None,
+        };
+        match office {
+            Some(Record::Office { coordinator, .. }) if coordinator == answer.coordinator => {
+                self.found.store(answer.epoch, Ordering::Relaxed);
+                Ok(())
+            }
+            _ => Err(Failure::config(format!(
+                "the coordinator {} works with another store than {}",
+                answer.coordinator,
+                self.store.location()
+            ))
+            .code(ErrorCode::WrongLocation)
+            .remedy("give the worker the store of the coordinator, by --store or TENFOLD_STORE")),
         }
     }
 }
@@ -193,7 +226,11 @@ impl CoordinatorApi for Links {
             let mut request = Request::new(request);
             request.set_timeout(CALL);
             match link.work(request).await {
-                Ok(answer) => Ok(answer.into_inner()),
+                Ok(answer) => {
+                    let answer = answer.into_inner();
+                    self.same_store(&answer).await?;
+                    Ok(answer)
+                }
                 Err(status) => {
                     if status.code() != Code::FailedPrecondition {
                         // The other one may be in office.

@@ -28,22 +28,22 @@ const CRM: &str = r#"  crm:
     identities: {email: {attribute: email}}
 "#;
 
-fn shop() -> String {
+pub fn shop() -> String {
     without_ids().replace("clv:", &format!("{CRM}clv:"))
 }
 
 /// A row of a file: who, when (day of 2024, hour), and the attributes as they are kept, by name.
 #[derive(Debug, Clone, PartialEq)]
-struct Row {
-    customer: i64,
+pub struct Row {
+    pub customer: i64,
     day: u32,
     hour: u32,
-    attributes: [Option<String>; 4],
+    pub attributes: [Option<String>; 4],
 }
 
 const NAMES: [&str; 4] = ["born", "country", "email", "segment"];
 
-fn rows(seed: u64, count: usize) -> Vec<Row> {
+pub fn rows(seed: u64, count: usize) -> Vec<Row> {
     let mut draw = Draw(seed);
     let mut pick = |from: &[&str]| {
         let text = from[draw.below(from.len() as u64) as usize];
@@ -69,7 +69,7 @@ fn rows(seed: u64, count: usize) -> Vec<Row> {
 }
 
 /// The rows as a file; addresses with blanks around them and large letters.
-fn file(rows: &[Row]) -> String {
+pub fn file(rows: &[Row]) -> String {
     let mut text = String::from("customer,since,land,segment,born,mail,more\n");
     for row in rows {
         let [born, country, email, segment] = row.attributes.each_ref().map(Option::as_deref);
@@ -135,7 +135,7 @@ fn history(project: &Project) -> Vec<Value> {
     project.sql(rows)
 }
 
-fn with_sales(declarations: &str) -> Project {
+pub fn with_sales(declarations: &str) -> Project {
     let project = Project::new(declarations);
     project.write("sales/1.csv", csv(&sales(1, 400, 150)));
     project
@@ -297,7 +297,13 @@ fn customers_are_found_by_their_address() {
         address(6, 20, "now@x.org"),
     ];
     project.write("crm/1.csv", file(&rows));
-    project.published(AS_OF);
+    let run = project.published(AS_OF);
+    assert!(
+        run["warnings"]
+            .to_string()
+            .contains("identity email: 1 value is that of several"),
+        "{run}"
+    );
     let get = |arguments: &[&str]| {
         let verb = ["customer", "get", "-o", "json"];
         project.tenfold(&[&verb, arguments].concat())
@@ -320,6 +326,34 @@ fn customers_are_found_by_their_address() {
     project.write("tenfold.yaml", newest);
     project.published("2024-06-02");
     assert_eq!(get(&["--email", "both@x.org"]).json()["customer"], 5);
+    // All of them, those without an event too; the run tells how many share one, and not whose it is.
+    let keep = shop().replace("{attribute: email}", "{attribute: email, duplicates: keep}");
+    project.write("tenfold.yaml", keep);
+    project.write("crm/2.csv", file(&[address(999_999, 9, "both@x.org")]));
+    let run = project.published("2024-06-03");
+    let warnings = run["warnings"].to_string();
+    let told =
+        "identity email: 1 value is that of several customers; a lookup by them finds all of these";
+    assert!(warnings.contains(told), "{warnings}");
+    assert!(!warnings.contains("both@x.org"), "{warnings}");
+    let all = get(&["--email", "both@x.org"]).json();
+    let keys: Vec<i64> = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["customer"].as_i64().unwrap())
+        .collect();
+    assert_eq!(keys, [5, 4, 999_999]);
+    assert_eq!(all[0]["attribute_email"], "both@x.org");
+    assert_eq!(get(&["--email", "ann@x.org"]).json()["customer"], 3);
+    let text = project
+        .tenfold(&["customer", "get", "--email", "both@x.org"])
+        .text();
+    assert!(
+        text.lines()
+            .any(|line| line.starts_with("customer") && line.contains("999999")),
+        "{text}"
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::killed::files_below;
 use crate::processes::{Cluster, PATIENCE, Process, address, coordinator};
-use crate::support::{Draw, Project, SHOP, csv, sales};
+use crate::support::{Answer, Draw, Project, SHOP, csv, sales};
 
 const AS_OF: &str = "2024-06-01";
 
@@ -34,6 +34,26 @@ fn published_once(cluster: &Cluster, run: &str) {
     let manifest = cluster.project.manifest();
     assert_eq!(manifest["number"], 1);
     assert_eq!(manifest["run"], run);
+}
+
+#[test]
+fn a_worker_with_another_store_is_told_so_and_runs_nothing() {
+    let cluster = Cluster::new(shop());
+    let other = cluster.project.path("other").display().to_string();
+    let mut worker = cluster.project.command(&[
+        "worker",
+        "--name",
+        "lost",
+        "--address",
+        &cluster.address,
+        "--store",
+        &other,
+    ]);
+    let ended = Answer::of(worker.output().unwrap());
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("E2105"), "{}", ended.stderr);
+    assert!(ended.stderr.contains(&other), "{}", ended.stderr);
+    assert!(!cluster.project.path("other/_work").exists());
 }
 
 #[test]

@@ -104,3 +104,59 @@ fn nights_of_a_shop_with_event_ids_equal_one_refresh() {
     assert_eq!(project.manifest()["rows"], whole.manifest()["rows"]);
     assert!(merge(&last, "bytes_read") > 0);
 }
+
+/// Requests of a night to the store and the source, over all steps.
+fn requests(run: &Value, kind: &str) -> u64 {
+    let steps = run["steps"].as_array().unwrap();
+    steps.iter().map(|step| step[kind].as_u64().unwrap()).sum()
+}
+
+#[test]
+fn a_night_asks_the_store_for_as_much_however_long_the_history_is() {
+    let mut draw = Draw(31);
+    let project = airline();
+    project.write(
+        "activity/history.csv",
+        format!("{HEADER}{}", flights(&mut draw, 300, 400)),
+    );
+    // As many as `published` asks for.
+    let shards = 2;
+    let mut nights = Vec::new();
+    for night in 0..12 {
+        let day = FIRST + night;
+        let new = format!("{HEADER}{}", flights(&mut draw, day, 30));
+        project.write(&format!("activity/{}.csv", date(day)), &new);
+        nights.push(project.published(&date(day + 1)));
+    }
+    // Every tenth one has checkpoints of the tables' logs, and clean-up looks at the retained snapshots.
+    for night in &nights[1..] {
+        assert!(
+            requests(night, "get") <= 20 * shards + 400,
+            "{}",
+            night["steps"]
+        );
+        assert!(
+            requests(night, "put") <= 14 * shards + 50,
+            "{}",
+            night["steps"]
+        );
+        assert!(requests(night, "list") <= 60, "{}", night["steps"]);
+    }
+    let steps = |run: &Value| -> Vec<String> {
+        let steps = run["steps"].as_array().unwrap().iter();
+        steps
+            .map(|step| step["step"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    for step in ["plan", "absorb", "merge", "assign", "publish", "clean up"] {
+        assert!(steps(&nights[11]).iter().any(|name| name == step), "{step}");
+    }
+    let nothing = project.refresh(&date(FIRST + 12)).json();
+    assert_eq!(nothing["status"], "nothing_new");
+    assert_eq!(steps(&nothing), ["plan"]);
+    assert!(
+        requests(&nothing, "get") + requests(&nothing, "put") <= 16,
+        "{}",
+        nothing["steps"]
+    );
+}

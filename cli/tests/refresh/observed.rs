@@ -7,6 +7,9 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
+use crate::http::Program;
 use crate::processes::{PATIENCE, Process, address};
 use crate::support::{Answer, Project, SHOP, binary, csv, sales};
 
@@ -27,11 +30,16 @@ const TARGETS: &str = "targets:
 
 /// The status and the body of an answer.
 fn get(address: &str, path: &str) -> (u16, String) {
+    get_as(address, address, path)
+}
+
+/// The same for somebody who calls the address otherwise.
+fn get_as(host: &str, address: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
     )
     .unwrap();
     let mut answer = String::new();
@@ -172,7 +180,20 @@ fn a_cluster_tells_how_it_is() {
         "what the worker did is what the coordinator counted"
     );
 
-    every_name_exists(&metrics, &of_worker);
+    let mut server = Process::start(project.command(&["serve", "--sql-listen", "127.0.0.1:0"]));
+    let program = Program::new(&mut server, "");
+    assert_eq!(
+        program
+            .ask("POST", "/v1/sql", &json!({"sql": "SELECT 1"}))
+            .0,
+        200
+    );
+    let place = program.address.trim_start_matches("http://");
+    assert_eq!(get_as("elsewhere.example", place, "/metrics").0, 403);
+    let (_, of_server) = get(place, "/metrics");
+    server.kill();
+
+    every_name_exists(&[&metrics, &of_worker, &of_server]);
 }
 
 /// Applies a schedule of midnights.
@@ -209,9 +230,9 @@ fn a_schedule_that_is_behind_says_how_far_and_what_it_missed() {
 }
 
 /// Whatever is documented, drawn or alerted on is given, and whatever is given is documented.
-fn every_name_exists(coordinator: &str, worker: &str) {
-    let mut given = given(coordinator);
-    given.extend(self::given(worker));
+fn every_name_exists(processes: &[&str]) {
+    let given = processes.iter().map(|metrics| self::given(metrics));
+    let given: BTreeSet<String> = given.flatten().collect();
     let documented = names(&fs::read_to_string(root("docs/metrics.md")).unwrap());
     for name in &given {
         let family = ["_bucket", "_sum", "_count"]

@@ -10,11 +10,11 @@ use crate::processes::Cluster;
 use crate::support::{Project, SHOP, csv, sales};
 
 /// Somebody who is in the files, and must not be anywhere else.
-const CANARY: &str = "jane.canary@example.com";
+pub const CANARY: &str = "jane.canary@example.com";
 const HEADER: &str = "id,customer,day,amount,region\n";
 
 /// Files that fail a run, with what is said about each.
-fn files() -> Vec<(String, &'static str)> {
+pub fn files() -> Vec<(String, &'static str)> {
     let good = csv(&sales(1, 20, 30));
     vec![
         (format!("1,{CANARY},2024-01-02,1.00,north\n"), "no column"),

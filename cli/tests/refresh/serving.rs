@@ -5,10 +5,10 @@ use std::fs;
 use std::process::Stdio;
 use std::time::Instant;
 
-use reqwest::{Certificate, Client, ClientBuilder, StatusCode};
+use reqwest::{Certificate, Client};
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
 
+use crate::http::{Program, address_in};
 use crate::processes::{PATIENCE, Process};
 use crate::security::{certificates, token};
 use crate::support::{Answer, Project, SHOP, binary, csv, sales};
@@ -17,62 +17,11 @@ use crate::support::{Answer, Project, SHOP, binary, csv, sales};
 const ENDLESS: &str = "SELECT sum(a.value + b.value) FROM generate_series(1, 100000) a \
                        CROSS JOIN generate_series(1, 10000000000) b";
 
-fn shop() -> Project {
+/// A shop with sales of some months.
+pub fn shop() -> Project {
     let project = Project::new(SHOP);
     project.write("sales/1.csv", csv(&sales(1, 300, 150)));
     project
-}
-
-/// A client of a server that answers SQL.
-struct Asking {
-    runtime: Runtime,
-    client: Client,
-    address: String,
-    token: String,
-}
-
-impl Asking {
-    fn new(process: &mut Process) -> Self {
-        Self::with(process, Client::builder(), "")
-    }
-
-    fn with(process: &mut Process, client: ClientBuilder, token: &str) -> Self {
-        let address = address_in(&process.says("SQL over HTTP"));
-        Self {
-            // The certificate is that of a name.
-            address: address.replace("0.0.0.0", "localhost"),
-            ..Self::at(address, client, token)
-        }
-    }
-
-    fn at(address: String, client: ClientBuilder, token: &str) -> Self {
-        Self {
-            runtime: Runtime::new().unwrap(),
-            client: client.no_proxy().build().unwrap(),
-            address,
-            token: token.to_owned(),
-        }
-    }
-
-    fn sql(&self, body: &Value) -> (StatusCode, Value) {
-        let request = self.client.post(format!("{}/v1/sql", self.address));
-        let request = request
-            .header("content-type", "application/json")
-            .bearer_auth(&self.token)
-            .body(body.to_string());
-        self.runtime.block_on(async {
-            let answer = request.send().await.unwrap();
-            let status = answer.status();
-            let text = answer.text().await.unwrap();
-            (status, serde_json::from_str(&text).unwrap())
-        })
-    }
-}
-
-/// The address in a line of a log.
-pub fn address_in(line: &str) -> String {
-    let after = line.split("address=").nth(1).unwrap();
-    after.split(' ').next().unwrap().trim().to_owned()
 }
 
 #[test]
@@ -80,7 +29,7 @@ fn each_query_reads_the_newest_snapshot_or_the_one_that_it_names() {
     let project = shop();
     project.published("2024-05-01");
     let mut server = Process::start(project.command(&["serve", "--sql-listen", "127.0.0.1:0"]));
-    let asking = Asking::new(&mut server);
+    let asking = Program::new(&mut server, "");
     let count = |at: Value| {
         let sql = "SELECT count(*) AS n, sum(revenue_lifetime) AS r FROM customer_value";
         let (status, answer) = asking.sql(&json!({"sql": sql, "at": at}));
@@ -108,7 +57,7 @@ fn who_was_erased_is_in_no_answer_that_was_kept() {
     let project = shop();
     project.published("2024-05-01");
     let mut server = Process::start(project.command(&["serve", "--sql-listen", "127.0.0.1:0"]));
-    let asking = Asking::new(&mut server);
+    let asking = Program::new(&mut server, "");
     let sql = "SELECT customer FROM customer_value ORDER BY customer";
     let customers = || {
         let (status, answer) = asking.sql(&json!({"sql": sql}));
@@ -127,6 +76,79 @@ fn who_was_erased_is_in_no_answer_that_was_kept() {
     assert_eq!(cached, false);
     assert_eq!(after.len(), before.len() - 1);
     assert!(!after.contains(&before[1]));
+}
+
+#[test]
+fn an_answer_over_another_snapshot_is_kept_while_that_is_the_same() {
+    let project = shop();
+    project.published("2024-05-01");
+    project.write("sales/2.csv", csv(&sales(2, 200, 150)));
+    project.published("2024-06-01");
+    let tagged = |number: &str| {
+        let tag = project.tenfold(&["snapshot", "tag", number, "compared", "--move"]);
+        assert_eq!(tag.code, Some(0), "{}", tag.stderr);
+    };
+    tagged("1");
+    let mut server = Process::start(project.command(&["serve", "--sql-listen", "127.0.0.1:0"]));
+    let asking = Program::new(&mut server, "");
+    let ask = |sql: &str| {
+        let (status, answer) = asking.sql(&json!({"sql": sql}));
+        assert_eq!(status, 200, "{answer}");
+        (answer["cached"] == true, answer["rows"].clone())
+    };
+    let then =
+        "SELECT customer, events FROM snapshot('customer_value', 'compared') ORDER BY customer";
+    let since = "SELECT count(*) AS n FROM changes('customer_value', 'compared', 'latest')";
+    let (first, moved) = (ask(then), ask(since));
+    assert_eq!((first.0, moved.0), (false, false));
+    assert_eq!(
+        (ask(then), ask(since)),
+        ((true, first.1.clone()), (true, moved.1))
+    );
+    tagged("2");
+    let second = ask(then);
+    assert!(!second.0);
+    assert_ne!(second.1, first.1);
+    assert_eq!(ask(since), (false, json!([{"n": 0}])));
+    tagged("1");
+    assert_eq!(ask(then), (true, first.1.clone()));
+    let erased = &first.1[1]["customer"];
+    let key = erased.to_string();
+    let erase = project.tenfold(&["erase", "--customer", &key, "--yes", "--now"]);
+    assert_eq!(erase.code, Some(0), "{}", erase.stderr);
+    let (cached, left) = ask(then);
+    assert!(!cached);
+    let others = first
+        .1
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["customer"] != *erased);
+    assert_eq!(left, others.cloned().collect::<Value>());
+}
+
+#[test]
+fn the_demo_is_shown_when_it_is_asked_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = binary();
+    command
+        .arg("demo")
+        .arg(folder.path().join("demo"))
+        .arg("--serve");
+    command
+        .env("TENFOLD_SQL_LISTEN", "127.0.0.1:0")
+        .env("TENFOLD_STORE", "elsewhere");
+    let mut server = Process::start(command);
+    let asking = Program::new(&mut server, "");
+    let sql = "SELECT count(*) AS members FROM customer_value";
+    let (status, answer) = asking.sql(&json!({"sql": sql}));
+    assert_eq!(
+        (status, &answer["snapshot"]["number"]),
+        (200, &json!(5)),
+        "{answer}"
+    );
+    server.signal("-TERM");
+    assert_eq!(server.ends(), Some(0));
 }
 
 #[test]
@@ -155,16 +177,13 @@ fn beyond_this_machine_it_needs_a_certificate_and_knows_who_asks() {
     ]));
     let authority = fs::read(folder.join("ca.pem")).unwrap();
     let client = Client::builder().add_root_certificate(Certificate::from_pem(&authority).unwrap());
-    let mut asking = Asking::with(&mut server, client, &viewer);
+    let mut asking = Program::with(&mut server, client, &viewer);
     assert!(asking.address.starts_with("https://"), "{}", asking.address);
     let (status, answer) = asking.sql(&json!({"sql": "SELECT 1 AS n"}));
-    assert_eq!(
-        (status.as_u16(), &answer["rows"]),
-        (200, &json!([{"n": 1}]))
-    );
+    assert_eq!((status, &answer["rows"]), (200, &json!([{"n": 1}])));
     asking.token = "tenfold_0".to_owned();
     let (status, answer) = asking.sql(&json!({"sql": "SELECT 1 AS n"}));
-    assert_eq!((status.as_u16(), &answer["code"]), (401, &json!("E2401")));
+    assert_eq!((status, &answer["code"]), (401, &json!("E2401")));
 }
 
 #[test]
@@ -203,7 +222,7 @@ fn queries_without_end_keep_no_lease_waiting() {
             office = Some(address_in(&line));
         }
     }
-    let asking = Asking::at(sql.unwrap(), Client::builder(), "");
+    let asking = Program::at(sql.unwrap(), Client::builder(), "");
     let address = office.unwrap();
     let ask = |arguments: &[&str]| {
         let mut command = binary();

@@ -1,10 +1,12 @@
 //! An event id counts once over all customers of a source, however its deliveries are cut.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde_json::Value;
 use tenfold_core::hash::short_hash;
 
+use crate::killed::files_below;
 use crate::support::{Draw, Project, SHOP, Sale, csv, date, sales, without_ids};
 
 const HORIZON: &str = "    event_id: {column: id, horizon_days: 25}\n";
@@ -260,4 +262,36 @@ fn who_had_lost_counts_when_the_other_one_is_erased_or_gone() {
     loser.published("2024-08-01");
     let others = [rest, losers[1..].to_vec(), vec![winner]].concat();
     assert_eq!(loser.contents(), whole(&others).contents());
+}
+
+/// The parts of the state, which are named by what is in them.
+fn parts_of_state(project: &Project) -> Vec<PathBuf> {
+    let state = project.path("store/_state");
+    let files = files_below(&state).into_iter();
+    let files = files.map(|file| file.strip_prefix(&state).unwrap().to_owned());
+    let mut parts: Vec<PathBuf> = files.filter(|file| !file.starts_with("index")).collect();
+    parts.sort();
+    parts
+}
+
+#[test]
+fn shards_that_are_larger_than_their_memory_come_to_the_same_bytes() {
+    let nights = |memory: &str, horizon, text_keys| {
+        let project = Project::new(&shop(horizon, text_keys));
+        let mut rows = Vec::new();
+        for (night, sales) in sharing(5, 900).chunks(300).enumerate() {
+            project.write(&format!("sales/{night}.csv"), csv(sales));
+            let as_of = ["2024-06-01", "2024-06-02", "2024-07-20"][night];
+            let refresh = ["refresh", "--as-of", as_of, "--shards", "2"];
+            let refresh = [&refresh[..], &["--memory", memory, "-o", "json"]].concat();
+            let run = project.tenfold(&refresh).json();
+            rows.push(run["summary"]["rows"].clone());
+        }
+        (rows, project.contents(), parts_of_state(&project))
+    };
+    for (horizon, text_keys) in [(false, true), (true, false)] {
+        let whole = nights("1GiB", horizon, text_keys);
+        assert!(whole.2.iter().any(|part| part.starts_with("lost")));
+        assert_eq!(nights("20KiB", horizon, text_keys), whole);
+    }
 }

@@ -1,6 +1,6 @@
 //! The tables of a snapshot as a star: their keys and references hold, and are told.
 
-use crate::support::{Project, SHOP, csv, sales};
+use crate::support::{Project, SHOP, Sale, csv, sales};
 
 #[test]
 fn keys_and_references_of_what_is_published_hold() {
@@ -55,8 +55,88 @@ fn keys_and_references_of_what_is_published_hold() {
         }
     }
     let tables = project.manifest()["tables"].as_object().unwrap().len();
-    assert_eq!((keys, tables), (7, 7));
-    assert_eq!(references, 9);
+    assert_eq!((keys, tables), (12, 12));
+    assert_eq!(references, 15);
     let bare = "SELECT COUNT(*) AS n FROM information_schema.columns WHERE description IS NULL";
     assert_eq!(project.number(bare), 0);
+}
+
+/// A shop whose customers began over some months, one of them on the last day of January.
+fn grown() -> Project {
+    let project = Project::new(SHOP);
+    let mut rows = sales(3, 900, 100);
+    for sale in &mut rows {
+        sale.day += 20 * (sale.customer % 4) as u32;
+    }
+    for (id, day) in [("first", 30), ("last", 59)] {
+        rows.push(Sale {
+            id: id.to_owned(),
+            customer: 9001,
+            day,
+            cents: 750,
+            region: "",
+        });
+    }
+    project.write("sales/1.csv", csv(&rows));
+    project.published("2024-06-30");
+    project
+}
+
+#[test]
+fn cohorts_say_what_their_customers_say() {
+    let project = grown();
+    let cohorts = "SELECT cohort, customers, repeat_customers, purchase_days, revenue, \
+                          round(p_alive, 9) AS p_alive, round(clv_12m, 6) AS clv_12m \
+                   FROM fact_cohort ORDER BY cohort";
+    let by_customers = "SELECT CAST(date_trunc('month', first_purchase) AS DATE) AS cohort, count(*) AS customers, \
+                               count(*) FILTER (WHERE purchase_days > 1) AS repeat_customers, \
+                               sum(purchase_days) AS purchase_days, sum(revenue_lifetime) AS revenue, \
+                               round(avg(p_alive), 9) AS p_alive, round(sum(clv_12m), 6) AS clv_12m \
+                        FROM customer_value WHERE first_purchase IS NOT NULL GROUP BY 1 ORDER BY 1";
+    assert_eq!(project.sql(cohorts), project.sql(by_customers));
+    assert!(project.number("SELECT count(*) AS n FROM fact_cohort") > 2);
+}
+
+#[test]
+fn retention_counts_whole_months_as_sql_does() {
+    let project = grown();
+    let differs = "SELECT count(*) AS n FROM fact_cohort_retention r JOIN ( \
+                     SELECT r.cohort, r.months, \
+                       count(*) FILTER (WHERE v.first_purchase + make_ym_interval(0, r.months) <= DATE '2024-06-29') AS customers, \
+                       count(*) FILTER (WHERE v.first_purchase + make_ym_interval(0, r.months) <= v.last_purchase) AS retained \
+                     FROM fact_cohort_retention r JOIN customer_value v \
+                       ON CAST(date_trunc('month', v.first_purchase) AS DATE) = r.cohort \
+                     GROUP BY 1, 2) e ON e.cohort = r.cohort AND e.months = r.months \
+                   WHERE e.customers <> r.customers OR e.retained <> r.retained";
+    assert_eq!(project.number(differs), 0);
+    // As many months as somebody of the cohort was observed for, the first of them too.
+    let rows = "SELECT count(*) AS n FROM fact_cohort_retention";
+    let expected = "SELECT sum(longest) AS n FROM ( \
+                      SELECT max(m.value) AS longest FROM customer_value v JOIN generate_series(1, 60) m \
+                        ON v.first_purchase + make_ym_interval(0, m.value) <= DATE '2024-06-29' \
+                      GROUP BY date_trunc('month', v.first_purchase))";
+    assert_eq!(project.number(rows), project.number(expected));
+}
+
+#[test]
+fn customers_by_day_add_up_to_all_buyers() {
+    let project = grown();
+    let days =
+        "SELECT date, new_customers, customers, last_seen FROM fact_customers_by_day ORDER BY date";
+    let expected = "SELECT d.date, f.n AS new_customers, sum(f.n) OVER (ORDER BY d.date) AS customers, l.n AS last_seen \
+                    FROM dim_date d \
+                    CROSS JOIN LATERAL (SELECT count(*) AS n FROM customer_value v WHERE v.first_purchase = d.date) f \
+                    CROSS JOIN LATERAL (SELECT count(*) AS n FROM customer_value v WHERE v.last_purchase = d.date) l \
+                    WHERE f.n + l.n > 0 ORDER BY d.date";
+    assert_eq!(project.sql(days), project.sql(expected));
+}
+
+#[test]
+fn parameters_are_those_that_were_fitted() {
+    let project = grown();
+    let said = project.tenfold(&["params", "get", "-o", "json"]).json();
+    let alpha = &said["transactions"][0]["parameters"]["alpha"];
+    let told = project.sql("SELECT estimate FROM dim_model_parameter WHERE scores AND model <> 'spend' AND parameter = 'alpha'");
+    assert_eq!(&told[0]["estimate"], alpha);
+    assert_eq!(told.len(), 1);
 }

@@ -507,6 +507,14 @@ fn the_published_schema_is_the_one_that_is_printed() {
         ("project", "tenfold.yaml", "tenfold.schema.json"),
         ("schedule", "Tenfold schedule", "schedule.schema.json"),
         ("table", "Tenfold user table", "table.schema.json"),
+        ("audience", "Tenfold audience", "audience.schema.json"),
+        (
+            "destination",
+            "Tenfold destination",
+            "destination.schema.json",
+        ),
+        ("delivery", "Tenfold delivery", "delivery.schema.json"),
+        ("dashboard", "Tenfold dashboard", "dashboard.schema.json"),
     ] {
         let printed = run(&["schema", of]).json();
         assert_eq!(printed["title"], title);

@@ -352,6 +352,25 @@ fn those_at_risk_are_the_best_who_have_probably_left() {
         .map(|row| cents(&row["revenue_lifetime"]))
         .collect();
     assert!(revenue.is_sorted_by(|a, b| a >= b), "{revenue:?}");
+    // Customers who were seen and never bought anything have no place among the best.
+    let seen = (0..300).map(|n| format!("seen-{n},{},2024-05-20,,north\n", 900_000 + n));
+    let seen: String = seen.collect();
+    project.write(
+        "sales/2.csv",
+        format!("id,customer,day,amount,region\n{seen}"),
+    );
+    project.published("2024-06-02");
+    let without = "SELECT count(*) FROM customer_value WHERE revenue_lifetime IS NULL";
+    assert_eq!(project.number(without), 300);
+    let after = ask(
+        &project,
+        "at_risk_top_decile",
+        &[("below", "1.1"), ("deciles", "5"), ("limit", "1000")],
+    );
+    assert_eq!(
+        after.len(),
+        tiles.values().filter(|tile| **tile <= 5).count()
+    );
 }
 
 #[test]

@@ -12,11 +12,17 @@ use regex::Regex;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::ingest::sent_shop;
 use crate::notified::{Inbox, webhook};
 use crate::processes::Cluster;
+use crate::responses;
 use crate::support::{Answer, Project, SHOP, binary, csv, sales};
 
+const AUDIENCES: &str = include_str!("../transcripts/audiences.txt");
 const BACKFILLS: &str = include_str!("../transcripts/backfills.txt");
+const CAMPAIGNS: &str = include_str!("../transcripts/campaigns.txt");
+const DASHBOARDS: &str = include_str!("../transcripts/dashboards.txt");
+const INGEST: &str = include_str!("../transcripts/ingest.txt");
 const LOCAL: &str = include_str!("../transcripts/local.txt");
 const NOTIFY: &str = include_str!("../transcripts/notify.txt");
 const PROGRAM: &str = include_str!("../transcripts/program.txt");
@@ -26,20 +32,34 @@ const SNAPSHOTS: &str = include_str!("../transcripts/snapshots.txt");
 
 /// Commands that look and change nothing, so that they can be run again as JSON.
 const LOOKING: &[&str] = &[
+    "audience count",
+    "audience evaluate",
+    "audience export",
+    "audience get",
+    "audience ls",
+    "audience members",
+    "audience overlap",
+    "audience sample",
     "audit ls",
     "audit verify",
     "backfill get",
     "backfill ls",
     "backfill plan",
+    "campaign get",
+    "campaign ls",
+    "campaign report",
     "config get-contexts",
     "config view",
     "cluster status",
     "customer get",
+    "dashboard ls",
     "decile migrate",
     "decile show",
     "doctor",
     "erase get",
     "erase ls",
+    "ingest get",
+    "ingest ls",
     "params get",
     "plan",
     "quarantine ls",
@@ -229,8 +249,68 @@ fn commands_on_a_project() {
 }
 
 #[test]
+fn commands_about_batches() {
+    let project = Project::new(&sent_shop());
+    project.write(
+        "destinations/eloqua.yaml",
+        "destination: eloqua\nto: {eloqua: {company: Tenfold, user: api, password: {file: none}}}\n",
+    );
+    let rows = csv(&sales(1, 30, 150));
+    project.write("sales/1.csv", &rows);
+    project.write("broken.csv", rows.replacen("2024-", "day 2024-", 1));
+    compare("ingest", INGEST, &stage(&project, ""));
+}
+
+#[test]
 fn commands_on_snapshots() {
     compare("snapshots", SNAPSHOTS, &stage(&shop(), ""));
+}
+
+#[test]
+fn commands_about_campaigns() {
+    let project = responses::with_sales(&responses::shop()).0;
+    project.write("mails/1.csv", responses::file(&responses::rows(21)));
+    project.published(responses::AS_OF);
+    compare("campaigns", CAMPAIGNS, &stage(&project, ""));
+}
+
+#[test]
+fn commands_about_audiences() {
+    let project = shop();
+    project.write(
+        "audiences/busy.yaml",
+        "description: Who bought often.\nrule: {column: events, op: \">=\", value: 15}\n\
+         holdout: {fraction: 0.25, stratify_by: decile_clv_12m}\n",
+    );
+    project.write(
+        "audiences/north.yaml",
+        "rule: {events: sales, where: {column: region, op: \"=\", value: north}, op: \">\", value: 3,\n  \
+         window: {last_months: 2}}\nsuppress: [{list: lists/no.txt}]\npriority: 20\n",
+    );
+    project.write("lists/no.txt", "12\n");
+    compare("audiences", AUDIENCES, &stage(&project, ""));
+}
+
+#[test]
+fn commands_about_dashboards() {
+    let project = shop();
+    let ours = "title: Ours\nfilters:\n  - {name: tile, control: number}\nwidgets:\n  - name: count\n    \
+                title: Customers\n    at: {x: 0, y: 0, w: 3, h: 2}\n    sql: SELECT count(*) AS n FROM customer_value\n    \
+                mark: number\n    encode: {value: n}\n    drill: {dashboard: ours, pass: {tile: n}}\n    \
+                describe: How many customers there are.\n";
+    project.write("dashboards/ours.yaml", ours);
+    project.write("dashboards/ours.draft.yaml", "title: Ours anew\n");
+    project.write("wrong/tenfold.yaml", SHOP);
+    let wrong = ours.replace("mark: number", "marc: number");
+    project.write(
+        "wrong/dashboards/first.yaml",
+        wrong.replace("w: 3", "w: 13"),
+    );
+    project.write(
+        "wrong/dashboards/second.yaml",
+        ours.replace("{tile: n}", "{tiles: n}"),
+    );
+    compare("dashboards", DASHBOARDS, &stage(&project, ""));
 }
 
 #[test]
@@ -302,7 +382,8 @@ fn every_command_has_a_transcript() {
         .collect();
     assert!(pages.contains("run-ls"), "{pages:?}");
     let scripts = [
-        BACKFILLS, LOCAL, NOTIFY, PROGRAM, SCHEDULES, SERVICE, SNAPSHOTS,
+        AUDIENCES, BACKFILLS, CAMPAIGNS, DASHBOARDS, INGEST, LOCAL, NOTIFY, PROGRAM, SCHEDULES,
+        SERVICE, SNAPSHOTS,
     ];
     let played: Vec<String> = scripts
         .iter()

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::killed::files_below;
 use crate::processes::Cluster;
@@ -457,6 +457,72 @@ fn the_types_of_columns_are_those_that_every_reader_has() {
         ("m", "Decimal128(6, 2)"),
     ];
     assert_eq!(types, BTreeMap::from(expected));
+}
+
+#[test]
+fn a_divided_table_has_files_of_their_own_that_queries_pass_over() {
+    let head = "keys: [tile, customer]\npartition_by: [tile]\n\
+                references: {customer: customer_value.customer}";
+    let query = "SELECT decile_clv_12m AS tile, customer, clv_12m FROM customer_value\n\
+                 WHERE decile_clv_12m IS NOT NULL";
+    let text = format!("/*\n{head}\n*/\n{query}\n");
+    let project = with_tables(&[("tables/tiles.sql", &text)]);
+    project.published(AS_OF);
+    let tiles = project.sql("SELECT tile, count(*) AS n FROM tiles GROUP BY 1 ORDER BY 1");
+    let files = project.manifest()["tables"]["tiles"]["files"].clone();
+    let rows = |of: &Value, name: &str| -> Vec<u64> {
+        let of = of.as_array().unwrap().iter();
+        of.map(|one| one[name].as_u64().unwrap()).collect()
+    };
+    assert_eq!(tiles.len(), 10);
+    assert_eq!(rows(&files, "rows"), rows(&json!(tiles), "n"));
+    let asked = "EXPLAIN ANALYZE SELECT sum(clv_12m) FROM tiles WHERE tile = 3";
+    let plan = project.tenfold(&["sql", asked, "-o", "json"]).stdout;
+    let plan = String::from_utf8(plan).unwrap();
+    let passed = "row_groups_pruned_statistics=10 total \u{2192} 1 matched";
+    assert!(plan.contains(passed), "{plan}");
+    assert_eq!(
+        project.sql("SELECT tile, customer, clv_12m FROM tiles ORDER BY 1, 2"),
+        project.sql(&format!("{query} ORDER BY 1, 2")),
+    );
+}
+
+#[test]
+fn what_divides_a_table_begins_its_key_and_names_nobody() {
+    let table = |head: &str| {
+        let text =
+            format!("/*\n{head}\n*/\nSELECT customer, decile_clv_12m AS tile FROM customer_value");
+        lint(&[("tables/t.sql", text.as_str())])
+    };
+    let later = table("keys: [customer, tile]\npartition_by: [tile]");
+    assert!(
+        later[0].contains("the columns of `partition_by` are not the first ones of `keys`"),
+        "{later:?}"
+    );
+    let view = table("kind: view\nkeys: [tile]\npartition_by: [tile]");
+    assert!(view[0].contains("a view has no files"), "{view:?}");
+    let people = table(
+        "keys: [customer]\npartition_by: [customer]\n\
+         references: {customer: customer_value.customer}",
+    );
+    assert!(people[0].contains("a column of customers"), "{people:?}");
+    let plain = table("keys: [customer]\npartition_by: [customer]");
+    assert!(plain[0].contains("a column of customers"), "{plain:?}");
+}
+
+#[test]
+fn a_table_divided_by_too_many_values_ends_the_run() {
+    let text =
+        "/*\nkeys: [n]\npartition_by: [n]\n*/\nSELECT value AS n FROM generate_series(1, 1001)";
+    let project = with_tables(&[("tables/many.sql", text)]);
+    let run = project.tenfold(&["refresh", "--as-of", AS_OF]);
+    assert_ne!(run.code, Some(0), "{run:?}");
+    assert!(
+        run.stderr
+            .contains("`partition_by` has more than 1000 values"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]

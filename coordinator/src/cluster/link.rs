@@ -31,6 +31,7 @@ pub(crate) struct Desk {
     changed: Notify,
     begun: Instant,
     epoch: u64,
+    coordinator: String,
     heartbeat_ms: u32,
 }
 
@@ -92,6 +93,7 @@ impl Desk {
             changed: Notify::new(),
             begun,
             epoch,
+            coordinator: settings.coordinator.clone(),
             heartbeat_ms: u32::try_from(settings.rules.heartbeat_ms).unwrap_or(u32::MAX),
         }
     }
@@ -135,6 +137,7 @@ impl Desk {
     fn answer(&self, mail: Mail) -> WorkResponse {
         WorkResponse {
             epoch: self.epoch,
+            coordinator: self.coordinator.clone(),
             grants: mail.grants,
             revoked: mail.revoked,
             settled: mail.settled,

@@ -69,6 +69,8 @@ impl OpenProject {
             "" => tenfold_core::calendar::today(now_ms.div_euclid(1000), zone),
             text => tenfold_core::calendar::parse_as_of(text, zone),
         };
-        day.map_err(|error| Failure::config(error.to_string()))
+        day.map_err(|error| {
+            Failure::config(error.to_string()).remedy("give a day, or nothing for today")
+        })
     }
 }

@@ -8,6 +8,7 @@
 //!    tables computed from what is left, and a manifest with the next revision stands for it. A publication that was announced before the
 //!    record may still take its number: it is rewritten too; or, if it has not come by then, its
 //!    number is taken with the content of the newest snapshot, and it finds that out.
+//!    What deliveries keep of their rows is written anew too, here and in step 4.
 //! 3. A record says that no snapshot shows them any more. Refreshes go on.
 //! 4. When queries that had begun before have ended, the logs of Delta tables name new files instead of
 //!    old ones in all versions, and everything goes that was written by then and is not in use any
@@ -27,13 +28,14 @@ use bytes::Bytes;
 use object_store::ObjectStoreExt;
 use tenfold_core::failure::Failure;
 use tenfold_core::format;
+use tenfold_core::project::Project;
 use tenfold_core::refresh::state::OLDEST_STATE;
 use tenfold_core::snapshot::{
     Erasing, Event, Gone, Manifest, Marks, Suppression, SuppressionList, erasures,
 };
 use tenfold_store::cleanup::{self, Cleaned, clean_up_erased};
 use tenfold_store::delta::replace_files;
-use tenfold_store::erase::{Eraser, replaced, supersede};
+use tenfold_store::erase::{Eraser, deliveries, gone, ingested, replaced, supersede};
 use tenfold_store::marks::{NotMarked, Writer, mark, marks};
 use tenfold_store::object::{Store, failure};
 use tenfold_store::part::{get_part, put_part};
@@ -125,15 +127,22 @@ pub async fn begin(
 /// Refuses what could not be carried out, before it is promised.
 async fn readable(kept: &Store) -> Result<(), Failure> {
     let marks = marks(kept).await?;
+    let declared = declared(kept).await?;
     for number in 1..=highest(kept).await? {
         if !marks.is_expired(number)
             && let Some(manifest) = read_manifest(kept, number).await?
         {
             understood(kept, &manifest).await?;
-            user::refuse_increments(&manifest)?;
+            user::refuse_increments(&manifest, declared.as_ref())?;
         }
     }
     Ok(())
+}
+
+/// The newest declarations.
+async fn declared(kept: &Store) -> Result<Option<Project>, Failure> {
+    let head = newest(kept).await?.head;
+    Ok(head.map(|head| head.declarations))
 }
 
 async fn list_of(kept: &Store, known: &Suppression) -> Result<SuppressionList, Failure> {
@@ -162,10 +171,13 @@ pub async fn carry_out(
         executor,
         suppression: &suppression,
         list: &list,
+        declared: declared(kept).await?,
         erasers: BTreeMap::new(),
         done: BTreeMap::new(),
     };
     rewriting.all(rewritten).await?;
+    ingested(kept, errand.writer(), &Gone::since(&list, 0)).await?;
+    deliveries(kept, &Gone::since(&list, 0), (errand.now)().1).await?;
     let snapshots: Vec<RewrittenSnapshot> = rewriting.done.into_values().collect();
     for (erasure, erasing) in now.erasing.range(first..=suppression.erasures) {
         let receipt = Receipt {
@@ -193,6 +205,7 @@ struct Rewriting<'a> {
     executor: &'a dyn Executor,
     suppression: &'a Suppression,
     list: &'a SuppressionList,
+    declared: Option<Project>,
     /// By how many erasures a snapshot honours: who is taken out of it.
     erasers: BTreeMap<u64, Eraser<'a>>,
     done: BTreeMap<u64, RewrittenSnapshot>,
@@ -272,8 +285,10 @@ impl<'a> Rewriting<'a> {
         }
         let index = understood(kept, &manifest).await?;
         let list = self.list;
-        let eraser = self.erasers.entry(honoured);
-        let eraser = eraser.or_insert_with(|| Eraser::new(kept, Gone::since(list, honoured), true));
+        let declared = &self.declared;
+        let eraser = self.erasers.entry(honoured).or_insert_with(|| {
+            Eraser::new(kept, Gone::since(list, honoured), declared.clone(), true)
+        });
         let without = eraser.snapshot(&manifest, &index, self.suppression.erasures);
         let Some(mut without) = without.await? else {
             return Ok(());
@@ -325,7 +340,8 @@ pub async fn preview(
     keys: &BTreeSet<String>,
 ) -> Result<Vec<RewrittenSnapshot>, Failure> {
     let list = SuppressionList::new(String::new()).with(1, keys);
-    let mut eraser = Eraser::new(kept, Gone::since(&list, 0), false);
+    let declared = declared(kept).await?;
+    let mut eraser = Eraser::new(kept, Gone::since(&list, 0), declared, false);
     let marks = marks(kept).await?;
     let mut found = Vec::new();
     for number in 1..=highest(kept).await? {
@@ -369,6 +385,12 @@ pub async fn finish(errand: &Errand<'_>, readers_ms: i64) -> Result<(), NotMarke
             expired_ms: rewritten_ms,
             written_ms: meta.last_modified.timestamp_millis(),
         };
+        // Files that were sent while the erasure began may have been checked without it, and a delivery
+        // may have named them once more.
+        if let Some(gone) = gone(kept).await? {
+            ingested(kept, errand.writer(), &gone).await?;
+            deliveries(kept, &gone, (errand.now)().1).await?;
+        }
         mend_logs(kept).await?;
         let (cleaned, all) = clean_up_erased(kept, errand.writer(), old).await?;
         if all {

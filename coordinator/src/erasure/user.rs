@@ -1,10 +1,11 @@
-//! User tables of a snapshot that people were taken out of: computed again from what is left.
+//! User tables of a snapshot that people were taken out of.
 //!
-//! Any column of a user table may name people, so nothing could be filtered. The same statements over tables
-//! without them give the tables as they would have been.
+//! Any column of a full table may name people, so it is computed again from what is left: the same statements
+//! over tables without them give the tables as they would have been. Rows of incremental tables cannot be
+//! computed again; those of the erased went, by the columns that are declared to name customers.
 
 use tenfold_core::failure::Failure;
-use tenfold_core::project::Mode;
+use tenfold_core::project::{Mode, Project, UserTable};
 use tenfold_core::refresh::task::TaskOutput;
 use tenfold_core::refresh::user::{Setting, groups, user_table_task};
 use tenfold_core::snapshot::{Manifest, TableEntry, snapshot_hash};
@@ -13,25 +14,34 @@ use tenfold_store::publish::table_entries;
 
 use crate::Executor;
 
-/// Rows that were merged night after night cannot be computed again from one snapshot, and may name people in any
-/// column.
-pub(super) fn refuse_increments(manifest: &Manifest) -> Result<(), Failure> {
-    let mut tables = manifest.declarations.tables.iter();
-    match tables.find(|table| table.mode == Mode::Incremental) {
+/// Rows that were merged night after night cannot be computed again from one snapshot: it has to be declared
+/// whose they are, by the snapshot or by the newest one.
+pub(super) fn refuse_increments(
+    manifest: &Manifest,
+    newest: Option<&Project>,
+) -> Result<(), Failure> {
+    let project = &manifest.declarations;
+    let mut tables = project.tables.iter();
+    let is_anybodys = |table: &&UserTable| {
+        let columns = project.increments_of(&table.name, newest);
+        !table.by_tenfold && columns.is_some_and(|columns| columns.is_empty())
+    };
+    match tables.find(is_anybodys) {
         None => Ok(()),
         Some(table) => Err(Failure::config(format!(
-            "snapshot {} has the incremental table {}, whose rows may name people who are to be erased and \
-             cannot be computed again",
+            "snapshot {} has the incremental table {}, whose rows may name people who are to be erased, cannot \
+             be computed again, and do not say whose they are",
             manifest.number, table.name
         ))
         .remedy(
-            "take such tables out of `tables/` or make them full, refresh, let the snapshots that have them \
-             expire (`tenfold snapshot expire`), and erase then",
+            "declare which columns are customers, `references: {column: customer_value.customer}`, refresh, and \
+             erase then; or take such tables out of `tables/` or make them full, refresh, let the snapshots \
+             that have them expire (`tenfold snapshot expire`), and erase then",
         )),
     }
 }
 
-/// Computes all user tables of a rewritten snapshot.
+/// Computes the full user tables of a rewritten snapshot.
 pub(super) async fn compute_anew(
     rewritten: &mut Rewritten,
     executor: &dyn Executor,
@@ -48,9 +58,18 @@ pub(super) async fn compute_anew(
             project,
             as_of: manifest.as_of,
             root: &root,
+            states: &[],
+            before: None,
         };
-        let task = |table| user_table_task(setting, table, &manifest.tables, None);
-        let tasks: Vec<_> = group.into_iter().map(task).collect();
+        // Those that Tenfold declares say whose each row is: their rows went, and all others stay.
+        let full = group
+            .into_iter()
+            .filter(|table| table.mode == Mode::Full && !table.by_tenfold);
+        let task = |table| user_table_task(setting, table, &manifest.tables);
+        let tasks: Vec<_> = full.map(task).collect();
+        if tasks.is_empty() {
+            continue;
+        }
         let mut parts = Vec::new();
         for output in executor.execute(&tasks, &|| ()).await? {
             match output {

@@ -12,7 +12,7 @@ use sha2::Sha256;
 use tenfold_core::failure::Failure;
 use tenfold_core::ledger::Notice;
 
-use super::target::{Slack, Smtp, SmtpTls, Target, Way, Webhook};
+use super::target::{Slack, Smtp, SmtpTls, Target, Way, Webhook, read};
 use crate::cluster::time;
 
 /// A message has so long to be taken.
@@ -63,7 +63,7 @@ impl Courier {
     ) -> Result<(), Failure> {
         let body = self.event(notice).to_string();
         let seconds = now_ms.div_euclid(1000);
-        let signature = signature(&webhook.secret.read()?, seconds, &body)?;
+        let signature = signature(&read(&webhook.secret)?, seconds, &body)?;
         let request = self
             .http
             .post(&webhook.url)
@@ -81,7 +81,7 @@ impl Courier {
         let body = json!({ "text": text }).to_string();
         let request = self
             .http
-            .post(slack.url.read()?)
+            .post(read(&slack.url)?)
             .header("content-type", "application/json")
             .body(body);
         taken(request).await
@@ -104,7 +104,7 @@ impl Courier {
             builder = builder.port(port);
         }
         if let (Some(user), Some(password)) = (&smtp.user, &smtp.password) {
-            builder = builder.credentials(Credentials::new(user.clone(), password.read()?));
+            builder = builder.credentials(Credentials::new(user.clone(), read(password)?));
         }
         let sent = builder.build().send(message).await;
         sent.map(|_| ()).map_err(|error| refused(error.to_string()))

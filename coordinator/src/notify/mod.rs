@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 use crate::book::NotAdded;
 use crate::cluster::{Cluster, Event, Level};
 use deliver::Courier;
-pub use target::{Secret, Slack, Smtp, SmtpTls, Target, Targets, Webhook};
+pub use target::{Slack, Smtp, SmtpTls, Target, Targets, Webhook};
 
 /// Pause after a message that was not taken; it doubles.
 const PAUSE: Duration = Duration::from_secs(1);

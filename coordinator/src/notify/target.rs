@@ -1,11 +1,11 @@
 //! Who is told: the targets that a file declares.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use serde::Deserialize;
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::ledger::NoticeKind;
+use tenfold_core::project::Secret;
 
 /// A file of targets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -92,44 +92,16 @@ pub enum SmtpTls {
     None,
 }
 
-/// Where a secret is. It is read each time that it is used, and is nowhere else.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum Secret {
-    /// In a variable of the environment.
-    Env(String),
-    /// In a file.
-    File(PathBuf),
-}
-
 fn all_kinds() -> Vec<NoticeKind> {
     NoticeKind::ALL.to_vec()
 }
 
-impl Secret {
-    /// The secret itself.
-    pub(super) fn read(&self) -> Result<String, Failure> {
-        let (found, place) = match self {
-            Self::Env(name) => (
-                std::env::var(name).map_err(|error| error.to_string()),
-                format!("variable {name}"),
-            ),
-            Self::File(path) => (
-                std::fs::read_to_string(path).map_err(|error| error.to_string()),
-                format!("file {}", path.display()),
-            ),
-        };
-        let unusable = |reason: &str| {
-            Failure::config(format!("the secret in {place} cannot be read: {reason}"))
-                .code(ErrorCode::NotifyTargets)
-                .remedy("put it there, readable by the coordinator")
-        };
-        match found {
-            Ok(secret) if !secret.trim().is_empty() => Ok(secret.trim().to_owned()),
-            Ok(_) => Err(unusable("it is empty")),
-            Err(reason) => Err(unusable(&reason)),
-        }
-    }
+/// The secret itself.
+pub(super) fn read(secret: &Secret) -> Result<String, Failure> {
+    tenfold_store::secret::read(secret).map_err(|failure| {
+        let failure = failure.code(ErrorCode::NotifyTargets);
+        failure.remedy("put it there, readable by the coordinator")
+    })
 }
 
 impl Targets {
@@ -275,11 +247,11 @@ mod tests {
     fn a_secret_is_read_when_it_is_used() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("secret");
-        let secret = Secret::File(file.clone());
-        assert!(secret.read().unwrap_err().message.contains("secret"));
+        let secret = Secret::File(file.display().to_string());
+        assert!(read(&secret).unwrap_err().message.contains("secret"));
         std::fs::write(&file, "\n").unwrap();
-        assert!(secret.read().unwrap_err().message.contains("empty"));
+        assert!(read(&secret).unwrap_err().message.contains("empty"));
         std::fs::write(&file, "key\n").unwrap();
-        assert_eq!(secret.read().unwrap(), "key");
+        assert_eq!(read(&secret).unwrap(), "key");
     }
 }

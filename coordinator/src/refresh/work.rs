@@ -11,17 +11,19 @@ use tenfold_core::refresh::before::Before;
 use tenfold_core::refresh::counts::{Counts, CountsBySource};
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::plan::{Head, Plan};
-use tenfold_core::refresh::state::StateIndex;
+use tenfold_core::refresh::state::{ShardState, StateIndex};
 use tenfold_core::refresh::steps;
 use tenfold_core::refresh::task::{
     AbsorbOutput, AssignOutput, Fits, GroupSummary, MergeOutput, ModelOutput, ScoreOutput,
     ShardValues, SplitOutput, TablePart, Task, TaskOutput,
 };
+use tenfold_core::refresh::user::Setting;
 use tenfold_core::snapshot::RunSummary;
 use tenfold_store::record;
 
 use super::{Prepared, Refresh};
 use crate::account::{absorbed_rows, check_balance, count_merged, next_state, warnings};
+use crate::costs::Costs;
 use crate::quarantine::by_reason;
 use crate::run::RunRecord;
 use crate::{Executor, Progress, Stopped, publish};
@@ -38,6 +40,8 @@ pub(crate) struct Work<'a> {
     summary: RunSummary,
     /// Parts of rows that this run refused.
     pub(super) refused: Vec<PartRef>,
+    /// What the steps took.
+    pub(super) costs: Costs<'a>,
 }
 
 /// What the steps up to the tables gave.
@@ -62,6 +66,7 @@ impl<'a> Work<'a> {
         refresh: &'a Refresh<'a>,
         executor: &'a dyn Executor,
         progress: &'a dyn Progress,
+        costs: Costs<'a>,
     ) -> Result<Self, Failure> {
         let recorded = record::recorded_tasks(refresh.store).await?;
         Ok(Self {
@@ -73,6 +78,7 @@ impl<'a> Work<'a> {
             parts: Vec::new(),
             summary: RunSummary::default(),
             refused: Vec::new(),
+            costs,
         })
     }
 
@@ -120,6 +126,7 @@ impl<'a> Work<'a> {
             .await?;
         self.progress.task_done();
         self.progress.step_done();
+        self.costs.end("publish", 0);
         record.snapshot = Some(published.number);
         record.snapshot_hash = Some(published.snapshot_hash);
         Ok(())
@@ -186,6 +193,7 @@ impl<'a> Work<'a> {
             .execute(&tasks, &|| self.progress.task_done())
             .await?;
         self.progress.step_done();
+        self.costs.end(name, answers.len() + tasks.len());
         answers.extend(places.into_iter().zip(outputs));
         let answers: Vec<TaskOutput> = answers.into_values().collect();
         self.parts
@@ -303,7 +311,7 @@ impl<'a> Work<'a> {
         }
         let before = Before::new(plan, head, fits.as_ref());
         let scored = self
-            .score(plan, fits.as_ref(), &before, &mut values)
+            .score(plan, fits.as_ref(), &before, merged, &mut values)
             .await?;
         let (cuts, groups) = self.cut(plan, &before, &scored, &values).await?;
         let assigned: Vec<AssignOutput> = self
@@ -320,8 +328,11 @@ impl<'a> Work<'a> {
             .collect();
         parts.extend(model.tables);
         parts.extend(self.attributes(plan, merged).await?);
+        parts.extend(self.responses(plan, merged).await?);
         let mut warnings: Vec<String> = before.notes.into_iter().chain(model.warnings).collect();
-        self.user_tables(plan, head, &mut parts, &mut warnings)
+        let states: Vec<&ShardState> = merged.iter().map(|output| &output.state).collect();
+        let setting = Setting::of(plan, &states, head);
+        self.user_tables(plan, setting, &mut parts, &mut warnings)
             .await?;
         Ok(Tables {
             parts,
@@ -350,22 +361,49 @@ impl<'a> Work<'a> {
         outputs.map(table).collect()
     }
 
+    /// What became of campaigns, where a source says so.
+    async fn responses(
+        &mut self,
+        plan: &Plan,
+        merged: &[MergeOutput],
+    ) -> Result<Vec<TablePart>, Failure> {
+        let tasks = steps::responses_tasks(plan, merged);
+        if tasks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (mut tables, mut shards) = (Vec::new(), Vec::new());
+        for output in self.step("responses", tasks).await? {
+            let TaskOutput::Responses(output) = output else {
+                return Err(mixed_up());
+            };
+            tables.push(output.table);
+            shards.push(output.campaigns);
+        }
+        let task = steps::campaigns_task(plan, shards);
+        match self.one("campaigns", task).await? {
+            TaskOutput::Campaigns(output) => tables.extend(output.tables),
+            _ => return Err(mixed_up()),
+        }
+        Ok(tables)
+    }
+
     async fn score(
         &mut self,
         plan: &Plan,
         fits: Option<&Fits>,
         before: &Before<'_>,
+        merged: &[MergeOutput],
         values: &mut [ShardValues],
     ) -> Result<Vec<ScoreOutput>, Failure> {
-        let outputs = self
-            .step("score", steps::score_tasks(plan, fits, before, values))
-            .await?;
+        let tasks = steps::score_tasks(plan, fits, before, merged, values);
+        let outputs = self.step("score", tasks).await?;
         let scored: Vec<ScoreOutput> = outputs
             .into_iter()
             .map(score_output)
             .collect::<Result<_, _>>()?;
         for (values, output) in values.iter_mut().zip(&scored) {
             values.scores = output.scores.clone();
+            values.totals.extend(output.totals.clone());
         }
         Ok(scored)
     }

@@ -278,6 +278,11 @@ impl Access {
         }
     }
 
+    /// Whether everybody may call who can reach the server.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
     fn who(
         &self,
         headers: &HeaderMap,

@@ -57,6 +57,13 @@ impl Day {
         Self::in_month(index, self.ymd().2)
     }
 
+    /// How many whole months (as [`add_months`](Self::add_months) has them) lie between this day and one that
+    /// is no earlier.
+    pub fn whole_months_to(self, later: Self) -> i32 {
+        let months = later.month_index() - self.month_index();
+        months - i32::from(self.add_months(months) > later)
+    }
+
     /// A day of a month, no later than the month's end.
     fn in_month(index: i64, day: u32) -> Self {
         let year = 1970 + index.div_euclid(12);

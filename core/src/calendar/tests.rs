@@ -152,6 +152,13 @@ mod days {
             prop_assert_eq!(start.first_of_month(), as_day(date(year as i16, month as i8, 1)));
             prop_assert_eq!(start.to_string(), date(year as i16, month as i8, date_of_month as i8).to_string());
         }
+
+        #[test]
+        fn whole_months_are_as_many_as_can_be_added(start in -700_000_i32..800_000, days in 0_i32..50_000) {
+            let (start, later) = (Day(start), Day(start + days));
+            let months = start.whole_months_to(later);
+            prop_assert!(start.add_months(months) <= later && later < start.add_months(months + 1));
+        }
     }
 }
 

@@ -56,6 +56,7 @@ pub use chunks::{ChunkMap, Sequential};
 pub use fit::{FitOutcome, TransactionFit, fit_transactions};
 pub use histogram::FrequencyHistogram;
 pub use score::{Discount, ScoreColumns, ScoreSpec, Scorer, TransactionScore};
+pub(crate) use special::ln_gamma;
 pub use spend::{SpendFit, SpendOutcome, SpendParameters, fit_spend};
 
 /// Fewest customers with a repeat purchase that a model with spread between customers is fitted to.

@@ -4,7 +4,7 @@
 use super::finding::{At, Report};
 use super::model::{ClvModel, Project};
 use super::near::did_you_mean;
-use super::{check_decile, check_source, name, sql};
+use super::{check_decile, check_source, name, publish, sql};
 
 /// Adds everything that is wrong or odd in a resolved project.
 pub(super) fn check(project: &Project, report: &mut Report) {
@@ -14,6 +14,7 @@ pub(super) fn check(project: &Project, report: &mut Report) {
     check_source::check(project, report);
     clv(project, report);
     check_decile::check(project, report);
+    publish::check(project, report);
 }
 
 /// Names that become names of columns and tables must be identifiers.

@@ -11,6 +11,7 @@ pub(super) fn check(project: &Project, report: &mut Report) {
         let at = format!("sources.{name}");
         match source.kind {
             SourceKind::Events => events(&at, report),
+            SourceKind::Responses => super::check_responses::check(source, &at, report),
             SourceKind::Attributes => {
                 attributes(source, &at, report);
                 let first = *first.get_or_insert(name);
@@ -34,6 +35,7 @@ fn events(at: &str, report: &mut Report) {
             report.error(At::Key, &path, message, remedy);
         }
     }
+    super::check_responses::none("events", at, report);
 }
 
 fn attributes(source: &Source, at: &str, report: &mut Report) {
@@ -45,6 +47,7 @@ fn attributes(source: &Source, at: &str, report: &mut Report) {
             report.error(At::Key, &path, message, remedy);
         }
     }
+    super::check_responses::none("attributes", at, report);
     if source.dimensions.is_empty() && !report.is_spoiled_within(&format!("{at}.attributes")) {
         let remedy = "name the columns to keep under `attributes:`";
         report.error(At::Key, at, "the source has no attributes", remedy);

@@ -58,7 +58,12 @@ fn all_measures_known(project: &Project, report: &Report) -> bool {
 }
 
 fn dimension(project: &Project, decile: &DecileDeclaration, at: &str, report: &mut Report) {
-    let Some(by) = &decile.by else { return };
+    if let Some(by) = decile.attribute() {
+        return attribute(project, by, &format!("{at}.by.attribute"), report);
+    }
+    let Some(by) = decile.dimension() else {
+        return;
+    };
     let Some((source_name, source)) = project.decile_source(decile) else {
         return;
     };
@@ -78,6 +83,27 @@ fn dimension(project: &Project, decile: &DecileDeclaration, at: &str, report: &m
     report.error(At::Value, &format!("{at}.by"), message, remedy);
 }
 
+/// An attribute has to be one of the project's source of them.
+fn attribute(project: &Project, by: &str, at: &str, report: &mut Report) {
+    let Some((name, source)) = project.attributes() else {
+        if !report.is_spoiled("sources") {
+            let message =
+                format!("there is no attribute `{by}`: no source has attributes of customers");
+            let remedy = "declare a source of `kind: attributes`, or a dimension of the events";
+            report.error(At::Value, at, message, remedy);
+        }
+        return;
+    };
+    if source.dimensions.contains_key(by)
+        || report.is_spoiled_within(&format!("sources.{name}.attributes"))
+    {
+        return;
+    }
+    let message = format!("the source `{name}` has no attribute `{by}`");
+    let remedy = did_you_mean(by, source.dimensions.keys().map(String::as_str));
+    report.error(At::Value, at, message, remedy);
+}
+
 /// Settings that are written although nothing reads them.
 fn without_effect(decile: &DecileDeclaration, at: &str, report: &mut Report) {
     let mut warn = |key: &str, reason: &str| {
@@ -94,6 +120,9 @@ fn without_effect(decile: &DecileDeclaration, at: &str, report: &mut Report) {
     }
     if decile.by.is_none() {
         warn("value_at", "without `by`");
+    }
+    if decile.by_attribute {
+        warn("value_at", "on an attribute, which is as it was last");
     }
 }
 

@@ -6,7 +6,6 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 
 use super::check::{expression, identifier};
-use super::check_attributes;
 use super::currency;
 use super::finding::{At, Report};
 use super::model::{
@@ -15,6 +14,7 @@ use super::model::{
 };
 use super::near::{listed, nearest};
 use super::path;
+use super::{check_attributes, check_ingest, check_stream};
 
 pub(super) fn check(project: &Project, report: &mut Report) {
     for (name, source) in &project.sources {
@@ -30,13 +30,17 @@ pub(super) fn check(project: &Project, report: &mut Report) {
         dimensions(source, &at, report);
     }
     check_attributes::check(project, report);
+    check_ingest::check(project, report);
+    check_stream::check(project, report);
     unique_measures(project, report);
     one_currency(project, report);
 }
 
 fn layout(source: &Source, at: &str, report: &mut Report) {
     let path_at = format!("{at}.path");
-    if let Some((message, remedy)) = path::slip(&source.path) {
+    if source.ingest.is_none()
+        && let Some((message, remedy)) = path::slip(&source.path)
+    {
         report.error(At::Value, &path_at, message, remedy);
     }
     if source.layout != Layout::Delta {
@@ -77,7 +81,8 @@ fn layout(source: &Source, at: &str, report: &mut Report) {
 
 fn types(project: &Project, source: &Source, at: &str, report: &mut Report) {
     let at = format!("{at}.types");
-    if source.format == Format::Parquet && source.layout != Layout::Hive && report.is_written(&at) {
+    let typed = source.layout == Layout::Hive || source.ingest.is_some();
+    if source.format == Format::Parquet && !typed && report.is_written(&at) {
         let message = "Parquet files carry their own types";
         report.error(
             At::Key,
@@ -216,6 +221,7 @@ fn dimensions(source: &Source, at: &str, report: &mut Report) {
     let written = match source.kind {
         SourceKind::Events => "dimensions",
         SourceKind::Attributes => "attributes",
+        SourceKind::Responses => "responses",
     };
     for name in source.dimensions.keys() {
         let path = format!("{at}.{written}.{name}");

@@ -25,9 +25,13 @@ impl<'a> Conformer<'a> {
     fn value(&mut self, node: &Node, schema: &'a Value, path: &str) -> Option<Value> {
         let leaves = self.leaves(schema);
         match &node.content {
+            Content::Null if leaves.iter().any(|leaf| takes_null(leaf)) => Some(Value::Null),
             Content::Null => {
                 self.mismatch(path, "has no value".to_owned(), &leaves);
                 None
+            }
+            Content::Bool(value) if leaves.iter().any(|leaf| is(leaf, "boolean")) => {
+                Some(Value::Bool(*value))
             }
             Content::Bool(_) => {
                 self.scalar_mismatch(node, path, &leaves);
@@ -91,6 +95,12 @@ impl<'a> Conformer<'a> {
         {
             let got = if text.is_empty() {
                 "is empty".to_owned()
+            } else if leaves
+                .iter()
+                .any(|leaf| required(leaf).any(|key| key == "env"))
+            {
+                // It may be the secret itself, where the place of one is wanted.
+                "is a text".to_owned()
             } else {
                 format!("is `{text}`")
             };
@@ -333,6 +343,11 @@ impl<'a> Conformer<'a> {
     }
 }
 
+/// Whether a leaf is null itself, and not only something that may be left out.
+fn takes_null(leaf: &Value) -> bool {
+    leaf.get("const").is_some_and(Value::is_null)
+}
+
 fn is(leaf: &Value, name: &str) -> bool {
     leaf.get("type").and_then(Value::as_str) == Some(name)
 }
@@ -359,9 +374,13 @@ fn expectation(leaf: &Value) -> String {
     if !words.is_empty() {
         return listed(words);
     }
+    if takes_null(leaf) {
+        return "null".to_owned();
+    }
     match leaf.get("type").and_then(Value::as_str) {
         Some("integer") => "a whole number".to_owned(),
         Some("number") => "a number".to_owned(),
+        Some("boolean") => "true or false".to_owned(),
         Some("array") => "a list".to_owned(),
         Some("object") => match listed(required(leaf)) {
             keys if keys.is_empty() => match leaf.get("properties").and_then(Value::as_object) {

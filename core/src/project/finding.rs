@@ -60,13 +60,13 @@ impl fmt::Display for Finding {
 
 /// A line and a column, both from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Spot {
+pub(crate) struct Spot {
     pub line: u64,
     pub column: u64,
 }
 
 impl Spot {
-    pub(super) const START: Self = Self { line: 1, column: 1 };
+    pub(crate) const START: Self = Self { line: 1, column: 1 };
 }
 
 /// Where a path stands in the file.
@@ -78,7 +78,7 @@ struct Place {
 
 /// Which end of an entry a finding points at.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum At {
+pub(crate) enum At {
     Key,
     Value,
 }
@@ -88,7 +88,7 @@ pub(super) enum At {
 /// A path is *spoiled* once a finding made its value unusable: the reader goes on with a stand-in,
 /// and findings about the stand-in would be noise, so they are dropped.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(crate) struct Report {
     findings: Vec<Finding>,
     places: BTreeMap<String, Place>,
     spoiled: BTreeSet<String>,
@@ -96,32 +96,35 @@ pub(super) struct Report {
 
 impl Report {
     /// Remembers where a path stands.
-    pub(super) fn place(&mut self, path: &str, key: Spot, value: Spot) {
+    pub(crate) fn place(&mut self, path: &str, key: Spot, value: Spot) {
         self.places.insert(path.to_owned(), Place { key, value });
     }
 
     /// Whether the file itself has the path, rather than a default.
-    pub(super) fn is_written(&self, path: &str) -> bool {
+    pub(crate) fn is_written(&self, path: &str) -> bool {
         self.places.contains_key(path)
     }
 
     /// Marks a path as unusable.
-    pub(super) fn spoil(&mut self, path: &str) {
+    pub(crate) fn spoil(&mut self, path: &str) {
         self.spoiled.insert(path.to_owned());
     }
 
     /// Whether the path or one that holds it is spoiled.
-    pub(super) fn is_spoiled(&self, path: &str) -> bool {
+    pub(crate) fn is_spoiled(&self, path: &str) -> bool {
         ancestors(path).any(|ancestor| self.spoiled.contains(ancestor))
     }
 
     /// Whether anything at or below the path is spoiled.
-    pub(super) fn is_spoiled_within(&self, path: &str) -> bool {
-        self.is_spoiled(path) || self.spoiled.iter().any(|s| ancestors(s).any(|a| a == path))
+    pub(crate) fn is_spoiled_within(&self, path: &str) -> bool {
+        // Texts that begin alike stand beside each other.
+        let alike = self.spoiled.range(path.to_owned()..);
+        let mut alike = alike.take_while(|spoiled| spoiled.starts_with(path));
+        self.is_spoiled(path) || alike.any(|spoiled| ancestors(spoiled).any(|a| a == path))
     }
 
     /// Adds an error at a path.
-    pub(super) fn error(
+    pub(crate) fn error(
         &mut self,
         at: At,
         path: &str,
@@ -132,7 +135,7 @@ impl Report {
     }
 
     /// Adds a warning at a path.
-    pub(super) fn warn(
+    pub(crate) fn warn(
         &mut self,
         at: At,
         path: &str,
@@ -150,7 +153,7 @@ impl Report {
     }
 
     /// Adds a finding at a spot that no path names.
-    pub(super) fn add_at(
+    pub(crate) fn add_at(
         &mut self,
         severity: Severity,
         spot: Spot,
@@ -171,7 +174,7 @@ impl Report {
     }
 
     /// The spot of a path; where the file leaves it out, the key of the nearest one around it.
-    pub(super) fn spot(&self, at: At, path: &str) -> Spot {
+    pub(crate) fn spot(&self, at: At, path: &str) -> Spot {
         if let Some(place) = self.places.get(path) {
             return match at {
                 At::Key => place.key,
@@ -183,14 +186,14 @@ impl Report {
     }
 
     /// All findings in the order of the file.
-    pub(super) fn into_findings(mut self) -> Vec<Finding> {
+    pub(crate) fn into_findings(mut self) -> Vec<Finding> {
         self.findings
             .sort_by_key(|finding| (finding.line, finding.column, finding.severity));
         self.findings
     }
 
     /// Whether the file can be used.
-    pub(super) fn has_errors(&self) -> bool {
+    pub(crate) fn has_errors(&self) -> bool {
         self.findings
             .iter()
             .any(|finding| finding.severity == Severity::Error)
@@ -227,6 +230,9 @@ mod tests {
     fn spoiled_paths_swallow_what_is_said_about_their_inside() {
         let mut report = Report::default();
         report.spoil("clv");
+        report.spoil("deciles[10].by");
+        assert!(report.is_spoiled_within("deciles[10]") && report.is_spoiled_within("clv.source"));
+        assert!(!report.is_spoiled_within("deciles[1]") && !report.is_spoiled_within("dec"));
         report.error(At::Value, "clv.source", "no", "x");
         report.error(At::Value, "clvx", "yes", "x");
         let messages: Vec<String> = report

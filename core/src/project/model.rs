@@ -7,11 +7,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::snapshot::DIM_CUSTOMER;
+use crate::audience::Audience;
+use crate::snapshot::{
+    DIM_CAMPAIGN, DIM_CUSTOMER, DIM_DESTINATION, FACT_CAMPAIGN, FACT_EMAIL_EVENT,
+};
 
 pub use super::model_decile::*;
 pub use super::model_source::*;
+pub use super::model_stream::*;
 pub use super::model_table::*;
+use super::publish::Publish;
 
 /// Columns of `customer_value` that every project with a CLV has, whatever its deciles are.
 pub fn fixed_columns(horizons: &[u32]) -> Vec<String> {
@@ -76,13 +81,22 @@ pub struct Project {
     /// with one nor hashed.
     #[serde(skip)]
     pub retention: Retention,
+    /// Where snapshots are loaded to. Like `retention` it is no part of what a snapshot says.
+    #[serde(skip)]
+    pub publish: Publish,
     /// When a distribution counts as drifted.
     #[serde(default)]
     pub drift: Drift,
+    /// What campaigns are measured by.
+    #[serde(default, skip_serializing_if = "Campaigns::is_default")]
+    pub campaigns: Campaigns,
     /// Tables and views that are declared by SQL, each after those that it reads. They have files
     /// of their own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<UserTable>,
+    /// Audiences by name. They have files of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audiences: Vec<Audience>,
 }
 
 impl Project {
@@ -90,10 +104,18 @@ impl Project {
     pub fn built_in_tables(&self) -> Vec<&'static str> {
         let mut tables = vec!["customer_value"];
         if self.deciles.iter().any(|decile| decile.by.is_some()) {
-            tables.push("customer_decile");
+            tables.extend(["customer_decile", "dim_dimension_value"]);
         }
-        if self.sources.values().any(|source| !source.kind.is_events()) {
+        if self.has(SourceKind::Attributes) {
             tables.push(DIM_CUSTOMER);
+        }
+        if self.has(SourceKind::Responses) {
+            tables.extend([
+                FACT_EMAIL_EVENT,
+                FACT_CAMPAIGN,
+                DIM_CAMPAIGN,
+                DIM_DESTINATION,
+            ]);
         }
         tables.extend([
             "fact_value_by_decile",
@@ -101,10 +123,21 @@ impl Project {
             "fact_drift",
         ]);
         if self.clv.is_some() {
-            tables.push("fact_model_quality");
+            tables.extend([
+                "fact_cohort",
+                "fact_cohort_retention",
+                "fact_customers_by_day",
+                "fact_model_quality",
+                "dim_model_parameter",
+            ]);
         }
         tables.push("dim_date");
         tables
+    }
+
+    /// Whether it has a source of a kind.
+    pub fn has(&self, kind: SourceKind) -> bool {
+        self.sources.values().any(|source| source.kind == kind)
     }
 
     /// The table or view of a name that is declared by SQL.
@@ -128,6 +161,12 @@ impl Project {
         }
         let (name, source, _) = self.measure(&decile.measure)?;
         Some((name, source))
+    }
+
+    /// The source of what customers are like, with its name.
+    pub fn attributes(&self) -> Option<(&SourceName, &Source)> {
+        let mut sources = self.sources.iter();
+        sources.find(|(_, source)| source.kind == SourceKind::Attributes)
     }
 
     /// The one currency that amounts are declared in, if any is.
@@ -380,6 +419,25 @@ impl Default for Quarantine {
             max_share: Some(0.01),
             max_rows: None,
         }
+    }
+}
+
+/// What campaigns are measured by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Campaigns {
+    /// Days for which purchases count as those after a campaign, from the day of the send on.
+    pub window_days: u32,
+}
+
+impl Campaigns {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for Campaigns {
+    fn default() -> Self {
+        Self { window_days: 14 }
     }
 }
 

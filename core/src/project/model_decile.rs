@@ -16,9 +16,12 @@ pub struct DecileDeclaration {
     pub lookbacks: Vec<Lookback>,
     /// What a look-back's months are.
     pub window: Window,
-    /// Dimension whose values are ranked apart.
+    /// Dimension, or attribute, whose values are ranked apart.
     pub by: Option<String>,
-    /// Which value of that dimension counts; always the latest for [`CLV_MEASURE`].
+    /// Whether `by` is an attribute of the customers: what it is just before `as_of` counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_attribute: bool,
+    /// Which value of that dimension counts; always the latest for [`CLV_MEASURE`] and for attributes.
     pub value_at: ValueAt,
     /// Number of tiles: 10 for deciles.
     pub tiles: u32,
@@ -44,6 +47,7 @@ impl DecileDeclaration {
             lookbacks,
             window: Window::default(),
             by: None,
+            by_attribute: false,
             value_at,
             tiles: 10,
             inactive: Inactive::default(),
@@ -55,6 +59,16 @@ impl DecileDeclaration {
     /// Whether the CLV is ranked rather than a measure over look-backs.
     pub fn ranks_clv(&self) -> bool {
         self.measure == CLV_MEASURE
+    }
+
+    /// The dimension of events whose values are ranked apart.
+    pub fn dimension(&self) -> Option<&String> {
+        self.by.as_ref().filter(|_| !self.by_attribute)
+    }
+
+    /// The attribute of customers whose values are ranked apart.
+    pub fn attribute(&self) -> Option<&String> {
+        self.by.as_ref().filter(|_| self.by_attribute)
     }
 
     /// The word for a tile, first part of output columns: `decile` for 10 tiles, `ntile20` for 20.

@@ -7,6 +7,10 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::model_stream::{Mail, Stream};
+use crate::ingest::Share;
+use crate::response::{RESPONSE_COLUMNS, ResponseType};
+
 /// A set of files with the mapping of their columns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
@@ -14,8 +18,11 @@ pub struct Source {
     #[serde(default, skip_serializing_if = "SourceKind::is_events")]
     pub kind: SourceKind,
     /// A file, a folder or prefix, or a pattern with `*`; `${NAME}` is not yet replaced
-    /// (see [`expand`](super::expand)).
+    /// (see [`expand`](super::expand)). Empty where files are taken in.
     pub path: String,
+    /// How files are taken in that Tenfold keeps itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingest: Option<Ingest>,
     /// How the files are encoded.
     pub format: Format,
     /// How the files lie under the path.
@@ -37,14 +44,17 @@ pub struct Source {
     pub filter: Option<String>,
     /// Measures by name.
     pub measures: BTreeMap<String, Measure>,
-    /// Dimensions, or attributes: name to column.
+    /// Dimensions, attributes, or what is known of a response: name to column.
     pub dimensions: BTreeMap<String, String>,
-    /// Types of the attributes that are no text.
+    /// Types of the dimensions that are no text: those of attributes and of responses.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attribute_types: BTreeMap<String, ColumnType>,
     /// Attributes that identify a customer beside the key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub identities: BTreeMap<String, Identity>,
+    /// What files call the types of responses, where they call them otherwise than Tenfold does.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub response_types: BTreeMap<String, ResponseType>,
     /// What becomes of files that changed after they were taken in.
     #[serde(default)]
     pub changed: Changed,
@@ -53,15 +63,41 @@ pub struct Source {
     pub vanished: Vanished,
 }
 
+/// How files are taken in that Tenfold keeps itself.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Ingest {
+    /// The share of the rows of a batch that may be refused: with more the batch fails whole.
+    pub max_bad_rows: Share,
+    /// How messages are taken in one by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<Stream>,
+    /// How senders of mail tell what became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail: Option<Mail>,
+}
+
+impl Source {
+    /// Whether files may lack the column of a dimension: one of what may be known of a response, which
+    /// nobody said is called otherwise.
+    pub fn may_lack(&self, dimension: &str) -> bool {
+        let mut columns = RESPONSE_COLUMNS.iter();
+        self.kind == SourceKind::Responses
+            && self.dimensions.get(dimension).map(String::as_str) == Some(dimension)
+            && columns.any(|column| column.name == dimension && column.nullable)
+    }
+}
+
 /// What the rows of a source are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceKind {
-    /// Something that happened: purchases, responses.
+    /// Something that happened, such as purchases.
     #[default]
     Events,
     /// What customers are like, from a day on.
     Attributes,
+    /// What became of what was sent to customers.
+    Responses,
 }
 
 impl SourceKind {
@@ -116,6 +152,8 @@ pub enum SharedIdentity {
     Refuse,
     /// The one whose attributes changed last; of several the one with the smallest key.
     Newest,
+    /// Every one of them.
+    Keep,
 }
 
 /// What becomes of files that changed after they were taken in.

@@ -24,6 +24,9 @@ pub struct UserTable {
     pub grain: Option<String>,
     /// The columns that make up its key.
     pub keys: Vec<String>,
+    /// The first columns of the key, whose values have files of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partition_by: Vec<String>,
     /// Its columns that name rows of other tables.
     pub references: Vec<TableReference>,
     /// How its rows are made.
@@ -39,6 +42,9 @@ pub struct UserTable {
     pub changes: Vec<String>,
     /// Whether its rows depend on earlier snapshots too.
     pub by_history: bool,
+    /// Whether Tenfold declares it itself: [`tables`](crate::audience::tables).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_tenfold: bool,
 }
 
 impl UserTable {
@@ -52,9 +58,10 @@ impl UserTable {
         self.kind == TableKind::Table
     }
 
-    /// Whether it gives the same rows of the same tables as another.
+    /// Whether it gives the same rows of the same tables as another. What Tenfold declares itself means the same in
+    /// other words, such as those over a source of attributes that was not there before.
     pub fn means_the_same(&self, other: &Self) -> bool {
-        self.sql == other.sql
+        (self.sql == other.sql || (self.by_tenfold && other.by_tenfold))
             && self.kind == other.kind
             && self.mode == other.mode
             && self.keys == other.keys
@@ -83,15 +90,38 @@ pub enum Mode {
     Incremental,
 }
 
-/// A column that names a row of another table, by that one's key.
+/// Columns that name a row of another table, by that one's key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableReference {
-    /// The column.
+    /// The column, or the first of several.
     pub column: String,
     /// The table.
     pub table: String,
-    /// Its key.
+    /// The column of its key that the first one has the values of.
     pub key: String,
+    /// Further columns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<KeyColumn>,
+}
+
+/// A further column of a reference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyColumn {
+    /// The column.
+    pub column: String,
+    /// The column of the other table's key.
+    pub key: String,
+}
+
+impl TableReference {
+    /// Its columns, each with that of the other table's key.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let more = self.more.iter();
+        let more = more.map(|one| (one.column.as_str(), one.key.as_str()));
+        [(self.column.as_str(), self.key.as_str())]
+            .into_iter()
+            .chain(more)
+    }
 }
 
 /// What has to be true of the rows of a table, and what happens otherwise.

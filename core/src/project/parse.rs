@@ -2,11 +2,15 @@
 
 use super::finding::{At, Finding, Report, Severity, Spot};
 use super::model::{
-    ALWAYS_HORIZON, CLV_MEASURE, Clv, ColumnType, Customer, DecileDeclaration, Drift, Format,
-    Identity, Measure, MeasureValue, Project, Quarantine, Retention, Source, TimeColumn, ValueAt,
+    ALWAYS_HORIZON, CLV_MEASURE, Campaigns, Changed, Clv, ColumnType, Customer, DecileDeclaration,
+    Drift, Format, Identity, Ingest, Measure, MeasureValue, Project, Quarantine, Retention, Source,
+    SourceKind, Stream, TimeColumn, ValueAt, Vanished,
 };
 use super::near::did_you_mean;
-use super::{check, conform, currency, path, schema, tree, written, zone};
+use super::schedule::Length;
+use super::{check, conform, currency, parse_responses, path, schema, tree, written, zone};
+use crate::ingest::{NoShare, Share};
+use crate::intake;
 
 /// What reading a file gave.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,14 +42,7 @@ pub fn parse(text: &str) -> Result<Project, Vec<Finding>> {
 }
 
 fn read(text: &str, report: &mut Report) -> Option<Project> {
-    let root = match tree::read(text) {
-        Ok(root) => root,
-        Err(error) => {
-            let remedy = "mend the YAML: blanks and quotes matter there".to_owned();
-            report.add_at(Severity::Error, error.spot, "", error.message, remedy);
-            return None;
-        }
-    };
+    let root = tree::read(text, report)?;
     if matches!(root.content, tree::Content::Null) {
         let remedy = "`tenfold init` writes a first one from a sample of the data".to_owned();
         report.add_at(
@@ -96,7 +93,9 @@ fn resolve(written: written::Project, report: &mut Report) -> Project {
     let mut sources = std::collections::BTreeMap::new();
     for (name, source) in written.sources {
         let at = format!("sources.{name}");
-        sources.insert(name, resolve_source(source, &at, report));
+        let mut source = resolve_source(source, &at, report);
+        parse_responses::imply_types(&mut source, written.customer.key_type);
+        sources.insert(name, source);
     }
     let deciles = written.deciles.into_iter().enumerate();
     Project {
@@ -117,10 +116,15 @@ fn resolve(written: written::Project, report: &mut Report) -> Project {
                 keep_last: written.keep_last,
                 keep_days: written.keep_days,
             }),
+        publish: written.publish,
         drift: Drift {
             psi: written.drift.psi,
         },
+        campaigns: Campaigns {
+            window_days: written.campaigns.window_days,
+        },
         tables: Vec::new(),
+        audiences: Vec::new(),
         time_zone,
     }
 }
@@ -138,14 +142,26 @@ fn resolve_zone(name: &str, at: &str, report: &mut Report) -> String {
 }
 
 fn resolve_source(source: written::Source, at: &str, report: &mut Report) -> Source {
+    let path = source.path.unwrap_or_default();
     let format = source
         .format
-        .unwrap_or_else(|| default_format(&source.path, at, report));
+        .unwrap_or_else(|| default_format(&path, at, report));
+    let ingest = source
+        .ingest
+        .map(|ingest| resolve_ingest(ingest, at, report));
+    let (changed, vanished) = match ingest {
+        Some(_) => (Changed::Restate, Vanished::Restate),
+        None => (source.changed, source.vanished),
+    };
     let mut types = std::collections::BTreeMap::new();
     for (column, text) in source.types {
         if let Some(column_type) = resolve_type(&text, &format!("{at}.types.{column}"), report) {
             types.insert(column, column_type);
         }
+    }
+    if ingest.as_ref().is_some_and(|ingest| ingest.mail.is_some()) {
+        let beside = intake::BESIDE.map(|column| (column.to_owned(), ColumnType::String));
+        types.extend(beside);
     }
     let mut measures = std::collections::BTreeMap::new();
     for (name, measure) in source.measures {
@@ -153,7 +169,7 @@ fn resolve_source(source: written::Source, at: &str, report: &mut Report) -> Sou
         measures.insert(name, resolve_measure(measure, &at, report));
     }
     let (event_id, event_id_horizon) = match source.event_id {
-        None => (None, None),
+        None => (parse_responses::by_name(source.kind, "event_id"), None),
         Some(written::EventId::Column(column)) => (Some(column), None),
         Some(written::EventId::Detailed(id)) => (Some(id.column), id.horizon_days),
     };
@@ -174,6 +190,16 @@ fn resolve_source(source: written::Source, at: &str, report: &mut Report) -> Sou
         attribute_types.extend(column_type.map(|declared| (name.clone(), declared)));
         dimensions.insert(name, column);
     }
+    if source.kind == SourceKind::Responses {
+        dimensions = parse_responses::columns(&source.responses);
+        attribute_types = parse_responses::column_types();
+    }
+    let customer = source
+        .customer
+        .or_else(|| parse_responses::by_name(source.kind, "customer"));
+    let time = source.time;
+    let time =
+        time.or_else(|| parse_responses::by_name(source.kind, "time").map(written::Time::Column));
     let identities = source.identities.into_iter().map(|(namespace, written)| {
         let identity = Identity {
             attribute: written.attribute,
@@ -184,13 +210,17 @@ fn resolve_source(source: written::Source, at: &str, report: &mut Report) -> Sou
     });
     Source {
         kind: source.kind,
-        path: source.path,
+        path,
+        ingest,
         format,
         layout: source.layout,
         version: source.version,
         types,
-        customer: source.customer,
-        time: resolve_time(source.time, at, report),
+        customer: present(customer, at, "customer", report).unwrap_or_default(),
+        time: match present(time, at, "time", report) {
+            Some(time) => resolve_time(time, at, report),
+            None => resolve_time(written::Time::Column(String::new()), at, report),
+        },
         event_id,
         event_id_horizon,
         filter: source.filter,
@@ -198,8 +228,53 @@ fn resolve_source(source: written::Source, at: &str, report: &mut Report) -> Sou
         dimensions,
         attribute_types,
         identities: identities.collect(),
-        changed: source.changed,
-        vanished: source.vanished,
+        response_types: source.responses.types(),
+        changed,
+        vanished,
+    }
+}
+
+fn resolve_ingest(ingest: written::Ingest, at: &str, report: &mut Report) -> Ingest {
+    let max_bad_rows = match &ingest.max_bad_rows {
+        None => Share::DEFAULT,
+        Some(text) => text.parse().unwrap_or_else(|error: NoShare| {
+            let at = format!("{at}.ingest.max_bad_rows");
+            report.error(At::Value, &at, error.to_string(), Share::REMEDY);
+            Share::DEFAULT
+        }),
+    };
+    // What senders of mail tell comes as messages.
+    let implied = ingest.mail.as_ref().map(|_| written::Stream::default());
+    let stream = ingest.stream.or(implied);
+    Ingest {
+        max_bad_rows,
+        stream: stream.map(|stream| resolve_stream(stream, at, report)),
+        mail: ingest.mail,
+    }
+}
+
+/// What has to be written, if it is.
+fn present<T>(value: Option<T>, at: &str, name: &str, report: &mut Report) -> Option<T> {
+    if value.is_none() {
+        let path = format!("{at}.{name}");
+        let message = format!("`{name}` is missing in `{at}`");
+        report.error(At::Key, &path, message, format!("add `{name}:`"));
+        report.spoil(&path);
+    }
+    value
+}
+
+fn resolve_stream(stream: written::Stream, at: &str, report: &mut Report) -> Stream {
+    let implied = Stream::default();
+    let every = stream.every.map_or(Ok(implied.every), Length::try_from);
+    Stream {
+        every: every.unwrap_or_else(|message| {
+            let at = format!("{at}.ingest.stream.every");
+            report.error(At::Value, &at, message, "write it like 30s, 5m or 1h");
+            implied.every
+        }),
+        megabytes: stream.megabytes.unwrap_or(implied.megabytes),
+        rate: stream.rate.unwrap_or(implied.rate),
     }
 }
 
@@ -312,7 +387,12 @@ fn resolve_clv(clv: written::Clv) -> Clv {
 
 fn resolve_decile(decile: written::Decile, index: usize, report: &mut Report) -> DecileDeclaration {
     let mut resolved = DecileDeclaration::of(&decile.measure, &decile.measure);
-    if let Some(by) = &decile.by {
+    (resolved.by, resolved.by_attribute) = match decile.by {
+        None => (None, false),
+        Some(written::By::Dimension(dimension)) => (Some(dimension), false),
+        Some(written::By::Attribute(by)) => (Some(by.attribute), true),
+    };
+    if let Some(by) = &resolved.by {
         resolved.name = format!("{}_by_{by}", decile.measure);
     }
     if let Some(name) = decile.name {
@@ -322,7 +402,10 @@ fn resolve_decile(decile: written::Decile, index: usize, report: &mut Report) ->
         resolved.lookbacks = resolve_lookbacks(decile.lookbacks, index, report);
         resolved.window = decile.window;
         resolved.inactive = decile.inactive;
-        resolved.value_at = decile.value_at.unwrap_or_default();
+        resolved.value_at = match resolved.by_attribute {
+            true => ValueAt::Latest,
+            false => decile.value_at.unwrap_or_default(),
+        };
     } else if decile.value_at == Some(ValueAt::Event) {
         let at = format!("deciles[{index}].value_at");
         let message = "a customer has one CLV, not one per event";
@@ -333,7 +416,6 @@ fn resolve_decile(decile: written::Decile, index: usize, report: &mut Report) ->
             "use `value_at: latest`, or take the line out",
         );
     }
-    resolved.by = decile.by;
     resolved.tiles = decile.tiles;
     resolved.population = decile.population;
     resolved.ties = decile.ties;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::finding::{At, Finding, Report, Severity};
+use super::finding::{At, Finding, Report};
 use super::model::{Format, Layout, Project};
 use super::near::did_you_mean;
 use super::{conform, schema, tree, zone};
@@ -261,14 +261,7 @@ pub fn lint_schedule(text: &str, project: &Project) -> ScheduleLint {
 }
 
 fn read(text: &str, project: &Project, report: &mut Report) -> Option<ScheduleSpec> {
-    let root = match tree::read(text) {
-        Ok(root) => root,
-        Err(error) => {
-            let remedy = "mend the YAML: blanks and quotes matter there".to_owned();
-            report.add_at(Severity::Error, error.spot, "", error.message, remedy);
-            return None;
-        }
-    };
+    let root = tree::read(text, report)?;
     let mut json = conform::conform(&root, &schema::schedule_json_schema(), report)?;
     for path in [
         "catch_up_window",

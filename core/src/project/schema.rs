@@ -23,7 +23,7 @@ pub(super) fn table_json_schema() -> Value {
     schema_of::<written_table::Head>()
 }
 
-fn schema_of<T: JsonSchema>() -> Value {
+pub(super) fn schema_of<T: JsonSchema>() -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
     without_null(generator.into_root_schema_for::<T>().to_value())
 }
@@ -44,7 +44,7 @@ pub fn table_json_schema_text() -> String {
     text_of(table_json_schema())
 }
 
-fn text_of(schema: Value) -> String {
+pub(super) fn text_of(schema: Value) -> String {
     // A JSON value always serialises.
     let text = serde_json::to_string_pretty(&sorted(schema)).unwrap_or_default();
     text + "\n"

@@ -51,11 +51,113 @@ fn scan(text: &str) -> Result<(), Slip> {
     }
 }
 
-/// A column name as SQL takes it: in double quotes unless it is plain lower case.
-pub(super) fn quoted(column: &str) -> String {
+/// Words that SQL takes for something else where a name may stand.
+const RESERVED: [&str; 98] = [
+    "all",
+    "analyze",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "between",
+    "both",
+    "by",
+    "case",
+    "cast",
+    "check",
+    "collate",
+    "column",
+    "constraint",
+    "create",
+    "cross",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "default",
+    "delete",
+    "desc",
+    "distinct",
+    "do",
+    "drop",
+    "else",
+    "end",
+    "except",
+    "exists",
+    "explain",
+    "extract",
+    "false",
+    "fetch",
+    "for",
+    "foreign",
+    "from",
+    "full",
+    "grant",
+    "group",
+    "having",
+    "in",
+    "inner",
+    "insert",
+    "intersect",
+    "interval",
+    "into",
+    "is",
+    "join",
+    "lateral",
+    "leading",
+    "left",
+    "like",
+    "limit",
+    "localtime",
+    "localtimestamp",
+    "natural",
+    "not",
+    "null",
+    "offset",
+    "on",
+    "only",
+    "or",
+    "order",
+    "outer",
+    "over",
+    "partition",
+    "primary",
+    "qualify",
+    "references",
+    "right",
+    "row",
+    "rows",
+    "select",
+    "session_user",
+    "set",
+    "similar",
+    "some",
+    "table",
+    "then",
+    "to",
+    "top",
+    "trailing",
+    "true",
+    "union",
+    "unique",
+    "unnest",
+    "update",
+    "user",
+    "using",
+    "values",
+    "when",
+    "where",
+    "window",
+    "with",
+    "within",
+];
+
+/// A name as SQL takes it: in double quotes unless it is plain lower case and no word of SQL.
+pub fn quoted(column: &str) -> String {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let starts_plain = column.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-    if starts_plain && column.chars().all(plain) {
+    if starts_plain && column.chars().all(plain) && !RESERVED.contains(&column) {
         column.to_owned()
     } else {
         format!("\"{}\"", column.replace('"', "\"\""))
@@ -102,6 +204,8 @@ mod tests {
         assert_eq!(quoted("unit_price"), "unit_price");
         assert_eq!(quoted("UnitPrice"), "\"UnitPrice\"");
         assert_eq!(quoted("a\"b"), "\"a\"\"b\"");
+        assert_eq!(quoted("order"), "\"order\"");
+        assert_eq!(quoted("ordered"), "ordered");
         assert_eq!(literal("it's"), "'it''s'");
     }
 }

@@ -2,8 +2,9 @@
 //! there is a parser for it.
 
 use super::finding::{At, Finding, Report, Severity, Spot};
-use super::model_table::{Contract, ContractTest, Mode, TableReference, UserTable};
-use super::{check, conform, name, schema, sql, tree, written_table};
+use super::model_table::{Contract, ContractTest, Mode, UserTable};
+use super::reference::reference;
+use super::{check, conform, schema, sql, tree, written_table};
 
 /// What reading a file gave.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,14 +31,7 @@ const EXAMPLE: &str = "begin the file with a head such as `/* keys: [customer] *
 
 fn read(file: &str, text: &str, report: &mut Report) -> Option<UserTable> {
     let (head, sql, line) = split(text, report)?;
-    let root = match tree::read(&head) {
-        Ok(root) => root,
-        Err(error) => {
-            let remedy = "mend the YAML of the head: blanks and quotes matter there".to_owned();
-            report.add_at(Severity::Error, error.spot, "", error.message, remedy);
-            return None;
-        }
-    };
+    let root = tree::read(&head, report)?;
     if matches!(root.content, tree::Content::Null) {
         error_at(report, Spot::START, "the head is empty", EXAMPLE);
         return None;
@@ -123,15 +117,17 @@ fn resolve(
         description: head.description,
         grain: head.grain,
         references: references
-            .filter_map(|(column, to)| reference(column, &to, report))
+            .filter_map(|(columns, to)| reference(&columns, &to, report))
             .collect(),
         mode: head.mode,
         tests: tests(head.tests, report),
         timeout_minutes: head.timeout_minutes,
         keys: head.keys,
+        partition_by: head.partition_by,
         reads: Vec::new(),
         changes: Vec::new(),
         by_history: head.mode == Mode::Incremental,
+        by_tenfold: false,
     };
     if table.is_table() && table.keys.is_empty() && !report.is_spoiled("keys") {
         let remedy = "name the columns that tell its rows apart, such as `keys: [customer]`";
@@ -146,7 +142,24 @@ fn resolve(
             remedy,
         );
     }
+    check_partitions(&table, report);
     table
+}
+
+/// Rows come in the order of the key, so its first columns alone can divide them.
+fn check_partitions(table: &UserTable, report: &mut Report) {
+    const AT: &str = "partition_by";
+    if table.partition_by.is_empty() || report.is_spoiled(AT) || report.is_spoiled("keys") {
+        return;
+    }
+    if !table.is_table() {
+        let remedy = "take `partition_by:` out, or make it a table";
+        report.error(At::Key, AT, "a view has no files", remedy);
+    } else if !table.keys.starts_with(&table.partition_by) {
+        let message = "the columns of `partition_by` are not the first ones of `keys`";
+        let remedy = "name them first in `keys:`, in the same order";
+        report.error(At::Value, AT, message, remedy);
+    }
 }
 
 /// Columns have names that need no quotes, so that every tool can read the table.
@@ -159,24 +172,6 @@ fn columns(names: &[String], at: &str, report: &mut Report) {
             report.error(At::Value, &at, message, "take one of the two out");
         }
     }
-}
-
-fn reference(column: String, to: &str, report: &mut Report) -> Option<TableReference> {
-    let at = format!("references.{column}");
-    check::identifier(&column, At::Key, &at, report);
-    let split = to.split_once('.');
-    let named = split.filter(|(table, key)| name::is_identifier(table) && name::is_identifier(key));
-    let Some((table, key)) = named else {
-        let message = format!("`{to}` is no column of a table");
-        let remedy = "write it like `customer_value.customer`";
-        report.error(At::Value, &at, message, remedy);
-        return None;
-    };
-    Some(TableReference {
-        column,
-        table: table.to_owned(),
-        key: key.to_owned(),
-    })
 }
 
 fn tests(written: Vec<written_table::Test>, report: &mut Report) -> Vec<ContractTest> {
@@ -273,13 +268,17 @@ impl Contract {
 
     /// SQL that gives the rows of a table that fail the test: for a look at them, and to count.
     pub fn failing_rows(&self, table: &str) -> String {
+        let table = sql::quoted(table);
         match self {
             Self::NotNull(columns) => {
-                let is_null = columns.iter().map(|column| format!("{column} IS NULL"));
+                let columns = columns.iter().map(|column| sql::quoted(column));
+                let is_null = columns.map(|column| format!("{column} IS NULL"));
                 let any = is_null.collect::<Vec<_>>().join(" OR ");
                 format!("SELECT * FROM {table} WHERE {any}")
             }
             Self::Unique(columns) => {
+                let columns: Vec<String> =
+                    columns.iter().map(|column| sql::quoted(column)).collect();
                 let there = columns.iter().map(|column| format!("{column} IS NOT NULL"));
                 let there = there.collect::<Vec<_>>().join(" AND ");
                 let columns = columns.join(", ");
@@ -289,6 +288,7 @@ impl Contract {
                 )
             }
             Self::AcceptedValues { column, values } => {
+                let column = sql::quoted(column);
                 let values: Vec<String> = values.iter().map(|value| sql::literal(value)).collect();
                 let values = values.join(", ");
                 format!("SELECT * FROM {table} WHERE CAST({column} AS VARCHAR) NOT IN ({values})")
@@ -302,22 +302,6 @@ impl Contract {
             }
             Self::Expression(text) => format!("SELECT * FROM {table} WHERE NOT ({text})"),
         }
-    }
-}
-
-impl TableReference {
-    /// The reference as messages call it.
-    pub fn called(&self) -> String {
-        format!("{} -> {}.{}", self.column, self.table, self.key)
-    }
-
-    /// SQL that gives the rows whose reference leads nowhere.
-    pub fn orphans(&self, from: &str) -> String {
-        let Self { column, table, key } = self;
-        format!(
-            "SELECT * FROM {from} AS orphan WHERE orphan.{column} IS NOT NULL \
-             AND NOT EXISTS (SELECT 1 FROM {table} AS other WHERE other.{key} = orphan.{column})"
-        )
     }
 }
 
@@ -407,6 +391,10 @@ mod tests {
             (
                 "/*\nkeys: [a]\nreferences: {a: b}\n*/ SELECT 1",
                 "churn.sql:3:17: error: `b` is no column of a table",
+            ),
+            (
+                "/*\nkeys: [a]\nreferences:\n  a, b: t.(x)\n*/ SELECT 1",
+                "churn.sql:4:9: error: 2 columns cannot have the values of 1 column",
             ),
             (
                 "/*\nkind: view\nmode: incremental\n*/ SELECT 1",

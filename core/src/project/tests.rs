@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail there")]
 
+mod responses;
 mod slips;
+mod streams;
 
 use std::collections::BTreeSet;
 

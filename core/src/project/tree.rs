@@ -6,7 +6,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 use serde_saphyr::{Location, Spanned};
 
-use super::finding::Spot;
+use super::finding::{Report, Severity, Spot};
 
 /// A YAML node with its place.
 #[derive(Debug)]
@@ -33,25 +33,23 @@ pub(super) struct Key {
     pub name: String,
 }
 
-/// Why a text is not YAML.
-#[derive(Debug)]
-pub(super) struct SyntaxError {
-    pub spot: Spot,
-    pub message: String,
-}
-
-/// Reads one YAML document. Nesting, size and aliases are bounded by the reader's own limits, so
-/// that no text can exhaust stack or memory.
-pub(super) fn read(text: &str) -> Result<Node, SyntaxError> {
+/// Reads one YAML document, or reports why it is none. Nesting, size and aliases are bounded by the
+/// reader's own limits, so that no text can exhaust stack or memory.
+pub(super) fn read(text: &str, report: &mut Report) -> Option<Node> {
     let options = serde_saphyr::options! {
         duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::PassThrough,
         strict_booleans: true,
         with_snippet: false,
     };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| SyntaxError {
-        spot: error.location().map_or(Spot::START, spot),
-        message: message(&error),
-    })
+    match serde_saphyr::from_str_with_options(text, options) {
+        Ok(root) => Some(root),
+        Err(error) => {
+            let at = error.location().map_or(Spot::START, spot);
+            let remedy = "mend the YAML: blanks and quotes matter there".to_owned();
+            report.add_at(Severity::Error, at, "", message(&error), remedy);
+            None
+        }
+    }
 }
 
 /// The reader's message without the place, which findings give themselves.

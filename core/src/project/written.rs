@@ -12,6 +12,8 @@ use super::model::{
     Lookback, MonthLength, Normalize, Refunds, SharedIdentity, SourceKind, Ties, TimeUnit, ValueAt,
     Vanished, Window,
 };
+use super::model_stream::Mail;
+use super::written_responses::{Campaigns, Responses};
 
 /// Declarations of a Tenfold project.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -38,9 +40,15 @@ pub(super) struct Project {
     pub quarantine: Option<Quarantine>,
     /// How long snapshots are kept; the newest 35 by default. Pinned and tagged ones and the newest are always kept.
     pub retention: Option<Retention>,
+    /// Where snapshots are loaded to when they are published. A load that fails fails no run, and is tried again.
+    #[serde(default)]
+    pub publish: super::publish::Publish,
     /// When a run warns that a distribution drifted since the snapshot before.
     #[serde(default)]
     pub drift: Drift,
+    /// What campaigns are measured by, where a source has responses.
+    #[serde(default)]
+    pub campaigns: Campaigns,
 }
 
 /// Identifiers: they become names of columns, so they fit PostgreSQL unquoted.
@@ -70,11 +78,13 @@ fn customer_id() -> String {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Source {
-    /// What the rows are: events, or attributes of customers.
+    /// What the rows are: events, attributes of customers, or responses to campaigns.
     #[serde(default)]
     pub kind: SourceKind,
     /// A file, a folder or prefix, or a pattern with `*`: relative to the project, absolute, or a URL such as `s3://bucket/prefix/`. `${NAME}` is replaced from the environment.
-    pub path: String,
+    pub path: Option<String>,
+    /// In place of a path: files are sent to Tenfold, which checks and keeps them.
+    pub ingest: Option<Ingest>,
     /// Encoding of the files; by the ending of the path when left out, else parquet.
     pub format: Option<Format>,
     /// How the files lie under the path: plain files, `key=value` folders, or a Delta table.
@@ -85,11 +95,11 @@ pub(super) struct Source {
     /// Types of CSV and JSON lines columns and of hive keys: int64, float64, decimal(p,s), string, date, timestamp or bool.
     #[serde(default)]
     pub types: BTreeMap<String, String>,
-    /// Column of the customer key.
-    pub customer: String,
-    /// Column that says when the event happened, or from when on the attributes hold.
-    pub time: Time,
-    /// Column that identifies an event, so that a second delivery is not counted again.
+    /// Column of the customer key; `customer` for responses when it is left out.
+    pub customer: Option<String>,
+    /// Column that says when the event happened, or from when on the attributes hold; `time` for responses when it is left out.
+    pub time: Option<Time>,
+    /// Column that identifies an event, so that a second delivery is not counted again; `event_id` for responses when it is left out.
     pub event_id: Option<EventId>,
     /// SQL predicate over source columns; other rows are left out.
     pub filter: Option<String>,
@@ -105,12 +115,41 @@ pub(super) struct Source {
     /// Attributes that identify a customer beside the key, by namespace.
     #[serde(default)]
     pub identities: BTreeMap<String, Identity>,
+    /// Columns of responses that are not called as Tenfold calls them.
+    #[serde(default)]
+    pub responses: Responses,
     /// What becomes of files that changed after they were taken in: the refresh is refused, or it takes their rows out and what they hold now in.
     #[serde(default)]
     pub changed: Changed,
     /// What becomes of files that are gone after they were taken in: the refresh is refused, their rows are taken out, or they go on counting.
     #[serde(default)]
     pub vanished: Vanished,
+}
+
+/// How files are taken in that Tenfold keeps itself.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ingest {
+    /// The share of the rows of a batch that may be refused, such as 5% (the default) or 0.25%: with more the batch fails whole.
+    pub max_bad_rows: Option<String>,
+    /// Messages are sent one by one too, and become visible together.
+    pub stream: Option<Stream>,
+    /// Senders of mail tell what became of it.
+    pub mail: Option<Mail>,
+}
+
+/// How messages are taken in one by one.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stream {
+    /// Messages become visible after so long, such as 30s, 5m (the default) or 1h.
+    pub every: Option<String>,
+    /// So many MiB of messages become visible at once; 64 when left out.
+    #[schemars(range(min = 1, max = 1024))]
+    pub megabytes: Option<u32>,
+    /// Messages a second that one sender may send; 10000 when left out.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub rate: Option<u32>,
 }
 
 /// An attribute: a column of texts, or a column with a type.
@@ -145,7 +184,7 @@ pub(super) struct Identity {
     /// What is done to its values before they are compared: blanks around them taken off and letters made small, blanks alone, or nothing.
     #[serde(default)]
     pub normalize: Normalize,
-    /// Who is meant where several customers have one value: nobody, or the one whose attributes changed last.
+    /// Who is meant where several customers have one value: nobody, the one whose attributes changed last, or all of them.
     #[serde(default)]
     pub duplicates: SharedIdentity,
 }
@@ -276,8 +315,8 @@ pub(super) struct Decile {
     /// Months up to the day of the refresh, or whole calendar months before it.
     #[serde(default)]
     pub window: Window,
-    /// Dimension of the measure's source whose values are ranked apart.
-    pub by: Option<String>,
+    /// Whose values are ranked apart: a dimension of the measure's source, or an attribute of the customers.
+    pub by: Option<By>,
     /// Which value of the dimension counts: that of each event, or the customer's latest. Always latest for `clv_12m`.
     pub value_at: Option<ValueAt>,
     /// Number of tiles: 10 makes deciles, 4 quartiles, 100 percentiles.
@@ -292,6 +331,22 @@ pub(super) struct Decile {
     /// Equal values at a cut: split as SQL's NTILE does, or kept together in the better tile.
     #[serde(default)]
     pub ties: Ties,
+}
+
+/// A dimension of the measure's source, or an attribute of the customers.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum By {
+    Dimension(String),
+    Attribute(ByAttribute),
+}
+
+/// An attribute of the customers, as it is just before the day that the refresh looks back from.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ByAttribute {
+    /// Name of the attribute.
+    pub attribute: String,
 }
 
 fn default_tiles() -> u32 {

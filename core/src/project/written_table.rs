@@ -26,7 +26,10 @@ pub(super) struct Head {
     /// Columns that make up its key: no two rows have the same values there, and none is NULL. A table needs one: its rows are kept in that order.
     #[serde(default)]
     pub keys: Vec<String>,
-    /// Columns that name rows of other tables: column to `table.column`, where that is the key of the other table.
+    /// The first columns of the key whose values divide the rows into files of their own, so that a query for some of the values passes over the other files.
+    #[serde(default)]
+    pub partition_by: Vec<String>,
+    /// Columns that name rows of other tables: column to `table.column`, where that is the key of the other table; of several columns `a, b` to `table.(x, y)`.
     #[serde(default)]
     pub references: BTreeMap<String, String>,
     /// Whether every refresh computes all rows, or those that follow from changes.

@@ -12,11 +12,14 @@ use super::CODE_VERSION;
 use super::counts::{Counts, CountsBySource};
 use super::restate::Restated;
 use super::state::StateIndex;
-use super::task::{AbsorbTask, Again, DimensionMapping, InputUnit, MeasureMapping, SourceMapping};
+use super::task::{
+    AbsorbTask, Again, DimensionMapping, InputUnit, MeasureMapping, SourceMapping, ValueRule,
+};
 use crate::calendar::Day;
 use crate::failure::{ErrorCode, Failure};
 use crate::hash::sha256_json;
-use crate::project::{Project, Refunds, Source};
+use crate::project::{Project, Refunds, Source, SourceKind};
+use crate::response::ResponseType;
 use crate::snapshot::{Manifest, Suppression};
 use choose::{Files, choose};
 
@@ -403,6 +406,8 @@ fn mapping(project: &Project, name: &str, source: &Source) -> SourceMapping {
                 .values()
                 .find(|identity| identity.attribute == *name)
                 .map(|identity| identity.normalize),
+            may_lack: source.may_lack(name),
+            rule: value_rule(source, name),
         });
     let ignored = project
         .clv
@@ -411,7 +416,11 @@ fn mapping(project: &Project, name: &str, source: &Source) -> SourceMapping {
     SourceMapping {
         source: name.to_owned(),
         format: source.format,
-        types: source.types.clone(),
+        // What was taken in has these types by now, so one more declared changes nothing.
+        types: match source.ingest {
+            Some(_) => BTreeMap::new(),
+            None => source.types.clone(),
+        },
         customer: source.customer.clone(),
         customer_type: project.customer.key_type,
         time: source.time.clone(),
@@ -427,6 +436,25 @@ fn mapping(project: &Project, name: &str, source: &Source) -> SourceMapping {
         }),
         measures: measures.collect(),
         dimensions: dimensions.collect(),
+    }
+}
+
+/// What the values of a column of responses have to be.
+fn value_rule(source: &Source, dimension: &str) -> Option<ValueRule> {
+    if source.kind != SourceKind::Responses {
+        return None;
+    }
+    let word = |known: ResponseType| known.word().to_owned();
+    match dimension {
+        "type" => {
+            let own = ResponseType::ALL.map(|known| (word(known), word(known)));
+            let declared = source.response_types.iter();
+            let declared = declared.map(|(text, known)| (text.clone(), word(*known)));
+            Some(ValueRule::Words(own.into_iter().chain(declared).collect()))
+        }
+        "campaign" => Some(ValueRule::Present),
+        "decile" => Some(ValueRule::Int32),
+        _ => None,
     }
 }
 

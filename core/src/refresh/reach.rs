@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::restate::Spans;
 use super::state::{Merging, ShardState, StateRun, first_merged};
-use super::task::{AccountsSpec, MergeTask, TotalsSpec};
+use super::task::{AccountsSpec, MergeSource, MergeTask, TotalsSpec};
 use crate::calendar::Day;
 
 /// A set of months.
@@ -183,42 +183,67 @@ pub fn pays(state: &ShardState, by_source: &BTreeMap<String, Months>) -> Result<
     }
 }
 
+/// Memory that a row takes while it is merged, in bytes, about.
+const ROW_BYTES: u64 = 250;
+
+/// Memory of a merge beside that of its rows, and for rows that the estimate does not know of.
+const MERGE_BYTES: u64 = 32 << 20;
+
+/// Memory that rows take while they are merged, in bytes, about.
+pub fn bytes_of(rows: u64) -> u64 {
+    rows.saturating_mul(ROW_BYTES)
+}
+
+/// Memory that a merge is admitted with, in bytes. New events are taken to lie in the latest month; a merge
+/// that finds more to hold goes by ranges of customers.
+pub fn memory(task: &MergeTask) -> u64 {
+    MERGE_BYTES.saturating_add(bytes_of(rows_held(task)))
+}
+
 /// Rows that a merge holds at its peak, about: new events are taken to lie in the latest month.
-pub fn rows_held(task: &MergeTask) -> u64 {
-    let accounts: u64 = task.previous.accounts_parts().map(|part| part.rows).sum();
-    let mut some = Some(accounts);
-    let mut all = 0;
-    let mut merged = 0;
-    let mut new = 0;
+fn rows_held(task: &MergeTask) -> u64 {
+    let months_of = |source: &MergeSource| {
+        let old = task.previous_spec.as_ref();
+        let mut months = old.and_then(|old| moved(old, &task.spec, &source.source).ok())?;
+        if let Some(days) = task.withdrawn.get(&source.source) {
+            months.add_days(days);
+        }
+        let runs = task.previous.runs(&source.source).iter();
+        let latest = runs.filter_map(|run| run.months.last());
+        let latest = latest.map(|slice| slice.month).max();
+        latest.into_iter().for_each(|month| months.add(month));
+        Some((source.source.clone(), months))
+    };
+    let months: Option<BTreeMap<String, Months>> = task.sources.iter().map(months_of).collect();
+    let pays = |months: &BTreeMap<String, Months>| pays(&task.previous, months).is_ok();
+    rows_read(task, months.filter(pays).as_ref())
+}
+
+/// Rows that a merge holds at its peak, about, when it reads some months of each source to bring the accounts
+/// forward, or all without any named.
+pub fn rows_read(task: &MergeTask, months: Option<&BTreeMap<String, Months>>) -> u64 {
+    let mut read = match months {
+        Some(_) => task.previous.accounts_parts().map(|part| part.rows).sum(),
+        None => 0,
+    };
+    let (mut merged, mut new) = (0, 0);
     for source in &task.sources {
         let runs = task.previous.runs(&source.source);
+        read += match months.and_then(|months| months.get(&source.source)) {
+            Some(months) => months.rows(runs),
+            None => runs.iter().map(|run| run.part.rows).sum(),
+        };
         let pieces = task.pieces.iter();
         let pieces = pieces.filter(|piece| piece.source == source.source);
         let rows: u64 = pieces.map(|piece| piece.segment.rows).sum();
-        let months = task
-            .previous_spec
-            .as_ref()
-            .and_then(|old| moved(old, &task.spec, &source.source).ok());
         let withdrawn = task.withdrawn.get(&source.source);
-        let read = months.map(|mut months| {
-            withdrawn.into_iter().for_each(|days| months.add_days(days));
-            let latest = runs
-                .iter()
-                .filter_map(|run| run.months.last())
-                .max_by_key(|slice| slice.month);
-            latest.into_iter().for_each(|slice| months.add(slice.month));
-            months.rows(runs)
-        });
-        some = some.zip(read).map(|(some, read)| some + read);
-        all += runs.iter().map(|run| run.part.rows).sum::<u64>();
         if rows > 0 || withdrawn.is_some() {
             let victims = Merging::of(runs, first_merged(runs, rows), withdrawn).merged;
             merged = merged.max(victims.iter().map(|run| run.part.rows).sum());
         }
         new += rows;
     }
-    let read = some.filter(|some| is_worth(*some - accounts, all));
-    new + read.unwrap_or(all).max(merged)
+    new + read.max(merged)
 }
 
 #[cfg(test)]

@@ -8,10 +8,11 @@ use super::plan::Plan;
 use super::restate::Spans;
 use super::state::{ShardState, StateIndex};
 use super::task::{
-    AbsorbOutput, AccountsSpec, AssignOutput, AssignTask, AttributesTask, BoundariesTask, CutsTask,
-    DecileSpec, FitShard, FitTask, Fits, GatherTask, GroupBy, MergeClv, MergeOutput, MergeSource,
-    MergeTask, ModelTask, PieceSegment, RankedValue, ScoreOutput, ScoreTask, ShardValues,
-    SplitOutput, SplitTask, Task, TotalsSpec, ValueSpec,
+    AbsorbOutput, AccountsSpec, AssignOutput, AssignTask, AttributesTask, BoundariesTask,
+    CampaignsTask, CutsTask, DecileSpec, FitShard, FitTask, Fits, GatherTask, GroupBy, MergeClv,
+    MergeOutput, MergeSource, MergeTask, ModelTask, PieceSegment, PurchaseRows, RankedValue,
+    ResponsesTask, ScoreAttributes, ScoreOutput, ScoreTask, ShardRows, ShardValues, SplitOutput,
+    SplitTask, Task, TotalsSpec, ValueSpec,
 };
 use crate::calendar::{Day, LookBack, Window, WindowKind, lookback_window};
 use crate::clv;
@@ -109,7 +110,7 @@ pub(super) fn merge_sources(project: &Project) -> Vec<MergeSource> {
         dimensions: source.dimensions.keys().cloned().collect(),
         event_ids: source.event_id.is_some(),
         horizon: source.event_id_horizon,
-        attributes: source.kind == SourceKind::Attributes,
+        kind: source.kind,
     };
     project.sources.iter().map(source).collect()
 }
@@ -149,7 +150,7 @@ fn holdout_from(clv: &Clv, as_of: Day) -> Option<Day> {
 
 fn totals(plan: &Plan) -> Vec<TotalsSpec> {
     let deciles = plan.project.deciles.iter();
-    let needed = deciles.filter(|decile| decile.by.is_some() || !decile.ranks_clv());
+    let needed = deciles.filter(|decile| decile.dimension().is_some() || !decile.ranks_clv());
     needed
         .filter_map(|decile| totals_of(plan, decile))
         .collect()
@@ -168,7 +169,7 @@ fn totals_of(plan: &Plan, decile: &DecileDeclaration) -> Option<TotalsSpec> {
         source: source.clone(),
         measure: (!decile.ranks_clv()).then(|| decile.measure.clone()),
         windows: windows.collect(),
-        by: decile.by.as_ref().map(|dimension| GroupBy {
+        by: decile.dimension().map(|dimension| GroupBy {
             dimension: dimension.clone(),
             latest: decile.value_at == ValueAt::Latest,
         }),
@@ -321,6 +322,7 @@ pub fn score_tasks(
     plan: &Plan,
     fits: Option<&Fits>,
     before: &Before<'_>,
+    merged: &[MergeOutput],
     values: &[ShardValues],
 ) -> Vec<Task> {
     let deciles = before.ranked(&plan.project);
@@ -333,9 +335,26 @@ pub fn score_tasks(
             held: before.held_fits().cloned(),
             value: value.clone(),
             deciles: deciles.clone(),
+            attributes: merged
+                .get(values.shard as usize)
+                .and_then(|output| score_attributes(&plan.project, &output.state)),
         })
     };
     values.iter().map(task).collect()
+}
+
+/// What customers of a shard are like, where a decile ranks them apart by it.
+fn score_attributes(project: &Project, state: &ShardState) -> Option<ScoreAttributes> {
+    let by = project.deciles.iter();
+    let by: BTreeMap<String, String> = by
+        .filter_map(|decile| Some((decile.name.clone(), decile.attribute()?.clone())))
+        .collect();
+    let (name, source) = project.attributes().filter(|_| !by.is_empty())?;
+    Some(ScoreAttributes {
+        columns: source.dimensions.keys().cloned().collect(),
+        runs: state.runs(name).to_vec(),
+        by,
+    })
 }
 
 /// The task that finds the cells with boundaries.
@@ -407,9 +426,7 @@ pub fn assign_tasks(
 
 /// Tasks that write what customers are like, one per shard; none without a source of attributes.
 pub fn attributes_tasks(plan: &Plan, merged: &[MergeOutput]) -> Vec<Task> {
-    let mut sources = plan.project.sources.iter();
-    let Some((name, source)) = sources.find(|(_, source)| source.kind == SourceKind::Attributes)
-    else {
+    let Some((name, source)) = plan.project.attributes() else {
         return Vec::new();
     };
     let column = |name: &String| (name.clone(), source.attribute_types.get(name).copied());
@@ -426,6 +443,58 @@ pub fn attributes_tasks(plan: &Plan, merged: &[MergeOutput]) -> Vec<Task> {
     (0..).zip(merged).map(task).collect()
 }
 
+/// Tasks that write the responses, one per shard; none without a source of them.
+pub fn responses_tasks(plan: &Plan, merged: &[MergeOutput]) -> Vec<Task> {
+    let project = &plan.project;
+    let (mut responses, mut purchases) = (Vec::new(), None);
+    for source in merge_sources(project) {
+        let clv = project.clv.as_ref();
+        if source.kind == SourceKind::Responses {
+            responses.push(source);
+        } else if let Some(clv) = clv.filter(|clv| clv.source == source.source) {
+            purchases = Some((source, clv.value.clone()));
+        }
+    }
+    if responses.is_empty() {
+        return Vec::new();
+    }
+    let rows = |source: &MergeSource, state: &ShardState| ShardRows {
+        runs: state.runs(&source.source).to_vec(),
+        lost: state.lost.get(&source.source).cloned(),
+        source: source.clone(),
+    };
+    let task = |(shard, output): (u32, &MergeOutput)| {
+        let purchases = purchases.as_ref().map(|(source, value)| PurchaseRows {
+            rows: rows(source, &output.state),
+            value: value.clone(),
+        });
+        Task::Responses(ResponsesTask {
+            shard,
+            customer_type: project.customer.key_type,
+            sources: responses
+                .iter()
+                .map(|source| rows(source, &output.state))
+                .collect(),
+            purchases,
+            window_days: project.campaigns.window_days,
+            as_of: plan.as_of,
+            tables: plan.tables.clone(),
+        })
+    };
+    (0..).zip(merged).map(task).collect()
+}
+
+/// The task that writes what campaigns came to.
+pub fn campaigns_task(plan: &Plan, shards: Vec<PartRef>) -> Task {
+    Task::Campaigns(CampaignsTask {
+        shards,
+        scale: value_spec(&plan.project).map(|value| value.scale),
+        window_days: plan.project.campaigns.window_days,
+        as_of: plan.as_of,
+        tables: plan.tables.clone(),
+    })
+}
+
 /// The task that writes facts and dimensions.
 pub fn model_task(
     plan: &Plan,
@@ -440,6 +509,7 @@ pub fn model_task(
         deciles: decile_specs(&plan.project),
         facts: assigned.iter().map(|output| output.facts.clone()).collect(),
         moves: assigned.iter().map(|output| output.moves.clone()).collect(),
+        value: value_spec(&plan.project),
         fits: fits.cloned(),
         before: before.model(),
         drift_psi: plan.project.drift.psi,

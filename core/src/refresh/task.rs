@@ -10,6 +10,7 @@ mod fit;
 mod ids;
 mod merge;
 mod rank;
+mod responses;
 mod split;
 mod tables;
 mod user;
@@ -22,6 +23,7 @@ pub use self::fit::*;
 pub use self::ids::*;
 pub use self::merge::*;
 pub use self::rank::*;
+pub use self::responses::*;
 pub use self::split::*;
 pub use self::tables::*;
 pub use self::user::*;
@@ -58,6 +60,8 @@ pub enum Task {
     Cuts(CutsTask),
     Assign(AssignTask),
     Attributes(AttributesTask),
+    Responses(ResponsesTask),
+    Campaigns(CampaignsTask),
     Model(ModelTask),
     UserTable(UserTableTask),
     Check(CheckTask),
@@ -87,6 +91,8 @@ pub enum TaskOutput {
     Cuts(CutsOutput),
     Assign(AssignOutput),
     Attributes(AttributesOutput),
+    Responses(ResponsesOutput),
+    Campaigns(CampaignsOutput),
     Model(ModelOutput),
     UserTable(UserTableOutput),
     Check(CheckOutput),
@@ -105,6 +111,7 @@ impl Task {
             Task::Boundaries(_) | Task::Gather(_) | Task::Cuts(_) => "cut",
             Task::Assign(_) => "assign",
             Task::Attributes(_) => "attributes",
+            Task::Responses(_) | Task::Campaigns(_) => "responses",
             Task::Model(_) | Task::UserTable(_) | Task::Check(_) => "model",
         }
     }
@@ -123,7 +130,7 @@ impl Task {
                 LEAST + input.saturating_mul(12).min(160 << 20)
             }
             Task::Split(task) => rows(&mut [task.rows_held()].into_iter(), 250),
-            Task::Merge(task) => rows(&mut [reach::rows_held(task)].into_iter(), 250),
+            Task::Merge(task) => reach::memory(task),
             // Hashes of the part of the space, and one part of ids on its way.
             Task::Suspects(task) => {
                 let ids = |ids: &ShardIds| -> u64 { ids.new.iter().map(|ids| ids.part.rows).sum() };
@@ -147,7 +154,12 @@ impl Task {
                     150,
                 )
             }
-            Task::Score(task) => rows(&mut task.values.parts().map(|part| part.rows), 300),
+            Task::Score(task) => {
+                let attributes = task.attributes.iter().flat_map(|of| &of.runs);
+                let attributes = attributes.map(|run| run.part.rows);
+                let parts = task.values.parts().map(|part| part.rows);
+                rows(&mut parts.chain(attributes), 300)
+            }
             Task::Gather(task) => rows(&mut task.values.parts().map(|part| part.rows), 150),
             Task::Assign(task) => {
                 let before = task.before.as_ref().map_or(0, |before| before.rows);
@@ -155,6 +167,13 @@ impl Task {
                 rows(&mut now.chain([before]), 400)
             }
             Task::Attributes(task) => rows(&mut task.runs.iter().map(|run| run.part.rows), 500),
+            Task::Responses(task) => {
+                let purchases = task.purchases.iter().map(|purchases| &purchases.rows);
+                let sources = task.sources.iter().chain(purchases);
+                let mut runs = sources.flat_map(|rows| &rows.runs).map(|run| run.part.rows);
+                rows(&mut runs, 1000)
+            }
+            Task::Campaigns(task) => rows(&mut task.shards.iter().map(|part| part.bytes), 4),
             // Compressed rows, of which each shard has a few decoded.
             Task::Cuts(task) => rows(
                 &mut task.candidates.iter().map(|part| part.bytes + (1 << 20)),
@@ -192,7 +211,10 @@ impl TaskOutput {
             TaskOutput::Suspects(output) => output.suspects.iter().collect(),
             TaskOutput::Contenders(output) => vec![&output.contenders],
             TaskOutput::Fit(_) => Vec::new(),
-            TaskOutput::Score(output) => output.scores.iter().chain([&output.histograms]).collect(),
+            TaskOutput::Score(output) => {
+                let parts = output.scores.iter().chain([&output.histograms]);
+                parts.chain(output.totals.values()).collect()
+            }
             TaskOutput::Boundaries(output) => vec![&output.boundaries],
             TaskOutput::Gather(output) => output.candidates.iter().collect(),
             TaskOutput::Cuts(output) => vec![&output.cuts],
@@ -203,6 +225,10 @@ impl TaskOutput {
                 .chain([&output.facts, &output.moves])
                 .collect(),
             TaskOutput::Attributes(output) => vec![&output.table.part],
+            TaskOutput::Responses(output) => vec![&output.table.part, &output.campaigns],
+            TaskOutput::Campaigns(output) => {
+                output.tables.iter().map(|table| &table.part).collect()
+            }
             TaskOutput::Model(output) => output.tables.iter().map(|table| &table.part).collect(),
             TaskOutput::UserTable(output) => output.parts.iter().map(|table| &table.part).collect(),
             TaskOutput::Check(_) => Vec::new(),

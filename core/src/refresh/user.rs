@@ -6,12 +6,14 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::audience::{BEFORE, EVENTS, Known, hidden};
 use crate::calendar::Day;
 use crate::failure::{ErrorCode, Failure};
 use crate::project::{Mode, Project, TableKind, TestSeverity, UserTable};
 use crate::snapshot::TableEntry;
 
 use super::plan::{Head, Plan};
+use super::state::ShardState;
 use super::task::{
     CheckOutput, CheckTask, FailedCheck, Since, StatementInputs, Task, UserTableTask,
 };
@@ -65,10 +67,19 @@ pub fn outlook(project: &Project, before: Option<&Head>) -> Vec<UserTableOutlook
     let of = |table: &UserTable| UserTableOutlook {
         name: table.name.clone(),
         kind: table.kind,
-        reads: table.reads.clone(),
+        reads: table.reads.iter().map(|read| read_as(read)).collect(),
         how: table.is_table().then(|| how(table)),
     };
     project.tables.iter().map(of).collect()
+}
+
+/// What a statement reads, for people.
+fn read_as(name: &str) -> String {
+    match name.strip_prefix(EVENTS) {
+        Some(source) => format!("events of {source}"),
+        None if name == BEFORE => "customer_value of the snapshot before".to_owned(),
+        None => name.to_owned(),
+    }
 }
 
 impl fmt::Display for UserTableOutlook {
@@ -98,29 +109,47 @@ pub struct Setting<'a> {
     pub as_of: Day,
     /// Where its tables lie.
     pub root: &'a str,
+    /// Its state, by shard.
+    pub states: &'a [&'a ShardState],
+    /// The snapshot before.
+    pub before: Option<&'a Head>,
 }
 
-impl<'a> From<&'a Plan> for Setting<'a> {
-    fn from(plan: &'a Plan) -> Self {
+impl<'a> Setting<'a> {
+    /// That of a refresh.
+    pub fn of(plan: &'a Plan, states: &'a [&'a ShardState], before: Option<&'a Head>) -> Self {
         Self {
             project: &plan.project,
             as_of: plan.as_of,
             root: &plan.tables,
+            states,
+            before,
         }
     }
 }
 
-/// The task that computes a table. `tables` has all that it reads, `before` is the snapshot before.
+/// The task that computes a table. `tables` has all that it reads.
 pub fn user_table_task(
     of: Setting<'_>,
     table: &UserTable,
     tables: &BTreeMap<String, TableEntry>,
-    before: Option<&Head>,
 ) -> Task {
+    let mut inputs = inputs(of, table.reads.iter(), tables);
+    if table.by_tenfold {
+        let known = Known {
+            as_of: of.as_of,
+            states: of.states,
+            before: of.before.map(|head| &head.manifest),
+        };
+        let audiences = &of.project.audiences;
+        let (events, more) = hidden(of.project, audiences, &table.reads, tables, known);
+        inputs.events = events;
+        inputs.tables.extend(more);
+    }
     Task::UserTable(UserTableTask {
         table: table.clone(),
-        inputs: inputs(of, table.reads.iter(), tables),
-        since: since(table, before).ok(),
+        inputs,
+        since: since(table, of.before).ok(),
         tables: of.root.to_owned(),
     })
 }
@@ -189,6 +218,7 @@ fn inputs<'a>(
             .collect(),
         declared,
         as_of: of.as_of,
+        events: BTreeMap::new(),
     }
 }
 
@@ -230,7 +260,9 @@ fn in_words(table: &UserTable, failed: &FailedCheck) -> String {
     };
     let place = table.place();
     let (name, check) = (&table.name, &failed.check);
-    match check.contains("unique(") {
+    // An expression may have the word, too.
+    let contract = check.strip_prefix("its key, ").unwrap_or(check);
+    match contract.starts_with("unique(") {
         true => format!(
             "{place}: table {name} fails {check}: {} values are there more than once",
             failed.rows
@@ -309,5 +341,28 @@ deciles: [{measure: points}]
             (refused.number(), refused.message.as_str()),
             ("E1114", line)
         );
+    }
+
+    #[test]
+    fn rows_are_counted_as_what_they_are() {
+        let project = project(&[("a", TableKind::Table, &[])]);
+        for (check, says) in [
+            ("its key, unique(a)", ": 5 values are there more than once"),
+            ("unique(a)", ": 5 values are there more than once"),
+            ("row_count", ": it has 5 rows"),
+            ("expression(is_unique(a))", " in 5 rows"),
+        ] {
+            let failed = FailedCheck {
+                check: check.to_owned(),
+                severity: TestSeverity::Error,
+                rows: 5,
+                look: String::new(),
+            };
+            let words = in_words(&project.tables[0], &failed);
+            assert_eq!(
+                words,
+                format!("tables/a.sql:1: table a fails {check}{says}")
+            );
+        }
     }
 }

@@ -172,8 +172,9 @@ pub struct Manifest {
 
 impl Manifest {
     /// Version of the record's form that this program writes: 2 since declarations have user tables
-    /// and sources of attributes, which an earlier program would take for none, or for events.
-    pub const FORMAT: u32 = 2;
+    /// and sources of attributes, which an earlier program would take for none, or for events; 3 since they
+    /// have audiences, sources that take files in, and sources of responses.
+    pub const FORMAT: u32 = 3;
 
     /// Where the manifest of a number lies.
     pub fn path(number: u64) -> String {

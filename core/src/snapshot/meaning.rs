@@ -12,10 +12,22 @@ pub enum Meaning<'a> {
     Declared(&'a UserTable),
 }
 
+/// Columns that name rows of another table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refers<'a> {
+    /// The columns.
+    pub columns: Vec<&'a str>,
+    /// The table.
+    pub table: &'a str,
+    /// The columns of its key, in the order of `columns`.
+    pub keys: Vec<&'a str>,
+}
+
 impl<'a> Meaning<'a> {
     /// What the table of a name means, if anything is known.
     pub fn of(name: &str, declared: &'a [UserTable]) -> Option<Self> {
-        let declared = declared.iter().find(|table| table.name == name);
+        let mut declared = declared.iter().filter(|table| !table.by_tenfold);
+        let declared = declared.find(|table| table.name == name);
         let declared = declared.map(Self::Declared);
         declared.or_else(|| TableMeaning::of(name).map(Self::BuiltIn))
     }
@@ -57,17 +69,29 @@ impl<'a> Meaning<'a> {
         matches!(self, Self::BuiltIn(table) if table.null_in_key)
     }
 
-    /// Its columns that name rows of other tables: column, table, and key of that table.
-    pub fn references(&self) -> Vec<[&'a str; 3]> {
+    /// Its columns that name rows of other tables.
+    pub fn references(&self) -> Vec<Refers<'a>> {
         match self {
             Self::BuiltIn(table) => {
                 let all = table.references.iter();
-                all.map(|one| [one.column, one.table, one.key]).collect()
+                all.map(|one| Refers {
+                    columns: vec![one.column],
+                    table: one.table,
+                    keys: vec![one.key],
+                })
+                .collect()
             }
             Self::Declared(table) => {
                 let all = table.references.iter();
-                all.map(|one| [one.column.as_str(), &one.table, &one.key])
-                    .collect()
+                all.map(|one| {
+                    let (columns, keys) = one.pairs().unzip();
+                    Refers {
+                        columns,
+                        table: &one.table,
+                        keys,
+                    }
+                })
+                .collect()
             }
         }
     }

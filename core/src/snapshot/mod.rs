@@ -22,6 +22,9 @@ pub use manifest::{
 pub use marks::{
     Announcement, Cleaning, Event, Marks, MarksRecord, Pin, Refused, expired as expired_failure,
 };
-pub use meaning::Meaning;
+pub use meaning::{Meaning, Refers};
 pub use retention::{Published, expiring};
-pub use tables::{ATTRIBUTES_OWN, ColumnMeaning, DIM_CUSTOMER, Reference, TABLES, TableMeaning};
+pub use tables::{
+    ATTRIBUTES_OWN, ColumnMeaning, DIM_CAMPAIGN, DIM_CUSTOMER, DIM_DESTINATION, FACT_CAMPAIGN,
+    FACT_EMAIL_EVENT, Reference, TABLES, TableMeaning,
+};

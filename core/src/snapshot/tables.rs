@@ -2,6 +2,8 @@
 //! tools that join by them. `docs/reference/tables.md` is made from this, and so is
 //! `information_schema`.
 
+use crate::audience::{AUDIENCE_CHANGE, AUDIENCE_MEMBER, DIM_AUDIENCE, FACT_AUDIENCE};
+
 /// A table.
 #[derive(Debug, Clone, Copy)]
 pub struct TableMeaning {
@@ -93,6 +95,25 @@ const TO_CUSTOMER: Reference = Reference {
     key: "customer",
 };
 
+const TO_CAMPAIGN: Reference = Reference {
+    column: "campaign",
+    table: DIM_CAMPAIGN,
+    key: "campaign",
+};
+
+const TO_DESTINATION: Reference = Reference {
+    column: "destination",
+    table: DIM_DESTINATION,
+    key: "destination",
+};
+
+const TO_AUDIENCE: Reference = Reference {
+    column: "audience",
+    table: DIM_AUDIENCE,
+    key: "audience",
+};
+
+const AUDIENCE: ColumnMeaning = column("audience", "name of the audience");
 const SNAPSHOT_DATE: ColumnMeaning = column("snapshot_date", "`as_of` of the snapshot");
 const PREVIOUS_DATE: ColumnMeaning = column(
     "previous_date",
@@ -121,6 +142,18 @@ pub const DIM_CUSTOMER: &str = "dim_customer";
 
 /// Its columns that are no attributes.
 pub const ATTRIBUTES_OWN: [&str; 5] = ["customer", "valid_from", "valid_to", "is_current", "shard"];
+
+/// The table of responses.
+pub const FACT_EMAIL_EVENT: &str = "fact_email_event";
+
+/// The table of what campaigns came to.
+pub const FACT_CAMPAIGN: &str = "fact_campaign";
+
+/// The table of campaigns.
+pub const DIM_CAMPAIGN: &str = "dim_campaign";
+
+/// The table of destinations.
+pub const DIM_DESTINATION: &str = "dim_destination";
 
 /// All tables that a snapshot of this version may have.
 pub const TABLES: &[TableMeaning] = &[
@@ -225,6 +258,212 @@ pub const TABLES: &[TableMeaning] = &[
         notes: "Rows that begin before `as_of` alone. Customers with attributes need have no events, and the \
                 other way round: join by `customer` and `is_current`, or by `customer` and a day from \
                 `valid_from` until before `valid_to`.",
+    },
+    TableMeaning {
+        name: FACT_EMAIL_EVENT,
+        about: "What became of what was sent to customers: where a source of responses is declared.",
+        grain: "response",
+        key: &["source", "event_id"],
+        null_in_key: false,
+        references: &[TO_CAMPAIGN, TO_DESTINATION],
+        columns: &[
+            column("source", "source of the row"),
+            column("event_id", "id of the event in its source"),
+            column("customer", "key of the customer"),
+            column("time", "when it happened"),
+            column("day", "its day in the time zone of the project"),
+            column(
+                "type",
+                "`sent`, `held_out`, `delivered`, `open`, `click`, `bounce`, `unsubscribe` or `complaint`",
+            ),
+            column("campaign", "the campaign"),
+            column("delivery", "the delivery, of the row itself or of the send"),
+            column("audience", "audience of the customer at the send"),
+            column(
+                "holdout",
+                "group of the customer at the send: `treated` or `control`",
+            ),
+            column("decile", "decile of the customer at the send"),
+            column("snapshot", "snapshot that the send was made of"),
+            column("sent_at", "when the send was; NULL without one"),
+            column(
+                "destination",
+                "where it was sent to, of the row itself or of the send",
+            ),
+            column("message", "the message, as its sender names it"),
+            column(
+                "machine",
+                "whether a machine did it; false where nothing is said",
+            ),
+            column("url", "the link that was followed"),
+        ],
+        notes: "All responses that are known, those of `as_of` and later too. The send is the latest row of \
+                the customer and the campaign with type `sent` or `held_out` at or before the event, of the \
+                same delivery where the row names one that there is: it says what audience, group, decile and \
+                snapshot were then.",
+    },
+    TableMeaning {
+        name: FACT_CAMPAIGN,
+        about: "What campaigns came to.",
+        grain: "campaign, audience, decile and group at the send",
+        key: &["campaign", "audience", "decile", "holdout"],
+        null_in_key: true,
+        references: &[TO_CAMPAIGN],
+        columns: &[
+            column("campaign", "the campaign"),
+            column("audience", "the audience"),
+            column("decile", "the decile"),
+            column("holdout", "the group: `treated` or `control`"),
+            column("customers", "customers whose first send it is"),
+            column("sent", "sends"),
+            column("held_out", "rows that say somebody was held out"),
+            column("delivered", "mails that arrived"),
+            column("bounces", "mails that did not"),
+            column("opens", "opens by people"),
+            column("machine_opens", "opens by machines"),
+            column("openers", "`customers` with an open by people, of any send"),
+            column("clicks", "clicks by people"),
+            column("machine_clicks", "clicks by machines"),
+            column(
+                "clickers",
+                "`customers` with a click by people, of any send",
+            ),
+            column("unsubscribes", "events of customers who want no more"),
+            column("complaints", "events of customers who call it spam"),
+            column(
+                "purchasers",
+                "`customers` with a purchase within `campaigns.window_days` from the day of their first send on",
+            ),
+            column("revenue", "what all `customers` spent within that window"),
+            column(
+                "revenue_squares",
+                "sum of the squares of what each of them spent, for intervals",
+            ),
+        ],
+        notes: "Events count with the send that they answer. Customers count once for a campaign, with their \
+                first send, so those of several rows add up. A customer without a send counts with their first \
+                event, and among `openers` and `clickers` alone. The last three columns are there where a `clv` \
+                is declared, and know purchases before `as_of` alone.",
+    },
+    TableMeaning {
+        name: DIM_CAMPAIGN,
+        about: "When campaigns were.",
+        grain: "campaign",
+        key: &["campaign"],
+        null_in_key: false,
+        references: &[],
+        columns: &[
+            column("campaign", "the campaign"),
+            column("first_sent", "the first send; NULL without one"),
+            column("last_sent", "the last send"),
+            column("last_event", "the last event of any type"),
+            column("deliveries", "how many deliveries it had"),
+            column("window_days", "days for which purchases count"),
+            column(
+                "window_ends",
+                "last day of the window of the customer who was first sent to last; NULL without sends",
+            ),
+            column("is_complete", "whether that day is before `as_of`"),
+        ],
+        notes: "",
+    },
+    TableMeaning {
+        name: DIM_DESTINATION,
+        about: "Destinations that responses name.",
+        grain: "destination",
+        key: &["destination"],
+        null_in_key: false,
+        references: &[],
+        columns: &[
+            column("destination", "name of the destination"),
+            column("first_sent", "the first send to it; NULL without one"),
+            column("last_sent", "the last send"),
+            column("last_event", "the last event of any type"),
+            column("deliveries", "how many deliveries it had"),
+        ],
+        notes: "There where a source of responses is declared.",
+    },
+    TableMeaning {
+        name: AUDIENCE_MEMBER,
+        about: "Who is in which audience.",
+        grain: "audience, customer who is in it",
+        key: &["audience", "customer"],
+        null_in_key: false,
+        references: &[TO_AUDIENCE],
+        columns: &[
+            AUDIENCE,
+            column("customer", "key of the customer"),
+            column(
+                "holdout",
+                "`control` for those who are kept back, `treated` for all others",
+            ),
+            column(
+                "priority",
+                "that of the audience: where somebody is in several, the smallest goes first",
+            ),
+        ],
+        notes: "There where [audiences](../audiences.md) are declared, as all tables of this name. Outside the \
+                snapshot hash where a rule asks for `decile_moved`.",
+    },
+    TableMeaning {
+        name: AUDIENCE_CHANGE,
+        about: "Who came into an audience or went out of it, and when that was last.",
+        grain: "audience, customer who is or was in it",
+        key: &["audience", "customer"],
+        null_in_key: false,
+        references: &[],
+        columns: &[
+            AUDIENCE,
+            column("customer", "key of the customer"),
+            column("status", "`realized` while in it, `exited` since"),
+            column(
+                "since",
+                "`as_of` of the snapshot in which the status became this",
+            ),
+        ],
+        notes: "Outside the snapshot hash: it goes on from the snapshot before, and begins with the first one that \
+                has audiences.",
+    },
+    TableMeaning {
+        name: DIM_AUDIENCE,
+        about: "The audiences that are declared.",
+        grain: "audience",
+        key: &["audience"],
+        null_in_key: false,
+        references: &[],
+        columns: &[
+            AUDIENCE,
+            column("description", "who they are"),
+            column("rule", "the rule in its text form"),
+            column("consent", "attribute that has to be true; NULL for none"),
+            column("holdout_fraction", "share that is kept back; 0 for nobody"),
+            column(
+                "stratify_by",
+                "column of tiles of which each is divided by itself; NULL for none",
+            ),
+            column("priority", "the smallest goes first"),
+        ],
+        notes: "",
+    },
+    TableMeaning {
+        name: FACT_AUDIENCE,
+        about: "How many each audience had, snapshot by snapshot.",
+        grain: "audience, `as_of` of a snapshot",
+        key: &["audience", "snapshot_date"],
+        null_in_key: false,
+        references: &[],
+        columns: &[
+            AUDIENCE,
+            SNAPSHOT_DATE,
+            column("customers", "customers that there were"),
+            column("members", "how many of them were in it"),
+            column("control", "how many of the members were kept back"),
+            column("share", "`members` by `customers`"),
+            column("entered", "how many came since the snapshot before"),
+            column("exited", "how many went since the snapshot before"),
+        ],
+        notes: "Keeps the rows of earlier snapshots; of several snapshots of one day the last. Where there is no \
+                snapshot with audiences before, everybody entered. Outside the snapshot hash.",
     },
     TableMeaning {
         name: "fact_value_by_decile",
@@ -349,6 +588,75 @@ pub const TABLES: &[TableMeaning] = &[
         notes: "Empty in a first snapshot and in a backfill. Outside the snapshot hash.",
     },
     TableMeaning {
+        name: "fact_cohort",
+        about: "Customers by the month of their first purchase, and what they brought.",
+        grain: "month in which somebody purchased first",
+        key: &["cohort"],
+        null_in_key: false,
+        references: &[to_date("snapshot_date"), to_date("cohort")],
+        columns: &[
+            SNAPSHOT_DATE,
+            column("cohort", "first day of the month"),
+            column("customers", "how many purchased first in it"),
+            column(
+                "repeat_customers",
+                "those of them with a purchase on another day",
+            ),
+            column("purchase_days", "days with a purchase, of all of them"),
+            column(
+                "revenue",
+                "sum of the value over all their events before `as_of`, refunds taken off",
+            ),
+            column(
+                "p_alive",
+                "mean probability that they are still customers, so the share of them that is expected to be",
+            ),
+            column("clv_<horizon>", "sum of the CLV of the horizon"),
+        ],
+        notes: "There when `clv` is declared.",
+    },
+    TableMeaning {
+        name: "fact_cohort_retention",
+        about: "How many of a cohort purchased so many months after their first purchase, or later still.",
+        grain: "month of first purchases, number of months after them",
+        key: &["cohort", "months"],
+        null_in_key: false,
+        references: &[to_date("snapshot_date"), to_date("cohort")],
+        columns: &[
+            SNAPSHOT_DATE,
+            column("cohort", "first day of the month of the first purchases"),
+            column(
+                "months",
+                "whole months after the first purchase of each customer; after 31 January one month ends on the last day of February",
+            ),
+            column(
+                "customers",
+                "those of the cohort whose first purchase is at least so long before the last observed day",
+            ),
+            column(
+                "retained",
+                "those of them with a purchase at least so long after their first one",
+            ),
+        ],
+        notes: "There when `clv` is declared. `retained` by `customers` is the retention; it never rises with the months                 while `customers` stays.",
+    },
+    TableMeaning {
+        name: "fact_customers_by_day",
+        about: "New customers of each day, and all so far.",
+        grain: "day with somebody's first purchase or last one",
+        key: &["date"],
+        null_in_key: false,
+        references: &[to_date("snapshot_date"), to_date("date")],
+        columns: &[
+            SNAPSHOT_DATE,
+            column("date", "the day"),
+            column("new_customers", "customers who purchased first on it"),
+            column("customers", "customers who purchased on it or before"),
+            column("last_seen", "customers who purchased on it and not since"),
+        ],
+        notes: "There when `clv` is declared. Join it to `dim_date` from the right for days without either.",
+    },
+    TableMeaning {
         name: "fact_model_quality",
         about: "What each CLV model, fitted up to the holdout's start, predicted for the holdout \
                 period, and what happened.",
@@ -377,6 +685,51 @@ pub const TABLES: &[TableMeaning] = &[
             ),
         ],
         notes: "There when `clv` is declared; empty with `holdout: none`.",
+    },
+    TableMeaning {
+        name: "dim_model_parameter",
+        about: "Parameters of the CLV models, as they were fitted.",
+        grain: "model that was declared, parameter",
+        key: &["model", "parameter"],
+        null_in_key: false,
+        references: &[],
+        columns: &[
+            column(
+                "model",
+                "the model that was declared; `spend` for the model of spend",
+            ),
+            column("used", "the model that could be fitted"),
+            column("parameter", "its name, such as `alpha`"),
+            column(
+                "estimate",
+                "its value; times are in the unit that `tenfold params get` says",
+            ),
+            column(
+                "standard_error",
+                "of the estimate; NULL where the data do not tell",
+            ),
+            column("scores", "whether predictions are made with it"),
+        ],
+        notes: "There when `clv` is declared. How far they moved since the snapshot before is in `fact_drift`.",
+    },
+    TableMeaning {
+        name: "dim_dimension_value",
+        about: "Values of the dimensions by which customers are ranked.",
+        grain: "dimension, value",
+        key: &["dimension", "dimension_value"],
+        null_in_key: false,
+        references: &[],
+        columns: &[
+            column(
+                "dimension",
+                "name of the dimension, such as `loyalty_status`",
+            ),
+            column(
+                "dimension_value",
+                "the value; `(none)` stands for events without one",
+            ),
+        ],
+        notes: "There with `customer_decile`. `fact_value_by_decile`, `fact_decile_migration` and `customer_decile` name these values.",
     },
     TableMeaning {
         name: "dim_date",

@@ -3,9 +3,11 @@
 mod as_of;
 mod events;
 mod fuzzy;
+mod hash;
 mod lists;
 mod months;
 mod peaks;
+mod until;
 
 use std::sync::Arc;
 
@@ -19,10 +21,12 @@ use tenfold_core::calendar::Day;
 
 use as_of::AsOf;
 use events::Events;
-use fuzzy::{FuzzyMatches, PartialRatio};
+use fuzzy::{FuzzyMatches, Levenshtein, PartialRatio};
+use hash::Hash;
 use lists::CollectList;
 use months::Months;
 use peaks::Peak;
+use until::Until;
 
 /// Gives a context these functions.
 pub(crate) fn register(context: &SessionContext) {
@@ -37,8 +41,16 @@ pub(crate) fn register(context: &SessionContext) {
     for sliding in [false, true] {
         context.register_udaf(AggregateUDF::new_from_impl(Peak::new(sliding)));
     }
-    context.register_udf(ScalarUDF::new_from_impl(PartialRatio::new()));
-    context.register_udaf(AggregateUDF::new_from_impl(FuzzyMatches::new()));
+    context.register_udf(ScalarUDF::new_from_impl(Hash::new()));
+    register_until(context);
+}
+
+/// Gives a context those functions that end when the query that is being planned has to.
+pub(crate) fn register_until(context: &SessionContext) {
+    let until = Until::of_query();
+    context.register_udf(ScalarUDF::new_from_impl(PartialRatio::new(until)));
+    context.register_udf(ScalarUDF::new_from_impl(Levenshtein::new(until)));
+    context.register_udaf(AggregateUDF::new_from_impl(FuzzyMatches::new(until)));
 }
 
 /// An argument of an aggregate that is the same for all rows; none when it is not.

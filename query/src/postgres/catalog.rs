@@ -32,13 +32,23 @@ const INFORMATION: i64 = 13000;
 const FIRST: i64 = 16384;
 
 /// Tables of the catalog that comments are about, by their numbers in PostgreSQL.
-const CLASSES: [(&str, i64); 6] = [
+const CLASSES: [(&str, i64); 16] = [
     ("pg_class", 1259),
     ("pg_type", 1247),
     ("pg_proc", 1255),
     ("pg_namespace", 2615),
     ("pg_constraint", 2606),
     ("pg_database", 1262),
+    ("pg_extension", 3079),
+    ("pg_language", 2612),
+    ("pg_largeobject", 2613),
+    ("pg_collation", 3456),
+    ("pg_trigger", 2620),
+    ("pg_rewrite", 2618),
+    ("pg_tablespace", 1213),
+    ("pg_foreign_server", 1417),
+    ("pg_foreign_data_wrapper", 2328),
+    ("pg_subscription", 6100),
 ];
 
 /// Settings that are the same in every session; `SHOW ALL` has the others.
@@ -334,7 +344,7 @@ impl Rows {
 
     fn reference(&mut self, described: &Described<'_>, reference: &Constraint<'_>) {
         let oid = self.number();
-        let Some((other, columns)) = reference.leads_to(described) else {
+        let Some((other, _)) = reference.leads_to(described) else {
             return;
         };
         let table = self.catalog.oids.get(reference.table).copied();
@@ -343,7 +353,7 @@ impl Rows {
         let refers = reference.refers.as_ref();
         row["conindid"] = json!(refers.and_then(|key| self.catalog.oids.get(key)));
         row["conkey"] = json!(described.places(reference.table, &reference.columns));
-        row["confkey"] = json!(described.places(other, &columns));
+        row["confkey"] = json!(described.places(other, &reference.keys));
         for (name, value) in [
             ("confupdtype", "a"),
             ("confdeltype", "a"),
@@ -355,7 +365,7 @@ impl Rows {
             "FOREIGN KEY ({}) REFERENCES {}.{other}({})",
             reference.columns.join(", "),
             described.schema,
-            columns.join(", ")
+            reference.keys.join(", ")
         );
         self.catalog.constraints.insert(oid, says);
         self.add("pg_constraint", row);

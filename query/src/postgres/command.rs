@@ -1,16 +1,23 @@
 //! What a client of PostgreSQL asks for: queries, and what is about its session alone.
 
+use std::sync::Arc;
+
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer};
 use tenfold_core::failure::{ErrorCode, Failure};
 
 use super::query::Query;
 
+/// Words that may stand after `COPY … TO STDOUT`.
+const COPY_OPTIONS: [&str; 10] = [
+    "WITH", "(", ")", ",", "FORMAT", "TEXT", "CSV", "HEADER", "TRUE", "ON",
+];
+
 /// One statement of a client.
 #[derive(Debug, Clone)]
 pub enum Command {
     /// A query.
-    Query(Box<Query>),
+    Query(Arc<Query>),
     /// Gives a setting a value; none means what it was at the beginning.
     Set {
         /// Its name.
@@ -45,7 +52,7 @@ pub enum Command {
         /// Whether it outlives its transaction.
         hold: bool,
         /// What it goes over.
-        query: Box<Query>,
+        query: Arc<Query>,
     },
     /// Takes rows from a cursor: so many, or all.
     Fetch {
@@ -59,7 +66,7 @@ pub enum Command {
     /// Sends the rows of a query as text.
     CopyOut {
         /// The query.
-        query: Box<Query>,
+        query: Arc<Query>,
         /// Whether as CSV.
         csv: bool,
         /// Whether with the names of the columns before them.
@@ -200,8 +207,8 @@ impl<'a> Words<'a> {
         wrong(format!("{what} in {begin:?}"))
     }
 
-    fn query(&self) -> Result<Box<Query>, Failure> {
-        Query::parse(self.written()).map(Box::new)
+    fn query(&self) -> Result<Arc<Query>, Failure> {
+        Query::parse(self.written()).map(Arc::new)
     }
 
     fn command(&self) -> Result<Command, Failure> {
@@ -361,11 +368,14 @@ impl<'a> Words<'a> {
                 let inner = source.from(1);
                 inner.to(inner.words.len().saturating_sub(1)).query()?
             }
-            false => Query::parse(&format!("SELECT * FROM {}", source.written())).map(Box::new)?,
+            false => Query::parse(&format!("SELECT * FROM {}", source.written())).map(Arc::new)?,
         };
         let options = self.from(to + 2);
-        if options.position("BINARY").is_some() {
-            return Err(unsupported("COPY in binary"));
+        let other = (0..options.words.len())
+            .map(|place| options.word(place))
+            .find(|word| !COPY_OPTIONS.contains(&word.as_str()));
+        if let Some(other) = other {
+            return Err(unsupported(&format!("COPY with {other}")));
         }
         Ok(Command::CopyOut {
             query,

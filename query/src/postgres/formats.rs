@@ -34,6 +34,9 @@ const PATTERNS: &[(&str, &str)] = &[
     ("TZ", "%Z"),
 ];
 
+/// What begins like one of these and means something else.
+const OTHERS: [&str; 2] = ["SSSS", "IDDD"];
+
 /// Rewrites the pattern of `to_char`.
 ///
 /// # Errors
@@ -54,7 +57,8 @@ fn format(written: &str) -> Result<String, Failure> {
     while let Some(next) = rest.chars().next() {
         let known = PATTERNS
             .iter()
-            .find(|(pattern, _)| rest.starts_with(pattern));
+            .find(|(pattern, _)| rest.starts_with(pattern))
+            .filter(|_| !OTHERS.iter().any(|other| rest.starts_with(other)));
         if let Some((pattern, instead)) = known {
             format.push_str(instead);
             rest = &rest[pattern.len()..];
@@ -84,7 +88,7 @@ mod tests {
             "%Y-%m-%d %H:%M:%S"
         );
         assert_eq!(format("DD Mon YY, \"at\" HH").unwrap(), "%d %b %y, at %I");
-        for other in ["999.99", "Q", "yyyy", "Month"] {
+        for other in ["999.99", "Q", "yyyy", "Month", "SSSS", "IDDD"] {
             assert!(format(other).is_err(), "{other}");
         }
     }

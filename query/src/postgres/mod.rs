@@ -4,6 +4,7 @@
 mod catalog;
 mod cells;
 mod command;
+mod copy;
 mod formats;
 mod functions;
 mod literals;
@@ -18,6 +19,7 @@ mod value;
 
 pub use cells::{Cells, length_of};
 pub use command::{Command, commands};
+pub use copy::{put_copied, put_line};
 pub use literals::elements;
 pub use query::{Query, Shape};
 pub use state::sqlstate;

@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{
     Statement as Sql, Value as Literal, visit_expressions,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use tenfold_core::failure::Failure;
+use tenfold_core::failure::{ErrorCode, Failure};
 
 use super::literals;
 use super::rewrite::rewrite;
@@ -20,6 +20,11 @@ use crate::parameters::Parameters;
 use crate::prepared::Prepared;
 use crate::session::Session;
 use crate::{error, statement};
+
+/// Values that a query may ask for: the protocol counts no further.
+const VALUES: usize = 65_535;
+/// Columns that an answer may have, alike.
+const COLUMNS: usize = 32_767;
 
 /// A query that was read and not yet planned.
 #[derive(Debug, Clone)]
@@ -46,7 +51,7 @@ impl Query {
     /// # Errors
     /// When it cannot be read, or is none.
     pub(super) fn parse(text: &str) -> Result<Self, Failure> {
-        statement::check_length(text)?;
+        statement::check_length(text, &PostgreSqlDialect {})?;
         let parser = DFParserBuilder::new(text)
             .with_dialect(&PostgreSqlDialect {})
             .build();
@@ -55,12 +60,18 @@ impl Query {
         let mut statement = statement::the_statement(statements)?;
         statement::only_queries(&statement)?;
         let values = sql(&statement).map_or(0, values);
+        check_count("values", values, VALUES)?;
         let names = sql_mut(&mut statement).and_then(names);
         Ok(Self {
             statement,
             values,
             names,
         })
+    }
+
+    /// Whether it asks for values.
+    pub fn asks(&self) -> bool {
+        self.values > 0
     }
 
     /// What it sets, where it is a call of `set_config` alone.
@@ -119,6 +130,7 @@ impl Session {
         self.rewritten(&mut statement, surroundings)?;
         let context = self.context_in(surroundings)?;
         let (plan, _) = self.plan(statement, &context).await?;
+        check_count("columns", plan.schema().fields().len(), COLUMNS)?;
         let asked = plan.get_parameter_types();
         let asked = asked.map_err(|error| error::failure(&error, &[]))?;
         let found = |place: usize| {
@@ -150,7 +162,9 @@ impl Session {
         values.bind_known(&mut statement)?;
         self.rewritten(&mut statement, surroundings)?;
         let context = self.context_in(surroundings)?;
-        self.prepared(statement, context, text).await
+        let prepared = self.prepared(statement, context, text).await?;
+        check_count("columns", prepared.plan.schema().fields().len(), COLUMNS)?;
+        Ok(prepared)
     }
 
     fn rewritten(
@@ -162,6 +176,17 @@ impl Session {
             Some(sql) => rewrite(sql, self.catalog(), surroundings),
             None => Ok(()),
         }
+    }
+}
+
+fn check_count(what: &str, count: usize, most: usize) -> Result<(), Failure> {
+    match count <= most {
+        true => Ok(()),
+        false => Err(
+            Failure::config(format!("the query has {count} {what}, and may have {most}"))
+                .code(ErrorCode::WrongQuery)
+                .remedy("ask in several queries"),
+        ),
     }
 }
 
@@ -187,9 +212,12 @@ fn values(sql: &Sql) -> usize {
     let _: ControlFlow<()> = visit_expressions(sql, |expression| {
         if let Expr::Value(value) = expression
             && let Literal::Placeholder(name) = &value.value
-            && let Ok(place) = name.trim_start_matches('$').parse()
         {
-            highest = highest.max(place);
+            let digits = name.trim_start_matches('$');
+            if digits.starts_with(|c: char| c.is_ascii_digit()) {
+                // What does not fit is more than there may be.
+                highest = highest.max(digits.parse().unwrap_or(usize::MAX));
+            }
         }
         ControlFlow::Continue(())
     });

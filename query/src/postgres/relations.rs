@@ -44,7 +44,7 @@ pub(super) const FILLED: &[Relation] = &[
         "oid:o conname:t connamespace:o contype:t condeferrable:b condeferred:b convalidated:b \
          conrelid:o contypid:o conindid:o conparentid:o confrelid:o confupdtype:t confdeltype:t \
          confmatchtype:t conislocal:b coninhcount:n connoinherit:b conkey:S confkey:S conpfeqop:O \
-         conppeqop:O conffeqop:O confdelsetcols:S conexclop:O conbin:t",
+         conppeqop:O conffeqop:O confdelsetcols:S conexclop:O conbin:t tableoid:o",
     ),
     relation(
         "pg_index",
@@ -106,7 +106,7 @@ pub(super) const EMPTY: &[Relation] = &[
         "pg_trigger",
         "oid:o tgrelid:o tgparentid:o tgname:t tgfoid:o tgtype:s tgenabled:t tgisinternal:b \
          tgconstrrelid:o tgconstrindid:o tgconstraint:o tgdeferrable:b tginitdeferred:b tgnargs:s \
-         tgattr:S tgargs:t tgqual:t tgoldtable:t tgnewtable:t",
+         tgattr:S tgargs:t tgqual:t tgoldtable:t tgnewtable:t tableoid:o",
     ),
     relation(
         "pg_inherits",
@@ -123,7 +123,7 @@ pub(super) const EMPTY: &[Relation] = &[
     ),
     relation(
         "pg_rewrite",
-        "oid:o rulename:t ev_class:o ev_type:t ev_enabled:t is_instead:b ev_qual:t ev_action:t",
+        "oid:o rulename:t ev_class:o ev_type:t ev_enabled:t is_instead:b ev_qual:t ev_action:t tableoid:o",
     ),
     relation(
         "pg_depend",
@@ -174,7 +174,7 @@ pub(super) const EMPTY: &[Relation] = &[
     relation(
         "pg_language",
         "oid:o lanname:t lanowner:o lanispl:b lanpltrusted:b lanplcallfoid:o laninline:o \
-         lanvalidator:o lanacl:T",
+         lanvalidator:o lanacl:T tableoid:o",
     ),
     relation(
         "pg_operator",
@@ -183,13 +183,63 @@ pub(super) const EMPTY: &[Relation] = &[
     relation(
         "pg_opclass",
         "oid:o opcmethod:o opcname:t opcnamespace:o opcowner:o opcfamily:o opcintype:o \
-         opcdefault:b opckeytype:o",
+         opcdefault:b opckeytype:o tableoid:o",
     ),
     relation(
         "pg_cast",
         "oid:o castsource:o casttarget:o castfunc:o castcontext:t castmethod:t",
     ),
     relation("pg_shdescription", "objoid:o classoid:o description:t"),
+    relation(
+        "pg_conversion",
+        "oid:o conname:t connamespace:o conowner:o conforencoding:n contoencoding:n conproc:o \
+         condefault:b tableoid:o",
+    ),
+    relation(
+        "pg_default_acl",
+        "oid:o defaclrole:o defaclnamespace:o defaclobjtype:t defaclacl:T",
+    ),
+    relation(
+        "pg_user_mappings",
+        "umid:o srvid:o srvname:t umuser:o usename:t umoptions:T",
+    ),
+    relation(
+        "pg_ts_config",
+        "oid:o cfgname:t cfgnamespace:o cfgowner:o cfgparser:o",
+    ),
+    relation(
+        "pg_ts_dict",
+        "oid:o dictname:t dictnamespace:o dictowner:o dicttemplate:o dictinitoption:t",
+    ),
+    relation(
+        "pg_ts_parser",
+        "oid:o prsname:t prsnamespace:o prsstart:o prstoken:o prsend:o prsheadline:o prslextype:o",
+    ),
+    relation(
+        "pg_ts_template",
+        "oid:o tmplname:t tmplnamespace:o tmplinit:o tmpllexize:o",
+    ),
+    relation("pg_largeobject_metadata", "oid:o lomowner:o lomacl:T"),
+    relation("pg_db_role_setting", "setdatabase:o setrole:o setconfig:T"),
+    relation(
+        "pg_subscription",
+        "oid:o subdbid:o subskiplsn:t subname:t subowner:o subenabled:b subbinary:b substream:b \
+         subtwophasestate:t subdisableonerr:b subconninfo:t subslotname:t subsynccommit:t \
+         subpublications:T",
+    ),
+    relation(
+        "pg_opfamily",
+        "oid:o opfmethod:o opfname:t opfnamespace:o opfowner:o tableoid:o",
+    ),
+    relation(
+        "pg_amop",
+        "oid:o amopfamily:o amoplefttype:o amoprighttype:o amopstrategy:s amoppurpose:t \
+         amopopr:o amopmethod:o amopsortfamily:o",
+    ),
+    relation(
+        "pg_amproc",
+        "oid:o amprocfamily:o amproclefttype:o amprocrighttype:o amprocnum:s amproc:o",
+    ),
     relation(
         "pg_seclabel",
         "objoid:o classoid:o objsubid:n provider:t label:t",

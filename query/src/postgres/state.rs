@@ -7,6 +7,7 @@ const SAID: &[(&str, &str)] = &[
     ("is not a query", "25006"),
     ("is not supported", "0A000"),
     ("not implemented", "0A000"),
+    ("cached plan must not change", "0A000"),
     ("unrecognized configuration parameter", "42704"),
     ("does not exist", "42704"),
     ("there is no table", "42P01"),
@@ -27,6 +28,7 @@ const SAID: &[(&str, &str)] = &[
     ("does not support", "42883"),
     ("GROUP BY", "42803"),
     ("no value for $", "08P01"),
+    (", and may have ", "54000"),
     ("sql parser error", "42601"),
     ("ParserError", "42601"),
     ("cannot be read", "42601"),
@@ -42,7 +44,7 @@ const SAID: &[(&str, &str)] = &[
 pub fn sqlstate(failure: &Failure) -> &'static str {
     let by_code = failure.code.and_then(|code| match code {
         ErrorCode::QueryTimedOut | ErrorCode::QueryCancelled => Some("57014"),
-        ErrorCode::AnswerTooLong | ErrorCode::QueriesBusy => Some("53400"),
+        ErrorCode::AnswerTooLong | ErrorCode::QueriesBusy | ErrorCode::CallerBusy => Some("53400"),
         ErrorCode::UnknownSnapshot | ErrorCode::UnknownMark | ErrorCode::SnapshotExpired => {
             Some("22023")
         }

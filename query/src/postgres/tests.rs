@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+use std::sync::Arc;
+
 use super::*;
 use tenfold_core::failure::Failure;
 
@@ -10,7 +12,7 @@ use crate::{Session, rows};
 
 fn query(text: &str) -> Query {
     match commands(text).unwrap().pop() {
-        Some(Command::Query(query)) => *query,
+        Some(Command::Query(query)) => Arc::unwrap_or_clone(query),
         other => panic!("{text}: {other:?}"),
     }
 }
@@ -150,7 +152,7 @@ async fn columns_are_named_as_postgresql_names_them() {
             .map(|name| arrow::datatypes::Field::new(name, arrow::datatypes::DataType::Utf8, true))
             .to_vec(),
     );
-    let names = query.names(&std::sync::Arc::new(schema));
+    let names = query.names(&Arc::new(schema));
     assert_eq!(
         names,
         ["?column?", "count", "customer", "X y", "int8", "?column?"]
@@ -175,6 +177,10 @@ async fn errors_have_the_codes_that_clients_know() {
         let failure = ask(&session, text).await.unwrap_err();
         assert_eq!(sqlstate(&failure), state, "{text}: {failure}");
     }
+    // An operator of PostgreSQL that begins a name elsewhere hides no words.
+    let long = format!("SELECT 1 %` 1{} %` 1", " + 1".repeat(2000));
+    let failure = commands(&long).unwrap_err();
+    assert_eq!(sqlstate(&failure), "54000", "{failure}");
     for (text, state) in [
         ("SELEC 1", "42601"),
         ("SELECT 'open", "42601"),
@@ -183,6 +189,14 @@ async fn errors_have_the_codes_that_clients_know() {
         ("COPY customer_value FROM STDIN", "25006"),
         ("COPY customer_value TO '/tmp/x'", "25006"),
         ("FETCH BACKWARD 1 FROM c", "0A000"),
+        ("COPY customer_value TO STDOUT (FORMAT binary)", "0A000"),
+        ("COPY customer_value TO STDOUT CSV DELIMITER ';'", "0A000"),
+        (
+            "COPY customer_value TO STDOUT (FORMAT csv, HEADER false)",
+            "0A000",
+        ),
+        ("SELECT $65536", "54000"),
+        ("SELECT $18446744073709551616", "54000"),
         ("SET x", "42601"),
     ] {
         let failure = commands(text).unwrap_err();
@@ -237,4 +251,37 @@ fn statements_are_told_apart() {
             "{copy}"
         );
     }
+}
+
+#[tokio::test]
+async fn what_psql_describes_in_full_is_told() {
+    let session = session().await;
+    let options = "SELECT c.relname, pg_catalog.array_to_string(c.reloptions || array(select 'toast.' || x \
+                   from pg_catalog.unnest(tc.reloptions) x), ', ') FROM pg_catalog.pg_class c \
+                   LEFT JOIN pg_catalog.pg_class tc ON (c.reltoastrelid = tc.oid) WHERE c.relname = 'dim_date'";
+    let options = ask(&session, options).await.unwrap();
+    assert!(options[0].starts_with("dim_date|"), "{options:?}");
+    let index = "SELECT c.relname, i.indisprimary, (NOT i.indimmediate) AND EXISTS (SELECT 1 FROM \
+                 pg_catalog.pg_constraint WHERE conrelid = i.indrelid AND conindid = i.indexrelid AND \
+                 contype IN ('p','u','x') AND condeferrable) AS condeferrable, pg_catalog.pg_size_pretty(\
+                 pg_catalog.pg_table_size(c.oid)) FROM pg_catalog.pg_index i, pg_catalog.pg_class c \
+                 WHERE i.indexrelid = c.oid AND c.relname = 'dim_date_pkey'";
+    let index = ask(&session, index).await.unwrap();
+    assert!(
+        index[0].starts_with("dim_date_pkey|true|false|"),
+        "{index:?}"
+    );
+    for nothing in [
+        "SELECT conname FROM pg_conversion c WHERE pg_conversion_is_visible(c.oid)",
+        "SELECT l.lanname FROM pg_language l LEFT JOIN pg_description d ON d.classoid = l.tableoid",
+        "SELECT extname FROM pg_extension WHERE oid = 'pg_catalog.pg_extension'::pg_catalog.regclass",
+        "SELECT o.amopopr::pg_catalog.regoperator FROM pg_catalog.pg_amop o",
+        "SELECT collname FROM pg_collation WHERE collencoding IN (-1, pg_char_to_encoding(getdatabaseencoding()))",
+    ] {
+        assert_eq!(ask(&session, nothing).await.unwrap(), [""; 0], "{nothing}");
+    }
+    let setting =
+        "SELECT current_setting(name) FROM (VALUES ('timezone'), ('none')) AS asked(name)";
+    let setting = ask(&session, setting).await.unwrap();
+    assert_eq!(setting[0], "UTC");
 }

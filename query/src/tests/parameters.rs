@@ -76,7 +76,7 @@ async fn values_and_parameters_have_to_match() {
 }
 
 #[tokio::test]
-async fn an_answer_lasts_unless_it_asks_for_time_chance_or_other_snapshots() {
+async fn an_answer_lasts_unless_it_asks_for_time_or_chance() {
     let session = session().await;
     let lasts = async |sql: &str| {
         let prepared = session.prepare(sql, &Parameters::default()).await;

@@ -10,17 +10,19 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::{Statement as Sql, Visit};
 use datafusion::sql::sqlparser::tokenizer::Span;
+use tenfold_core::audience::{self, BEFORE, EVENTS, RelationRule, Rule};
 use tenfold_core::failure::{Failure, FailureClass};
 use tenfold_core::project::near::did_you_mean;
 use tenfold_core::project::{
-    Contract, Finding, Mode, Project, Severity, TestSeverity, UserTable, lint_table,
+    Contract, Finding, Mode, Project, Severity, TableReference as KeyReference, TestSeverity,
+    UserTable, lint_table,
 };
 use tenfold_core::snapshot::{AGAINST_PARENT, Meaning, TABLES, TableMeaning};
 
 use super::traps::Traps;
 use super::walk::Named;
 use crate::session::{CATALOG, SCHEMA};
-use crate::statement::{STACK, parsed};
+use crate::statement::{STACK, parsed, parsed_of_any_length};
 
 /// Something wrong or odd in a file of `tables`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +33,8 @@ pub struct FileFinding {
     pub finding: Finding,
 }
 
-/// Reads the files of `tables` (place in the project, and text), and adds what they declare to the project
-/// unless something is wrong. Gives what is wrong or odd, by file.
+/// Reads the files of `tables` (place in the project, and text), and adds what they declare to the project,
+/// and the tables of its audiences, unless something is wrong. Gives what is wrong or odd, by file.
 ///
 /// # Errors
 /// When this machine has no thread left: statements are gone through with a stack of their own.
@@ -40,7 +42,7 @@ pub fn declare_tables(
     project: &mut Project,
     files: &[(String, String)],
 ) -> Result<Vec<FileFinding>, Failure> {
-    if files.is_empty() {
+    if files.is_empty() && project.audiences.is_empty() {
         return Ok(Vec::new());
     }
     std::thread::scope(|scope| {
@@ -70,12 +72,17 @@ fn declare(project: &mut Project, files: &[(String, String)]) -> Vec<FileFinding
         tables.extend(head.table);
     }
     lint.names(&tables);
+    lint.relations(project, &tables);
+    if !lint.has_errors() {
+        tables.extend(audience::tables(project));
+    }
     let known: Vec<String> = tables.iter().map(|table| table.name.clone()).collect();
     for table in &mut tables {
         lint.statement(project, table, &known);
     }
     for table in &tables {
         lint.references(project, table, &tables);
+        lint.expressions(table);
         lint.changes(table, &tables);
         lint.traps(table, &tables);
     }
@@ -83,6 +90,7 @@ fn declare(project: &mut Project, files: &[(String, String)]) -> Vec<FileFinding
     if !lint.has_errors() {
         by_history(&mut ordered);
         project.tables = ordered;
+        lint.partitions(project);
     }
     lint.findings
 }
@@ -158,9 +166,35 @@ impl Lint {
         }
     }
 
+    /// Rules of audiences ask for tables that there are.
+    fn relations(&mut self, project: &Project, tables: &[UserTable]) {
+        let mut known = project.built_in_tables();
+        known.extend(tables.iter().map(|table| table.name.as_str()));
+        for audience in &project.audiences {
+            for rule in audience.rule.all() {
+                let Rule::Relation(RelationRule { table, .. }) = rule else {
+                    continue;
+                };
+                if !known.contains(&table.as_str()) {
+                    self.findings.push(FileFinding {
+                        file: audience.file.clone(),
+                        finding: Finding {
+                            severity: Severity::Error,
+                            line: 1,
+                            column: 1,
+                            path: "rule".to_owned(),
+                            message: format!("there is no table `{table}`"),
+                            remedy: did_you_mean(table, known.iter().copied()),
+                        },
+                    });
+                }
+            }
+        }
+    }
+
     /// Looks at the SQL of a table, and keeps what it reads.
     fn statement(&mut self, project: &Project, table: &mut UserTable, known: &[String]) {
-        let statement = match query(&table.sql) {
+        let statement = match statement_of(table) {
             Ok(statement) => statement,
             Err(failure) => {
                 let place = place_in(&failure.message, table);
@@ -247,6 +281,11 @@ impl Lint {
             let at = at.map_or((table.line, 1), |span| place(*span, table));
             let ours = reference.schema().is_none_or(|schema| schema == SCHEMA)
                 && reference.catalog().is_none_or(|catalog| catalog == CATALOG);
+            let is_hidden = || table.by_tenfold && (name == BEFORE || name.starts_with(EVENTS));
+            if ours && is_hidden() {
+                reads.insert(name.to_owned());
+                continue;
+            }
             if ours && (known.iter().any(|known| known == name) || built_in.contains(&name)) {
                 reads.insert(name.to_owned());
                 continue;
@@ -270,41 +309,89 @@ impl Lint {
     fn references(&mut self, project: &Project, table: &UserTable, tables: &[UserTable]) {
         for reference in &table.references {
             let name = reference.table.as_str();
-            let declared = tables.iter().find(|other| other.name == name);
-            let built_in = project.built_in_tables();
-            let key: Option<Vec<&str>> = match declared {
-                Some(other) => Some(other.keys.iter().map(String::as_str).collect()),
-                None if built_in.contains(&name) => {
-                    TableMeaning::of(name).map(|meaning| meaning.key.to_vec())
-                }
-                None => None,
-            };
-            let (message, remedy) = match key {
-                None => {
-                    let names = tables.iter().map(|other| other.name.as_str());
+            let mut known: Vec<&str> = project.built_in_tables();
+            known.extend(tables.iter().map(|other| other.name.as_str()));
+            let meaning = Meaning::of(name, tables).filter(|_| known.contains(&name));
+            let (message, remedy) = match meaning.map(|meaning| meaning.key()) {
+                None => (
+                    format!("a reference leads to {name}, and there is no such table"),
+                    did_you_mean(name, known),
+                ),
+                Some(key) if !is_key(&key, reference) => {
+                    let (_, named): (Vec<&str>, Vec<&str>) = reference.pairs().unzip();
                     (
-                        format!("a reference leads to {name}, and there is no such table"),
-                        did_you_mean(name, built_in.iter().copied().chain(names)),
+                        format!(
+                            "a reference leads to {}, which is not its key",
+                            key_named(name, &named)
+                        ),
+                        match key.is_empty() {
+                            true => format!("{name} has no key: take the reference out"),
+                            false => format!("write `{}`", key_named(name, &key)),
+                        },
                     )
                 }
-                Some(key) if key != [reference.key.as_str()] => (
-                    format!(
-                        "a reference leads to {name}.{}, which is not its key",
-                        reference.key
-                    ),
-                    match key.as_slice() {
-                        [only] => format!("write `{name}.{only}`"),
-                        _ => format!("{name} has no key of one column: take the reference out"),
-                    },
-                ),
                 Some(_) => continue,
             };
             self.error(table, (1, 1), message, remedy);
         }
     }
 
+    /// Files tell which values divide them, so keys of people cannot.
+    fn partitions(&mut self, project: &Project) {
+        for table in &project.tables {
+            let customers = project.customer_columns(table);
+            let theirs = |column: &&String| *column == "customer" || customers.contains(column);
+            if let Some(column) = table.partition_by.iter().find(theirs) {
+                let message = format!(
+                    "`partition_by` names {column}, a column of customers, and files tell what divides them"
+                );
+                let remedy = "divide the rows by something that many customers share";
+                self.error(table, (1, 1), message, remedy.to_owned());
+            }
+        }
+    }
+
+    /// Conditions of tests are over the columns of their table, and hold or not whenever they are asked.
+    fn expressions(&mut self, table: &UserTable) {
+        for test in &table.tests {
+            if !matches!(test.contract, Contract::Expression(_)) {
+                continue;
+            }
+            let called = test.contract.called();
+            let sql = match query(&test.contract.failing_rows(&table.name)) {
+                Ok(Statement::Statement(sql)) => sql,
+                Ok(_) => continue,
+                Err(failure) => {
+                    let message = format!("{called} cannot be read: {}", failure.message);
+                    self.error(table, (1, 1), message, failure.remedy);
+                    continue;
+                }
+            };
+            let mut named = Named::default();
+            let _ = sql.visit(&mut named);
+            let unsteady = UNSTEADY
+                .iter()
+                .find(|name| named.functions.contains_key(**name));
+            if let Some(name) = unsteady {
+                let message = format!("{called}: {name} gives another answer each time");
+                let remedy = "use as_of(), the day that the snapshot looks back from, or columns of the table";
+                self.error(table, (1, 1), message, remedy.to_owned());
+            }
+            let mut others = named.relations.keys().filter(|name| **name != table.name);
+            if let Some(other) = others.next() {
+                let message =
+                    format!("{called} reads {other}, and a test reads its own table alone");
+                let remedy = "bring what it compares with into the table, or declare a reference";
+                self.error(table, (1, 1), message, remedy.to_owned());
+            }
+        }
+    }
+
     /// Statements that mean something else than they seem to.
     fn traps(&mut self, table: &UserTable, tables: &[UserTable]) {
+        if table.by_tenfold {
+            return;
+        }
         let Ok(Statement::Statement(sql)) = query(&table.sql) else {
             return;
         };
@@ -366,6 +453,21 @@ impl Lint {
     }
 }
 
+/// Whether a reference names all columns of a key, in whatever order.
+fn is_key(key: &[&str], reference: &KeyReference) -> bool {
+    let named: BTreeSet<&str> = reference.pairs().map(|(_, key)| key).collect();
+    named.len() == reference.more.len() + 1
+        && named == key.iter().copied().collect::<BTreeSet<&str>>()
+}
+
+/// A key as heads write it.
+fn key_named(table: &str, key: &[&str]) -> String {
+    match key {
+        [only] => format!("{table}.{only}"),
+        several => format!("{table}.({})", several.join(", ")),
+    }
+}
+
 /// Tables of which each reads the next, and the last the first.
 fn ring(left: &[UserTable]) -> Option<Vec<&UserTable>> {
     let mut path: Vec<&UserTable> = vec![left.first()?];
@@ -398,7 +500,8 @@ fn never_null(tables: &[UserTable], name: &str, column: &str) -> bool {
 
 /// What reads a table that depends on earlier snapshots depends on them too.
 fn by_history(ordered: &mut [UserTable]) {
-    let mut names: BTreeSet<String> = AGAINST_PARENT.map(str::to_owned).into();
+    let against = AGAINST_PARENT.into_iter().chain([BEFORE]);
+    let mut names: BTreeSet<String> = against.map(str::to_owned).collect();
     for table in ordered {
         let reads = table.reads.iter().any(|read| names.contains(read));
         table.by_history = reads || table.mode == Mode::Incremental;
@@ -408,9 +511,20 @@ fn by_history(ordered: &mut [UserTable]) {
     }
 }
 
+/// The one query of a table. What Tenfold makes of audiences is as long as these are many, and not deep.
+pub(super) fn statement_of(table: &UserTable) -> Result<Statement, Failure> {
+    match table.by_tenfold {
+        true => only_query(parsed_of_any_length(&table.sql, &[])?),
+        false => query(&table.sql),
+    }
+}
+
 /// The one query of a text.
 pub(super) fn query(sql: &str) -> Result<Statement, Failure> {
-    let statement = parsed(sql, &[])?;
+    only_query(parsed(sql, &[])?)
+}
+
+fn only_query(statement: Statement) -> Result<Statement, Failure> {
     match &statement {
         Statement::Statement(sql) if matches!(sql.as_ref(), Sql::Query(_)) => Ok(statement),
         _ => Err(Failure::config("the SQL is no SELECT").remedy("write one SELECT after the head")),

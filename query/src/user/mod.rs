@@ -1,5 +1,6 @@
 //! Tables and views that a project declares by SQL: what their files say, and the rows that they give.
 
+mod columns;
 mod lint;
 mod rows;
 mod since;
@@ -7,5 +8,6 @@ mod traps;
 mod view;
 mod walk;
 
+pub use columns::check_columns;
 pub use lint::{FileFinding, declare_tables};
-pub(crate) use view::register_view;
+pub(crate) use view::{Relations, register_view};

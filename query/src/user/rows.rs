@@ -15,8 +15,9 @@ use tenfold_core::project::{Mode, UserTable, is_identifier};
 use tenfold_core::refresh::task::{Since, StatementInputs};
 use tenfold_store::object::Store;
 
-use super::lint::query;
+use super::lint::statement_of;
 use super::since::{DELETE, kept, merged};
+use crate::audiences::with_many_sorts;
 use crate::error;
 use crate::in_order::InOrder;
 use crate::prepared::is_repeatable;
@@ -66,12 +67,16 @@ impl Session {
         let mut state = SessionStateBuilder::new_from_existing(context.state())
             .with_physical_optimizer_rule(Arc::new(InOrder))
             .build();
-        state.config_mut().options_mut().sql_parser.collect_spans = true;
+        let options = state.config_mut().options_mut();
+        options.sql_parser.collect_spans = true;
+        // A join that filters the other side's scan waits in each partition for all of them, and the
+        // next one begins when this one has ended.
+        options.optimizer.enable_join_dynamic_filter_pushdown = false;
         Ok(SessionContext::new_with_state(state))
     }
 
     /// What the statement of a user table gives, in types that tables have.
-    async fn columns(
+    pub(super) async fn columns(
         &self,
         table: &UserTable,
         inputs: &StatementInputs,
@@ -79,12 +84,15 @@ impl Session {
         store: &Store,
     ) -> Result<DataFrame, Failure> {
         let context = self.ordered_context()?;
+        if table.by_tenfold {
+            with_many_sorts(&context, self.memory_bytes);
+        }
         let at = |failure: Failure| named(failure, table, table.line);
         if table.mode == Mode::Incremental {
             let registered = self.register_changes(table, inputs, since, (&context, store));
             registered.await.map_err(at)?;
         }
-        let statement = query(&table.sql).map_err(at)?;
+        let statement = statement_of(table).map_err(at)?;
         let plan = context.state().statement_to_plan(statement).await;
         let plan = plan.map_err(|error| {
             let line = line_of(&error, table);
@@ -209,4 +217,44 @@ fn kept_type(field: &Arc<Field>) -> Result<DataType, Failure> {
             ));
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use datafusion::physical_plan::displayable;
+
+    use super::*;
+    use crate::session::SessionOptions;
+
+    #[tokio::test]
+    async fn no_partitions_are_taken_as_they_come() {
+        let options = SessionOptions {
+            memory_bytes: 64 << 20,
+            threads: 1,
+        };
+        let (store, tables) = (Store::in_memory(), BTreeMap::new());
+        let session = Session::open(&store, &tables, options).await.unwrap();
+        let context = session.ordered_context().unwrap();
+        let twice = "(SELECT a FROM (VALUES (1), (2)) AS t(a) UNION ALL SELECT a FROM (VALUES (2)) AS t(a))";
+        for sql in [
+            format!("SELECT sum(a) FROM {twice}"),
+            format!("SELECT a, count(*) FROM {twice} GROUP BY a"),
+            format!("SELECT a, row_number() OVER (PARTITION BY a) FROM {twice}"),
+        ] {
+            let frame = context.sql(&sql).await.unwrap();
+            let plan = frame.create_physical_plan().await.unwrap();
+            let shown = displayable(plan.as_ref()).indent(false).to_string();
+            let merged = format!("{plan:?}").contains("enable_round_robin_repartition: false");
+            assert!(
+                shown.contains("OneAfterAnother") || merged,
+                "{sql}: {shown}"
+            );
+            assert!(!format!("{plan:?}").contains("enable_round_robin_repartition: true"));
+            for other in ["CoalescePartitionsExec", "RepartitionExec"] {
+                assert!(!shown.contains(other), "{sql}: {shown}");
+            }
+        }
+    }
 }

@@ -5,19 +5,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tenfold_coordinator::serve::access::{Role, random};
 use tenfold_coordinator::serve::{TlsAcceptor, identity};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use super::Shared;
 use super::refused::Refused;
 use super::scram::{Exchange, METHOD, Verifier};
-use super::session::{Session, put_greeting, put_older};
+use super::session::Session;
 use super::settings::Settings;
-use super::wire::{Greeting, Message, Wire, put, put_text};
+use super::wire::{Greeting, Message, Wire, put, put_setting, put_text};
 
 /// A connection has so long to show who it is.
 const GREETING: Duration = Duration::from_secs(30);
@@ -44,8 +44,9 @@ pub async fn connection(
     // Without it answers are slower, and no worse.
     let _ = stream.set_nodelay(true);
     let mut wire = Wire::new(stream);
+    let until = tokio::time::Instant::now() + GREETING;
     let late = |_| io::Error::from(io::ErrorKind::TimedOut);
-    let greeting = timeout(GREETING, encryption(&mut wire, tls.is_some()));
+    let greeting = timeout_at(until, encryption(&mut wire, tls.is_some()));
     let greeting = greeting.await.map_err(late)??;
     match (greeting, tls) {
         (Greeting::Cancel { process, secret }, _) => {
@@ -53,17 +54,17 @@ pub async fn connection(
             Ok(())
         }
         (Greeting::Tls, Some(tls)) => {
-            let stream = timeout(GREETING, tls.accept(wire.into_stream()?));
+            let stream = timeout_at(until, tls.accept(wire.into_stream()?));
             let stream = stream.await.map_err(late)??;
             let certified = identity(&stream);
             let mut wire = Wire::new(stream);
-            let greeting = timeout(GREETING, wire.greeting()).await.map_err(late)??;
+            let greeting = timeout_at(until, wire.greeting()).await.map_err(late)??;
             match greeting {
                 Greeting::Cancel { process, secret } => {
                     cancel(&shared, process, secret);
                     Ok(())
                 }
-                greeting => session(wire, greeting, certified, address, shared).await,
+                greeting => session(wire, greeting, certified, until, address, shared).await,
             }
         }
         (_, Some(_)) => {
@@ -75,7 +76,7 @@ pub async fn connection(
             refused.fatal().put(wire.out());
             wire.flush().await
         }
-        (greeting, None) => session(wire, greeting, None, address, shared).await,
+        (greeting, None) => session(wire, greeting, None, until, address, shared).await,
     }
 }
 
@@ -103,13 +104,14 @@ async fn session<S: AsyncRead + AsyncWrite + Unpin>(
     mut wire: Wire<S>,
     greeting: Greeting,
     certified: Option<(String, Role)>,
+    until: tokio::time::Instant,
     address: SocketAddr,
     shared: Arc<Shared>,
 ) -> io::Result<()> {
     let Greeting::Startup(minor, told) = greeting else {
         return Err(io::ErrorKind::InvalidData.into());
     };
-    let begun = timeout(GREETING, begin(&mut wire, minor, told, certified, &shared)).await;
+    let begun = timeout_at(until, begin(&mut wire, minor, told, certified, &shared)).await;
     let begun = begun.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     let (user, known, settings) = match begun {
         Ok(begun) => begun,
@@ -128,7 +130,14 @@ async fn session<S: AsyncRead + AsyncWrite + Unpin>(
         Known::Certificate(since) => since.elapsed() < AGE,
         Known::Password(user, verifier) => shared.passwords.borrow().verifier(user) == *verifier,
     };
-    let mut session = Session::new(wire, shared.clone(), user, process, settings);
+    // Where everybody may ask, they are told apart by their addresses: names are what they like.
+    let counts_for = match &known {
+        Known::Anybody => address.ip().to_string(),
+        _ => user.clone(),
+    };
+    let _counted = shared.server.queries.metrics.session();
+    let who = (user, counts_for);
+    let mut session = Session::new(wire, shared.clone(), who, process, settings);
     let served = session.serve(may).await;
     drop(guard);
     served
@@ -175,7 +184,8 @@ async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
         .map(|(_, user)| user.clone())
         .unwrap_or_default();
     if user.is_empty() || user.len() > 64 {
-        return Ok(Err(Refused::new("28000", "no user was named", "name one")));
+        let hint = "name one, in 64 bytes at most";
+        return Ok(Err(Refused::new("28000", "no user was named", hint)));
     }
     let (user, known) = match (certified, shared.passwords.borrow().is_open()) {
         (Some((name, role)), _) if role.may(Role::Viewer) => {
@@ -292,4 +302,25 @@ fn first_message(mut bytes: Bytes) -> Option<String> {
         return None;
     }
     String::from_utf8(bytes.to_vec()).ok()
+}
+
+/// Tells the settings of a session, and how its queries are stopped.
+fn put_greeting(out: &mut BytesMut, settings: &Settings, process: i32, secret: i32) {
+    put(out, b'R', |out| out.put_i32(0));
+    for (name, value) in settings.told() {
+        put_setting(out, name, &value);
+    }
+    put(out, b'K', |out| {
+        out.put_i32(process);
+        out.put_i32(secret);
+    });
+}
+
+/// Says that the protocol's newest minor version here is 0, and which settings it does not know.
+fn put_older(out: &mut BytesMut, unknown: &[&str]) {
+    put(out, b'v', |out| {
+        out.put_i32(0);
+        out.put_i32(i32::try_from(unknown.len()).unwrap_or_default());
+        unknown.iter().for_each(|name| put_text(out, name));
+    });
 }

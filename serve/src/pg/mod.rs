@@ -3,6 +3,9 @@
 //! Only queries are answered, on the same threads and within the same limits as those that come over
 //! HTTP. Whoever asks shows a password (SCRAM-SHA-256) or a client certificate, unless only this
 //! machine can reach the server.
+//!
+//! Queries are read where their sessions are served, which has to have the stack for it
+//! ([`tenfold_query::STACK`]).
 
 mod login;
 mod passwords;

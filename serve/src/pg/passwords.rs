@@ -70,6 +70,18 @@ impl Passwords {
         })
     }
 
+    /// Reads the file again. Names that are unknown are answered as before: a change would tell that
+    /// they are.
+    ///
+    /// # Errors
+    /// As [`Passwords::read`].
+    pub fn again(&self, text: &str, file: &str) -> Result<Self, Failure> {
+        Ok(Self {
+            secret: self.secret.clone(),
+            ..Self::read(text, file)?
+        })
+    }
+
     /// Whether everybody may ask.
     pub fn is_open(&self) -> bool {
         self.open
@@ -93,6 +105,9 @@ mod tests {
         assert!(!read.is_open());
         assert!(line.ends_with(&read.verifier("metabase").written()));
         assert_ne!(read.verifier("other"), read.verifier("another"));
+        let again = read.again(&line, "f").unwrap();
+        assert_eq!(again.verifier("metabase"), read.verifier("metabase"));
+        assert_eq!(again.verifier("other"), read.verifier("other"));
         for wrong in ["metabase", "metabase md5", "a b c"] {
             let failure = Passwords::read(&format!("\n{wrong}"), "f").unwrap_err();
             assert!(failure.message.contains("f, line 2"), "{failure}");

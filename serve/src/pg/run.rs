@@ -1,5 +1,6 @@
 //! Queries on the threads of queries, and their rows as they come.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +11,16 @@ use bytes::{BufMut, Bytes, BytesMut};
 use jiff::tz::TimeZone;
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::snapshot::At;
-use tenfold_query::postgres::{Cells, Query, Shape, Surroundings, Value, length_of, type_of};
+use tenfold_query::postgres::{
+    Cells, Query, Shape, Surroundings, Value, length_of, put_copied, put_line, type_of,
+};
 use tenfold_query::rows::csv_cell;
 use tenfold_query::within;
 use tokio::sync::{mpsc, oneshot};
 
-use super::wire::{Column, put};
+use super::wire::{Column, is_binary, put};
 use crate::answer::Server;
-use crate::queries::{Ticket, cancelled};
+use crate::queries::{Ticket, cancelled, too_long};
 use crate::snapshots::Opened;
 
 /// Rows that are written at one time.
@@ -42,7 +45,7 @@ pub enum Form {
 /// A query with all that it needs.
 pub struct Plan {
     /// The query.
-    pub query: Query,
+    pub query: Arc<Query>,
     /// Its values.
     pub values: Vec<Value>,
     /// The columns that were told, when they were.
@@ -126,7 +129,7 @@ impl Server {
     /// When it cannot be planned.
     pub async fn shape(
         self: &Arc<Self>,
-        query: Query,
+        query: Arc<Query>,
         declared: Vec<u32>,
         surroundings: Surroundings,
         read: Read,
@@ -181,15 +184,7 @@ impl Server {
     ) {
         let mut head = Some(head);
         let computed = self.compute_rows(&ticket, &plan, &mut head, &rows);
-        let ended = tokio::select! {
-            biased;
-            () = ticket.stopped() => Err(cancelled()),
-            () = rows.closed() => Err(cancelled()),
-            ended = within(Some(limit), computed) => ended,
-        };
-        if let Err(failure) = &ended {
-            tracing::info!(query = %ticket.id, code = failure.number(), "a query failed");
-        }
+        let ended = ticket.work(limit, rows.closed(), computed).await;
         ticket.end(&ended);
         // Whoever waited may be gone.
         match (ended, head) {
@@ -213,7 +208,11 @@ impl Server {
             .prepare_query(&plan.query, &plan.values, &plan.surroundings)
             .await?;
         let mut answer = prepared.run().await?;
-        let schema = plan.told.clone().unwrap_or_else(|| answer.schema());
+        let schema = match &plan.told {
+            Some(told) if !are_same(told, &answer.schema()) => return Err(changed()),
+            Some(told) => told.clone(),
+            None => answer.schema(),
+        };
         let columns = columns(&plan.query.names(&schema), &schema, &plan.results);
         let writer = Writer {
             columns: &columns,
@@ -233,9 +232,10 @@ impl Server {
             if sent > self.limits().rows {
                 return Err(too_long(self.limits().rows));
             }
+            let cells = writer.cells(&batch)?;
             for start in (0..batch.num_rows()).step_by(CHUNK) {
-                let part = batch.slice(start, CHUNK.min(batch.num_rows() - start));
-                let chunk = writer.chunk(&part)?;
+                let end = batch.num_rows().min(start + CHUNK);
+                let chunk = writer.chunk(&cells, start..end);
                 rows.send(Ok(chunk)).await.map_err(|_| cancelled())?;
             }
             ticket.sent(sent);
@@ -244,19 +244,25 @@ impl Server {
     }
 }
 
-fn too_long(rows: u64) -> Failure {
-    Failure::config(format!("the answer has more than {rows} rows"))
-        .code(ErrorCode::AnswerTooLong)
-        .remedy("aggregate or use LIMIT, read the table's files themselves, or raise --sql-rows")
+/// Whether columns are those that were told. Names that were made up of an expression may be others
+/// once its values are known.
+fn are_same(told: &SchemaRef, now: &SchemaRef) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let mut pairs = told.fields().iter().zip(now.fields());
+    told.fields().len() == now.fields().len()
+        && pairs.all(|(told, now)| told.name() == now.name() || !told.name().chars().all(plain))
+}
+
+/// Why a query is not answered that was prepared over a snapshot with other tables. Drivers know it by
+/// these words and prepare it anew.
+fn changed() -> Failure {
+    Failure::config("cached plan must not change result type")
+        .code(ErrorCode::WrongQuery)
+        .remedy("prepare the query again: the tables have other columns now")
 }
 
 /// The columns of an answer.
 pub fn columns(names: &[String], schema: &SchemaRef, results: &[i16]) -> Vec<Column> {
-    let form = |place: usize| match results {
-        [] => 0,
-        [all] => *all,
-        each => each.get(place).copied().unwrap_or_default(),
-    };
     let fields = schema.fields().iter().zip(names).enumerate();
     let column = |(place, (field, name)): (usize, (&arrow::datatypes::FieldRef, &String))| {
         let (oid, modifier) = type_of(field.data_type());
@@ -265,7 +271,7 @@ pub fn columns(names: &[String], schema: &SchemaRef, results: &[i16]) -> Vec<Col
             oid,
             modifier,
             len: length_of(oid),
-            binary: form(place) == 1,
+            binary: is_binary(results, place),
         }
     };
     fields.map(column).collect()
@@ -284,18 +290,17 @@ impl Writer<'_> {
         let Form::Copy { csv, header: true } = self.plan.form else {
             return None;
         };
-        let names: Vec<String> = self
-            .columns
-            .iter()
-            .map(|column| match csv {
-                true => csv_cell(&column.name),
-                false => copied(&column.name),
-            })
-            .collect();
         let mut bytes = BytesMut::new();
-        let line = names.join(if csv { "," } else { "\t" });
         put(&mut bytes, b'd', |out| {
-            out.put_slice(line.as_bytes());
+            for (place, column) in self.columns.iter().enumerate() {
+                if place > 0 {
+                    out.put_u8(if csv { b',' } else { b'\t' });
+                }
+                match csv {
+                    true => out.put_slice(csv_cell(&column.name).as_bytes()),
+                    false => put_copied(column.name.as_bytes(), out),
+                }
+            }
             out.put_u8(b'\n');
         });
         Some(Chunk {
@@ -305,7 +310,7 @@ impl Writer<'_> {
         })
     }
 
-    fn chunk(&self, batch: &RecordBatch) -> Result<Chunk, Failure> {
+    fn cells(&self, batch: &RecordBatch) -> Result<Vec<Cells>, Failure> {
         let wrong = |error| Failure::config(format!("a value cannot be written: {error}"));
         let cells: Result<Vec<Cells>, _> = batch
             .columns()
@@ -319,21 +324,27 @@ impl Writer<'_> {
                 },
             )
             .collect();
-        let cells = cells.map_err(wrong)?;
+        cells.map_err(wrong)
+    }
+
+    fn chunk(&self, cells: &[Cells], rows: Range<usize>) -> Chunk {
         let mut bytes = BytesMut::new();
-        let mut ends = Vec::with_capacity(batch.num_rows());
-        for row in 0..batch.num_rows() {
+        let mut ends = Vec::with_capacity(rows.len());
+        for row in rows {
             match self.plan.form {
-                Form::Rows => self.put_row(&cells, row, &mut bytes),
-                Form::Copy { csv, .. } => put_line(&cells, row, csv, &mut bytes),
+                Form::Rows => self.put_row(cells, row, &mut bytes),
+                Form::Copy { csv: true, .. } => put_csv(cells, row, &mut bytes),
+                Form::Copy { csv: false, .. } => {
+                    put(&mut bytes, b'd', |out| put_line(cells, row, out));
+                }
             }
             ends.push(bytes.len());
         }
-        Ok(Chunk {
+        Chunk {
             bytes: bytes.freeze(),
             ends,
             next: 0,
-        })
+        }
     }
 
     fn put_row(&self, cells: &[Cells], row: usize, out: &mut BytesMut) {
@@ -346,37 +357,48 @@ impl Writer<'_> {
     }
 }
 
-fn put_line(cells: &[Cells], row: usize, csv: bool, out: &mut BytesMut) {
+fn put_csv(cells: &[Cells], row: usize, out: &mut BytesMut) {
     put(out, b'd', |out| {
+        let mut value = BytesMut::new();
         for (place, cell) in cells.iter().enumerate() {
             if place > 0 {
-                out.put_u8(if csv { b',' } else { b'\t' });
+                out.put_u8(b',');
             }
-            let mut value = BytesMut::new();
-            let there = cell.put(row, false, &mut value);
-            let text = String::from_utf8_lossy(&value);
-            match (there, csv) {
-                (false, true) => {}
-                (false, false) => out.put_slice(b"\\N"),
-                (true, true) => out.put_slice(csv_cell(&text).as_bytes()),
-                (true, false) => out.put_slice(copied(&text).as_bytes()),
+            value.clear();
+            if cell.put(row, false, &mut value) {
+                let text = String::from_utf8_lossy(&value);
+                out.put_slice(csv_cell(&text).as_bytes());
             }
         }
         out.put_u8(b'\n');
     });
 }
 
-/// A text as lines of a copy have it.
-fn copied(text: &str) -> String {
-    let mut copied = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\\' => copied.push_str("\\\\"),
-            '\n' => copied.push_str("\\n"),
-            '\r' => copied.push_str("\\r"),
-            '\t' => copied.push_str("\\t"),
-            other => copied.push(other),
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::{DataType, Field, Schema};
+
+    use super::*;
+
+    #[test]
+    fn columns_that_took_the_place_of_others_are_noticed() {
+        let schema = |names: &[&str]| -> SchemaRef {
+            let field = |name: &&str| Field::new(*name, DataType::Int64, true);
+            Arc::new(Schema::new(names.iter().map(field).collect::<Vec<_>>()))
+        };
+        let told = schema(&["customer", "events", "$1 + events"]);
+        assert!(are_same(&told, &told));
+        assert!(are_same(
+            &told,
+            &schema(&["customer", "events", "Int64(1) + events"])
+        ));
+        for other in [
+            &["customer", "events"][..],
+            &["customer", "country", "events"],
+            &["customer", "country", "$1 + events"],
+            &["customer", "country", "events", "$1 + events"],
+        ] {
+            assert!(!are_same(&told, &schema(other)), "{other:?}");
         }
     }
-    copied
 }

@@ -215,6 +215,8 @@ impl Settings {
         let value = match *key {
             "client_encoding" => "UTF8".to_owned(),
             "datestyle" => "ISO, MDY".to_owned(),
+            // Queries know zones by these names alone.
+            "timezone" => self.zone.iana_name().unwrap_or("UTC").to_owned(),
             _ => value,
         };
         self.now.insert((*key).to_owned(), value.clone());
@@ -290,6 +292,14 @@ mod tests {
         settings.begin();
         let told = settings.set("TimeZone", Some("Europe/Berlin")).unwrap();
         assert_eq!(told, Some(("TimeZone", "Europe/Berlin".to_owned())));
+        for (written, name) in [
+            ("europe/berlin", "Europe/Berlin"),
+            ("utc", "UTC"),
+            ("Zulu", "UTC"),
+        ] {
+            settings.set("timezone", Some(written)).unwrap();
+            assert_eq!(settings.show("timezone").unwrap(), name);
+        }
         settings.set("application_name", Some("other")).unwrap();
         settings.set("application_name", None).unwrap();
         assert_eq!(settings.show("application_name").unwrap(), "psql");

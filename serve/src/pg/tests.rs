@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use tenfold_store::object::Store;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -16,23 +15,8 @@ use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use super::*;
 use crate::limits::Limits;
-
-/// No event of these tests takes so long.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// It would take years.
-const ENDLESS: &str = "SELECT sum(a.value + b.value) FROM generate_series(1, 100000) a \
-                       CROSS JOIN generate_series(1, 10000000000) b";
-
-const LIMITS: Limits = Limits {
-    time: PATIENCE,
-    rows: 100_000,
-    running: 2,
-    waiting: 2,
-    memory_bytes: 256 << 20,
-    threads: 2,
-    kept_bytes: 8 << 20,
-};
+use crate::routes::SQL_MAX;
+use crate::tests::{ENDLESS, LIMITS, PATIENCE, server};
 
 struct Service {
     address: SocketAddr,
@@ -42,11 +26,9 @@ struct Service {
 
 impl Service {
     async fn start(limits: Limits, passwords: Passwords) -> Self {
-        let store = concat!(env!("CARGO_MANIFEST_DIR"), "/../cli/tests/formats/1/store");
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = Server::new(Store::open(store).unwrap(), limits).unwrap();
-        let server = Arc::new(server);
+        let server = server(limits);
         let passwords = watch::Sender::new(Arc::new(passwords));
         let listening = PgListening {
             listener,
@@ -318,6 +300,69 @@ async fn an_answer_with_too_many_rows_is_an_error() {
     let sql = "SELECT value FROM generate_series(1, 100001)";
     let state = texts(&client, sql).await.unwrap_err();
     assert_eq!(state, SqlState::CONFIGURATION_LIMIT_EXCEEDED);
+}
+
+#[tokio::test]
+async fn what_a_client_leaves_with_its_session_is_bounded() {
+    let service = Service::open().await;
+    let client = service.connect().await;
+    let long = format!("SELECT '{}'", "x".repeat(SQL_MAX));
+    let state = texts(&client, &long).await.unwrap_err();
+    assert_eq!(state, SqlState::PROGRAM_LIMIT_EXCEEDED);
+    let mut statements = Vec::new();
+    let refused = loop {
+        let text = format!("SELECT {}, '{}'", statements.len(), "x".repeat(SQL_MAX / 2));
+        match client.prepare(&text).await {
+            Ok(statement) => statements.push(statement),
+            Err(refused) => break refused,
+        }
+        assert!(statements.len() < 1000, "everything is kept");
+    };
+    let limit = SqlState::CONFIGURATION_LIMIT_EXCEEDED;
+    assert_eq!(refused.code(), Some(&limit));
+    drop(statements);
+    assert_eq!(texts(&client, "SELECT 1").await.unwrap(), ["1"]);
+}
+
+#[tokio::test]
+async fn names_of_what_a_client_leaves_are_counted() {
+    let service = Service::open().await;
+    let mut stream = TcpStream::connect(service.address).await.unwrap();
+    let mut said = b"\0\0\0\x13\0\x03\0\0user\0jane\0\0".to_vec();
+    for place in 0..8 {
+        let name = format!("{place}{}", "n".repeat(3 << 20));
+        let body = [name.as_bytes(), b"\0SELECT 1\0\0\0"].concat();
+        said.push(b'P');
+        said.extend((body.len() as i32 + 4).to_be_bytes());
+        said.extend(body);
+    }
+    // Sync, and the end.
+    said.extend(b"S\0\0\0\x04X\0\0\0\x04");
+    stream.write_all(&said).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.contains("53400"), "{answer}");
+}
+
+#[tokio::test]
+async fn another_name_is_no_other_caller_where_everybody_may_ask() {
+    let limits = Limits {
+        per_caller: 1,
+        ..LIMITS
+    };
+    let service = Service::start(limits, Passwords::open().unwrap()).await;
+    let client = service.connect().await;
+    let held = format!("BEGIN; DECLARE held CURSOR FOR {ENDLESS}");
+    texts(&client, &held).await.unwrap();
+    let mut config = service.config();
+    config.user("bob");
+    let other = connect(&config).await.unwrap();
+    let state = texts(&other, "SELECT 1").await.unwrap_err();
+    assert_eq!(state, SqlState::CONFIGURATION_LIMIT_EXCEEDED);
+    texts(&client, "ROLLBACK").await.unwrap();
+    service.until_idle().await;
+    assert_eq!(texts(&other, "SELECT 1").await.unwrap(), ["1"]);
 }
 
 #[tokio::test]

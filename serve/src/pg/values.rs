@@ -119,7 +119,7 @@ fn read(type_oid: u32, value: &mut Bytes) -> Result<String, Refused> {
         oid::NUMERIC => return numeric(value),
         oid::UUID => return uuid(value),
         _ => match PgType::listed(type_oid) {
-            Some(_) => return list(value),
+            Some(element) => return list(element.oid, value),
             None => return Err(unsupported(type_oid)),
         },
     };
@@ -153,7 +153,9 @@ fn numeric(value: &mut Bytes) -> Result<String, Refused> {
     let (count, weight, sign, scale) = (next()?, next()?, next()?, next()?);
     let groups: Result<Vec<i16>, Refused> = (0..count).map(|_| next()).collect();
     let groups = groups?;
-    if sign != 0 && sign != 0x4000 || !(0..=38).contains(&scale) || !(-20..=20).contains(&weight) {
+    let digits = groups.iter().all(|group| (0..10_000).contains(group));
+    let signed = sign == 0 || sign == 0x4000;
+    if !digits || !signed || !(0..=38).contains(&scale) || !(-20..=20).contains(&weight) {
         return Err(Refused::new(
             "22003",
             "a number is out of range, or is none",
@@ -202,10 +204,18 @@ fn uuid(value: &mut Bytes) -> Result<String, Refused> {
     ))
 }
 
-/// A list with one dimension, written as a text.
-fn list(value: &mut Bytes) -> Result<String, Refused> {
+/// A list with one dimension and elements of a type, written as a text.
+fn list(element: u32, value: &mut Bytes) -> Result<String, Refused> {
     let mut next = || value.try_get_i32().map_err(|_| short());
-    let (dimensions, _nulls, element) = (next()?, next()?, next()? as u32);
+    let (dimensions, _nulls, sent) = (next()?, next()?, next()? as u32);
+    // The client's word alone would let lists be in lists without end.
+    if sent != element {
+        return Err(Refused::new(
+            "42804",
+            "the elements of a list are of another type than the list",
+            "send elements of its type",
+        ));
+    }
     if dimensions == 0 {
         return Ok("{}".to_owned());
     }
@@ -284,6 +294,19 @@ mod tests {
         assert_eq!(binary(oid::INT2, &[0, 1, 2]), Err("22P03"));
         assert_eq!(binary(oid::NUMERIC, &[0; 7]), Err("22P03"));
         assert_eq!(binary(oid::INTERVAL, &[0; 16]), Err("0A000"));
+        assert_eq!(
+            binary(oid::NUMERIC, &[0, 1, 0, 0, 0, 0, 0, 0, 0x7f, 0xff]),
+            Err("22003")
+        );
+        // A list in a list in a list.
+        let mut nested = vec![0; 12];
+        for _ in 0..100 {
+            let words = [1, 0, 1007, 1, 1, nested.len() as i32];
+            let mut outer: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+            outer.append(&mut nested);
+            nested = outer;
+        }
+        assert_eq!(binary(1007, &nested), Err("42804"));
         let text = |type_oid, text: &'static str| {
             decode(type_oid, false, Some(Bytes::from_static(text.as_bytes())))
                 .map_err(|refused| refused.state)

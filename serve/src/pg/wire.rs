@@ -82,6 +82,16 @@ pub struct Bind {
     pub results: Vec<i16>,
 }
 
+/// Whether the value at a place is binary, by forms as `Bind` has them.
+pub fn is_binary(forms: &[i16], place: usize) -> bool {
+    let form = match forms {
+        [] => None,
+        [all] => Some(all),
+        each => each.get(place),
+    };
+    form == Some(&1)
+}
+
 /// A connection that speaks the protocol.
 pub struct Wire<S> {
     stream: S,

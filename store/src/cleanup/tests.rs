@@ -417,3 +417,93 @@ async fn a_record_that_cannot_be_read_ends_it_before_anything_is_deleted() {
     store.put(&manifest.state.path, index).await.unwrap();
     assert_whole(&store, &(1..=LAST).collect::<Vec<_>>()).await;
 }
+
+#[tokio::test]
+async fn what_batches_of_files_need_stays_and_the_rest_goes() {
+    use tenfold_core::ingest::{Chunk, Event as Happened, Outcome, Share, Stage, StoredFile};
+
+    let store = nights(1).await;
+    let piece = Chunk::new(0, 1, 1).unwrap();
+    let put = async |path: &str| store.put(path, Bytes::from_static(b"x")).await.unwrap();
+    let (rows, attempt) = (Place::rows("s", "a", 0, "1"), Place::rows("s", "a", 0, "2"));
+    let sent = ["a", "b", "c"].map(|batch| Place::piece("s", batch, "x", piece));
+    for path in [&rows, &attempt].into_iter().chain(&sent) {
+        put(path).await;
+    }
+    let mut log = Log::read(&store, "s").await.unwrap();
+    let opened = |batch: &str| Happened::Opened {
+        batch: batch.to_owned(),
+        max_bad_rows: Share::DEFAULT,
+        replaces: Vec::new(),
+    };
+    let completed = Happened::Completed {
+        batch: "a".to_owned(),
+        outcome: Outcome {
+            files: vec![StoredFile {
+                path: rows.clone(),
+                bytes: 1,
+                rows: 1,
+                sha256: String::new(),
+                customer: "c".to_owned(),
+            }],
+            ..Outcome::default()
+        },
+        replaces: Vec::new(),
+    };
+    let now = now_ms();
+    let aborted = Happened::Aborted {
+        batch: "b".to_owned(),
+    };
+    for event in [completed, opened("b"), aborted, opened("c")] {
+        let happens = |_: &_| Ok(Some(event.clone()));
+        assert!(log.append(writer("w", now), happens).await.unwrap());
+    }
+    let clean = async |at_ms: i64| {
+        let none = BTreeSet::new();
+        let cleaned = clean_up(&store, writer("c", at_ms), Grace::default(), &none).await;
+        cleaned.unwrap();
+    };
+    let there = async |path: &str| store.size(path).await.unwrap().is_some();
+    clean(now).await;
+    for path in [&rows, &attempt].into_iter().chain(&sent) {
+        assert!(there(path).await, "{path} is young");
+    }
+    // After a week: `c` is abandoned first, and what was sent to it goes a week later.
+    clean(now + 8 * DAY_MS).await;
+    assert!(there(&rows).await);
+    assert!(
+        !there(&attempt).await,
+        "another attempt's file is named by nobody"
+    );
+    assert!(!there(&sent[0]).await && !there(&sent[1]).await);
+    assert!(there(&sent[2]).await);
+    let log = Log::read(&store, "s").await.unwrap();
+    assert_eq!(log.state().batches["c"].stage, Stage::Abandoned);
+    clean(now + 16 * DAY_MS).await;
+    assert!(!there(&sent[2]).await);
+    assert!(there(&rows).await, "it is visible");
+    assert!(there(&Place::record("s", 1)).await);
+}
+
+#[tokio::test]
+async fn an_erasure_leaves_rows_that_are_about_to_be_named() {
+    let store = nights(1).await;
+    let rows = Place::rows("s", "stream-1-1", 0, "1");
+    store.put(&rows, Bytes::from_static(b"x")).await.unwrap();
+    let erased = async |at_ms: i64| {
+        let erasure = Erasure {
+            expired_ms: 0,
+            written_ms: at_ms,
+        };
+        clean_up_erased(&store, writer("e", at_ms), erasure)
+            .await
+            .unwrap();
+        store.size(&rows).await.unwrap().is_some()
+    };
+    let now = now_ms() + 1000;
+    assert!(erased(now).await);
+    assert!(
+        !erased(now + 8 * DAY_MS).await,
+        "whoever wrote them is gone"
+    );
+}

@@ -5,15 +5,18 @@
 //! Rows of others keep their bytes; figures that name nobody stay as they were published.
 
 mod cuts;
+mod deliveries;
+mod ingested;
 mod parquet;
 mod quarantine;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arrow::array::RecordBatch;
+use arrow::array::{BooleanArray, RecordBatch};
 use bytes::Bytes;
 use tenfold_core::failure::Failure;
+use tenfold_core::project::{CustomerType, Project};
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::state::StateIndex;
 use tenfold_core::snapshot::{
@@ -28,6 +31,8 @@ use crate::part::{STATE, get_part, named};
 use crate::publish::{commit_table, get_object, put_object, revisions, stamp};
 use crate::settle::Settled;
 
+pub use self::deliveries::{DELIVERIES, deliveries, gone, revision_path};
+pub use self::ingested::{ingested, ingested_of};
 use self::parquet::File;
 use self::state::CheckedRun;
 
@@ -35,6 +40,8 @@ use self::state::CheckedRun;
 pub struct Eraser<'a> {
     store: &'a Store,
     gone: Gone,
+    /// The newest declarations.
+    declared: Option<Project>,
     /// Whether anything is written, or only counted.
     write: bool,
     /// Runs of state that were looked at, by path: nights share them.
@@ -54,11 +61,13 @@ pub struct Rewritten {
 }
 
 impl<'a> Eraser<'a> {
-    /// Takes these people out; without `write` it only counts.
-    pub fn new(store: &'a Store, gone: Gone, write: bool) -> Self {
+    /// Takes these people out; without `write` it only counts. `declared` says whose rows of declared
+    /// tables are where a snapshot itself does not.
+    pub fn new(store: &'a Store, gone: Gone, declared: Option<Project>, write: bool) -> Self {
         Self {
             store,
             gone,
+            declared,
             write,
             runs: BTreeMap::new(),
             taken: Erased::default(),
@@ -84,7 +93,14 @@ impl<'a> Eraser<'a> {
         let shards = self.gone.shards(key_type, index.shards);
         let mut tables = BTreeSet::new();
         for (name, table) in &mut manifest.tables {
-            if self.table(table, &shards).await? {
+            let columns = manifest
+                .declarations
+                .increments_of(name, self.declared.as_ref());
+            let changed = match columns {
+                Some(columns) => self.increments(table, (&columns, key_type)).await,
+                None => self.table(table, &shards).await,
+            };
+            if changed.map_err(|failure| failure.within(format!("table {name}")))? {
                 tables.insert(name.clone());
             }
         }
@@ -123,27 +139,65 @@ impl<'a> Eraser<'a> {
         let mut changed = false;
         let theirs = |file: &&mut TableFile| file.shard.is_some_and(|at| shards.contains(&at));
         for file in table.files.iter_mut().filter(theirs) {
-            let object = ObjectRef {
-                path: format!("{}/{}", table.root, file.path),
-                sha256: file.sha256.clone(),
-                bytes: file.bytes,
-            };
-            let opened = self.open(get_object(self.store, &object).await?, &object.path)?;
-            let Some(theirs) = opened.theirs(&self.gone)? else {
-                continue;
-            };
-            self.taken.table_rows += theirs.true_count() as u64;
-            let part = self.put_rows(&object.path, &opened, &theirs).await?;
-            let below = part.path.strip_prefix(&table.root).unwrap_or_default();
-            file.path = below.trim_start_matches('/').to_owned();
-            (file.sha256, file.bytes, file.rows) = (part.sha256, part.bytes, part.rows);
-            changed = true;
+            let opened = self.open_file(&table.root, file).await?;
+            if let Some(theirs) = opened.theirs(&self.gone)? {
+                self.file(&table.root, file, (&opened, &theirs)).await?;
+                changed = true;
+            }
         }
-        table.rows = table.files.iter().map(|file| file.rows).sum();
-        table.bytes = table.files.iter().map(|file| file.bytes).sum();
-        table.content_hash =
-            content_hash(&table.files).map_err(|error| Failure::bug(error.to_string()))?;
+        add_up(table)?;
         Ok(changed)
+    }
+
+    /// Takes them out of a declared table that has keys of customers of a type in these columns, and no
+    /// shards; tells whether it changed.
+    async fn increments(
+        &mut self,
+        table: &mut TableEntry,
+        (columns, customer): (&[String], CustomerType),
+    ) -> Result<bool, Failure> {
+        let mut changed = false;
+        for file in &mut table.files {
+            let opened = self.open_file(&table.root, file).await?;
+            if let Some(theirs) = opened.named_in(columns, customer, &self.gone)? {
+                self.file(&table.root, file, (&opened, &theirs)).await?;
+                changed = true;
+            }
+        }
+        if changed {
+            // Files without rows are all the same file; one has to say which columns there are.
+            match table.files.iter().any(|file| file.rows > 0) {
+                true => table.files.retain(|file| file.rows > 0),
+                false => table.files.truncate(1),
+            }
+        }
+        add_up(table)?;
+        Ok(changed)
+    }
+
+    async fn open_file(&self, root: &str, file: &TableFile) -> Result<File, Failure> {
+        let object = ObjectRef {
+            path: format!("{root}/{}", file.path),
+            sha256: file.sha256.clone(),
+            bytes: file.bytes,
+        };
+        self.open(get_object(self.store, &object).await?, &object.path)
+    }
+
+    /// Writes a file of a table anew, without rows that are theirs.
+    async fn file(
+        &mut self,
+        root: &str,
+        file: &mut TableFile,
+        (opened, theirs): (&File, &BooleanArray),
+    ) -> Result<(), Failure> {
+        self.taken.table_rows += theirs.true_count() as u64;
+        let beside = format!("{root}/{}", file.path);
+        let part = self.put_rows(&beside, opened, theirs).await?;
+        let below = part.path.strip_prefix(root).unwrap_or_default();
+        file.path = below.trim_start_matches('/').to_owned();
+        (file.sha256, file.bytes, file.rows) = (part.sha256, part.bytes, part.rows);
+        Ok(())
     }
 
     async fn cuts(&mut self, cuts: &mut ObjectRef) -> Result<(), Failure> {
@@ -170,7 +224,7 @@ impl<'a> Eraser<'a> {
         &mut self,
         beside: &str,
         file: &File,
-        theirs: &arrow::array::BooleanArray,
+        theirs: &BooleanArray,
     ) -> Result<PartRef, Failure> {
         let rows = parquet::without(&file.batch, theirs)?;
         self.put_batch(beside, file, &rows).await
@@ -204,6 +258,15 @@ impl<'a> Eraser<'a> {
         }
         Ok(part)
     }
+}
+
+/// Says of a table what its files come to.
+fn add_up(table: &mut TableEntry) -> Result<(), Failure> {
+    table.rows = table.files.iter().map(|file| file.rows).sum();
+    table.bytes = table.files.iter().map(|file| file.bytes).sum();
+    table.content_hash =
+        content_hash(&table.files).map_err(|error| Failure::bug(error.to_string()))?;
+    Ok(())
 }
 
 /// What replaces files of tables since a snapshot was published, by the root of the table: from all

@@ -1,12 +1,14 @@
 //! A Parquet file without some of its rows, written the way it was.
 
-use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{filter_record_batch, not};
-use arrow::datatypes::Int64Type;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::{cast, filter_record_batch, not, or};
+use arrow::datatypes::{DataType, Int64Type};
+use arrow::error::ArrowError;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::ColumnChunkMetaData;
 use tenfold_core::failure::Failure;
+use tenfold_core::project::CustomerType;
 use tenfold_core::snapshot::Gone;
 
 use crate::part::{Layout, decode_parquet, encode_parquet};
@@ -41,16 +43,31 @@ impl File {
     pub fn theirs(&self, gone: &Gone) -> Result<Option<BooleanArray>, Failure> {
         let customers = self.batch.column_by_name("customer");
         let customers = customers.ok_or_else(|| Failure::bug("a part names no customer"))?;
-        let theirs: BooleanArray = if let Some(numbers) = customers.as_primitive_opt::<Int64Type>()
-        {
-            let is_gone = |row| numbers.is_valid(row) && gone.has_number(numbers.value(row));
-            (0..numbers.len()).map(|row| Some(is_gone(row))).collect()
-        } else if let Some(texts) = customers.as_string_opt::<i32>() {
-            let is_gone = |row| texts.is_valid(row) && gone.has_text(texts.value(row));
-            (0..texts.len()).map(|row| Some(is_gone(row))).collect()
-        } else {
-            return Err(Failure::bug("customers are neither int64 nor text"));
-        };
+        let theirs = match customers.data_type() {
+            DataType::Int64 => rows_of(customers, CustomerType::Int64, gone),
+            DataType::Utf8 => rows_of(customers, CustomerType::String, gone),
+            _ => Err(Failure::bug("customers are neither int64 nor text")),
+        }?;
+        Ok((theirs.true_count() > 0).then_some(theirs))
+    }
+
+    /// The rows of a declared table that name such people in one of these columns; none when there are none.
+    pub fn named_in(
+        &self,
+        columns: &[String],
+        customer: CustomerType,
+        gone: &Gone,
+    ) -> Result<Option<BooleanArray>, Failure> {
+        let mut theirs = BooleanArray::from(vec![false; self.batch.num_rows()]);
+        for name in columns {
+            let column = self.batch.column_by_name(name).ok_or_else(|| {
+                Failure::config(format!(
+                    "its references name `{name}`, which is no column of it"
+                ))
+                .remedy("let the snapshots that have such a table expire, and go on then")
+            })?;
+            theirs = or(&theirs, &rows_of(column, customer, gone)?).map_err(by_arrow)?;
+        }
         Ok((theirs.true_count() > 0).then_some(theirs))
     }
 
@@ -80,9 +97,36 @@ fn name(column: &ColumnChunkMetaData) -> Option<String> {
     }
 }
 
+/// The rows whose customer is to be gone. A column that has not the type of customers holds their keys in
+/// some other form.
+fn rows_of(
+    column: &ArrayRef,
+    customer: CustomerType,
+    gone: &Gone,
+) -> Result<BooleanArray, Failure> {
+    if let (CustomerType::Int64, Some(numbers)) = (customer, column.as_primitive_opt::<Int64Type>())
+    {
+        let is_gone = |row| numbers.is_valid(row) && gone.has_number(numbers.value(row));
+        return Ok((0..numbers.len()).map(|row| Some(is_gone(row))).collect());
+    }
+    let same = customer == CustomerType::String && *column.data_type() == DataType::Utf8;
+    let texts = cast(column, &DataType::Utf8).map_err(by_arrow)?;
+    let texts = texts.as_string::<i32>();
+    let is_gone = |text: &str| match same {
+        true => gone.has_text(text),
+        false => gone.is_written(text),
+    };
+    let rows = texts.iter().map(|text| Some(text.is_some_and(is_gone)));
+    Ok(rows.collect())
+}
+
 /// The rows that are not theirs.
 pub fn without(batch: &RecordBatch, theirs: &BooleanArray) -> Result<RecordBatch, Failure> {
     not(theirs)
         .and_then(|others| filter_record_batch(batch, &others))
-        .map_err(|error| Failure::bug(format!("arrow: {error}")))
+        .map_err(by_arrow)
+}
+
+fn by_arrow(error: ArrowError) -> Failure {
+    Failure::bug(format!("arrow: {error}"))
 }

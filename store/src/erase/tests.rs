@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use arrow::array::{Float64Array, Int32Array, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Field};
+use tenfold_core::ingest::{Event, Outcome, Place, StoredFile};
 use tenfold_core::snapshot::SuppressionList;
 
 use super::*;
+use crate::ingest::Log;
+use crate::marks::Writer;
 use crate::part::{Layout, encode_parquet, schema_of};
 
 fn rows(customers: &[i64]) -> RecordBatch {
@@ -72,4 +75,74 @@ fn a_file_of_nobody_is_a_file_still() {
     let empty = File::open(file.encode(&left).unwrap().into()).unwrap();
     assert_eq!(empty.batch.num_rows(), 0);
     assert_eq!(empty.batch.schema(), file.batch.schema());
+}
+
+#[test]
+fn rows_are_known_by_any_column_that_names_people() {
+    let file = File::open(encoded(&[1, 2, 4711, 5000]).into()).unwrap();
+    let rows = |columns: &[&str], customer, keys: &[&str]| -> Vec<usize> {
+        let columns: Vec<String> = columns.iter().map(|&name| name.to_owned()).collect();
+        let named = file.named_in(&columns, customer, &gone(keys)).unwrap();
+        let named = named.into_iter().flat_map(|named| {
+            let rows: Vec<bool> = named.iter().map(|row| row.unwrap()).collect();
+            rows
+        });
+        let named = named.enumerate().filter(|(_, named)| *named);
+        named.map(|(row, _)| row).collect()
+    };
+    let (numbers, texts) = (CustomerType::Int64, CustomerType::String);
+    assert_eq!(rows(&["customer"], numbers, &["4711"]), [2]);
+    // The words of 1 and 4711 are `w1`.
+    assert_eq!(rows(&["word"], texts, &["w1"]), [0, 2]);
+    assert_eq!(
+        rows(&["customer", "word"], texts, &["w1", "5000"]),
+        [0, 2, 3]
+    );
+    // Numbers that are kept as something else.
+    assert_eq!(rows(&["value"], numbers, &["5000"]), [3]);
+    assert_eq!(rows(&["tile"], numbers, &["2"]), [1]);
+    assert_eq!(rows(&["customer", "value"], numbers, &["3"]), [0; 0]);
+    let absent = file.named_in(&["other".to_owned()], numbers, &gone(&["3"]));
+    assert!(absent.unwrap_err().message.contains("`other`"));
+}
+
+#[tokio::test]
+async fn of_two_that_take_people_out_of_what_was_sent_at_a_time_neither_undoes_the_other() {
+    let store = Store::in_memory();
+    let path = Place::rows("s", "b", 0, "x");
+    store
+        .put(&path, encoded(&[1, 2, 4, 5]).into())
+        .await
+        .unwrap();
+    let file = StoredFile {
+        path,
+        bytes: 1,
+        rows: 4,
+        sha256: String::new(),
+        customer: "customer".to_owned(),
+    };
+    let completed = Event::Completed {
+        batch: "b".to_owned(),
+        outcome: Outcome {
+            files: vec![file],
+            ..Outcome::default()
+        },
+        replaces: Vec::new(),
+    };
+    let writer = Writer {
+        name: "w",
+        at_ms: 1,
+    };
+    let mut late = Log::read(&store, "s").await.unwrap();
+    let happens = |_: &_| Ok(Some(completed.clone()));
+    assert!(late.append(writer, happens).await.unwrap());
+    let taken = ingested_of(&store, "s", writer, &gone(&["1"])).await;
+    assert_eq!(taken, Ok(1));
+    // It has read the log before, and looks at the file that is not named any more.
+    let taken = ingested::take_out(&mut late, &store, writer, &gone(&["2"])).await;
+    assert_eq!(taken, Ok(1));
+    let left: Vec<&StoredFile> = late.state().visible().collect();
+    assert_eq!(left.len(), 1);
+    let left = store.get(&left[0].path).await.unwrap();
+    assert_eq!(left, encoded(&[4, 5]));
 }

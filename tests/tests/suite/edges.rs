@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 /// Package and what it must not depend on, however far away.
-const FORBIDDEN: [(&str, &[&str]); 4] = [
+const FORBIDDEN: [(&str, &[&str]); 6] = [
     // Rules are pure: nothing that reads files, clocks or networks, and no columnar engine.
     (
         "tenfold-core",
@@ -26,6 +26,13 @@ const FORBIDDEN: [(&str, &[&str]); 4] = [
     ),
     // The worker never publishes on its own account, and keeps no ledger.
     ("tenfold-worker", &["sled", "tenfold-coordinator"]),
+    // Deliveries are given rows; they query nothing and publish nothing.
+    (
+        "tenfold-activation",
+        &["datafusion", "sled", "tenfold-query", "tenfold-coordinator"],
+    ),
+    // Taking files in is no run: no ledger, and nothing is published.
+    ("tenfold-ingest", &["sled", "tenfold-coordinator"]),
     // Tables need no query engine to be published.
     ("tenfold-store", &["datafusion", "sled"]),
 ];

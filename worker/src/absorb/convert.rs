@@ -1,5 +1,6 @@
 //! Columns of any type to what the state holds: customer keys, whole minor units, short texts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -10,7 +11,7 @@ use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::money::minor_per_major;
 use tenfold_core::project::CustomerType;
-use tenfold_core::refresh::task::DimensionMapping;
+use tenfold_core::refresh::task::{DimensionMapping, ValueRule};
 
 use super::derive::Marks;
 use super::read::arrow_type;
@@ -95,7 +96,11 @@ pub fn dimension(
     marks: &mut Marks,
 ) -> Result<StringArray, Failure> {
     let column = &mapping.column;
-    let texts = texts(array, column, false, marks)?;
+    let texts = texts(array, column, mapping.is_required(), marks)?;
+    let texts = match &mapping.rule {
+        Some(ValueRule::Words(words)) => worded(&texts, column, words, marks),
+        _ => texts,
+    };
     let Some(declared) = mapping.value_type else {
         return Ok(match mapping.normalize {
             Some(how) => texts
@@ -106,10 +111,34 @@ pub fn dimension(
         });
     };
     let before: ArrayRef = Arc::new(texts);
-    let typed = cast(&before, &arrow_type(declared), column)?;
-    refuse_lost(&before, &typed, column, &format!("is no {declared}"), marks);
+    let (wanted, what) = match &mapping.rule {
+        Some(ValueRule::Int32) => (DataType::Int32, "whole number of 32 bits".to_owned()),
+        _ => (arrow_type(declared), declared.to_string()),
+    };
+    let typed = cast(&before, &wanted, column)?;
+    refuse_lost(&before, &typed, column, &format!("is no {what}"), marks);
     let written = cast(&typed, &DataType::Utf8, column)?;
     Ok(written.as_string::<i32>().clone())
+}
+
+/// The words that are kept for those of a column; rows with others are refused.
+fn worded(
+    texts: &StringArray,
+    column: &str,
+    words: &BTreeMap<String, String>,
+    marks: &mut Marks,
+) -> StringArray {
+    let word = |text: Option<&str>| text.and_then(|text| words.get(text));
+    let worded: StringArray = texts.iter().map(word).collect();
+    let why = "is none of the words that are known";
+    refuse_lost(
+        &(Arc::new(texts.clone()) as ArrayRef),
+        &(Arc::new(worded.clone()) as ArrayRef),
+        column,
+        why,
+        marks,
+    );
+    worded
 }
 
 /// Refuses the rows with long texts, and leaves their texts out. This comes before any copy: a

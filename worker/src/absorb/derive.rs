@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch};
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray,
+};
 use arrow::compute::{FilterBuilder, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use tenfold_core::failure::{ErrorCode, Failure};
@@ -123,12 +125,9 @@ pub fn piece_schema(mapping: &SourceMapping) -> SchemaRef {
 pub fn columns_needed(mapping: &SourceMapping, schema: &SchemaRef) -> Result<Vec<String>, Failure> {
     let mut needed = BTreeSet::from([mapping.customer.clone(), mapping.time.column.clone()]);
     needed.extend(mapping.event_id.clone());
-    needed.extend(
-        mapping
-            .dimensions
-            .iter()
-            .map(|dimension| dimension.column.clone()),
-    );
+    let dimensions = mapping.dimensions.iter();
+    let dimensions = dimensions.filter(|dimension| !is_lacking(dimension, schema));
+    needed.extend(dimensions.map(|dimension| dimension.column.clone()));
     let mut expressions: Vec<&str> = mapping.filter.iter().map(String::as_str).collect();
     for measure in &mapping.measures {
         match &measure.value {
@@ -149,6 +148,11 @@ pub fn columns_needed(mapping: &SourceMapping, schema: &SchemaRef) -> Result<Vec
     }
     let in_order = schema.fields().iter().map(|field| field.name().clone());
     Ok(in_order.filter(|name| needed.contains(name)).collect())
+}
+
+/// Whether a dimension has no column, as it may.
+fn is_lacking(dimension: &DimensionMapping, schema: &SchemaRef) -> bool {
+    dimension.may_lack && schema.index_of(&dimension.column).is_err()
 }
 
 /// Keeps some columns of a schema.
@@ -173,7 +177,8 @@ pub struct Derivation {
     event_id: Option<(usize, String)>,
     filter: Option<Bound>,
     measures: Vec<(String, u8, MeasureSource)>,
-    dimensions: Vec<(usize, DimensionMapping)>,
+    /// Where each dimension is, if it is there.
+    dimensions: Vec<(Option<usize>, DimensionMapping)>,
     ignore_negative: Option<usize>,
     keeps_time: bool,
 }
@@ -195,7 +200,11 @@ impl Derivation {
         }
         let mut dimensions = Vec::new();
         for dimension in &mapping.dimensions {
-            dimensions.push((place(&dimension.column)?, dimension.clone()));
+            let place = match is_lacking(dimension, schema) {
+                true => None,
+                false => Some(place(&dimension.column)?),
+            };
+            dimensions.push((place, dimension.clone()));
         }
         let event_id = match &mapping.event_id {
             Some(column) => Some((place(column)?, column.clone())),
@@ -291,8 +300,10 @@ impl Derivation {
         }
         let mut dimensions: Vec<ArrayRef> = Vec::with_capacity(self.dimensions.len());
         for (place, mapping) in &self.dimensions {
-            let values = convert::dimension(batch.column(*place), mapping, marks)?;
-            dimensions.push(Arc::new(values));
+            dimensions.push(Arc::new(match place {
+                Some(place) => convert::dimension(batch.column(*place), mapping, marks)?,
+                None => StringArray::new_null(batch.num_rows()),
+            }));
         }
         Ok(Columns {
             customers,

@@ -5,6 +5,7 @@
 
 mod convert;
 mod derive;
+mod intake;
 mod quarantine;
 mod read;
 mod spread;
@@ -29,9 +30,10 @@ use crate::arrays::{days, on_days};
 use derive::{Derivation, Sorted};
 use quarantine::Quarantine;
 pub use quarantine::schema as quarantine_schema;
-use read::{Malformed, UnitReader};
+use read::{Columns, Malformed, UnitReader};
 
-pub use read::{arrow_type, key_columns};
+pub use intake::{Checked, Refused, check_declared, check_rows};
+pub use read::{RECORD_BYTES, arrow_type, key_columns};
 use spread::{Spreader, checksum_of};
 use suppressed::Suppressed;
 
@@ -86,7 +88,7 @@ fn absorb_unit(
         counts: Counts::default(),
     };
     let mut kept = 0_u64;
-    let mut reader = UnitReader::open(&task.mapping, unit, context)?;
+    let mut reader = UnitReader::open(&task.mapping, unit, context, Columns::Needed)?;
     let mut derivation = None;
     while let Some(rows) = reader.next(context)? {
         let derivation = match &mut derivation {

@@ -16,6 +16,7 @@ use tenfold_core::refresh::task::{InputUnit, SourceMapping};
 
 use self::json::JsonReader;
 use self::parquet::ParquetReader;
+pub use self::text::RECORD_BYTES;
 use self::text::TextReader;
 use super::derive;
 use crate::TaskContext;
@@ -91,6 +92,15 @@ impl Rows {
     }
 }
 
+/// Which columns of a file are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Columns {
+    /// Those that the mapping needs.
+    Needed,
+    /// Those, and all others whose type is declared.
+    Declared,
+}
+
 /// Reads one unit, batch by batch.
 pub struct UnitReader {
     format: FormatReader,
@@ -118,19 +128,20 @@ impl UnitReader {
         mapping: &SourceMapping,
         unit: &InputUnit,
         context: &TaskContext,
+        columns: Columns,
     ) -> Result<Self, Failure> {
         let hive = key_columns(mapping, &unit.keys)?;
         let keys: Vec<Field> = hive.iter().map(|(field, _)| field.clone()).collect();
         let format = match mapping.format {
             Format::Parquet => FormatReader::Parquet(Box::new(ParquetReader::open(
-                mapping, unit, &keys, context,
+                mapping, unit, &keys, context, columns,
             )?)),
-            Format::Csv => {
-                FormatReader::Text(Box::new(TextReader::open(mapping, unit, &keys, context)?))
-            }
-            Format::Jsonl => {
-                FormatReader::Json(Box::new(JsonReader::open(mapping, unit, &keys, context)?))
-            }
+            Format::Csv => FormatReader::Text(Box::new(TextReader::open(
+                mapping, unit, &keys, context, columns,
+            )?)),
+            Format::Jsonl => FormatReader::Json(Box::new(JsonReader::open(
+                mapping, unit, &keys, context, columns,
+            )?)),
         };
         let budget = DECODED_MIN + unit.size.saturating_mul(DECODED_PER_BYTE);
         Ok(Self {
@@ -217,16 +228,19 @@ pub fn with_fields(schema: &SchemaRef, keys: &[Field]) -> SchemaRef {
     ))
 }
 
-/// Which of a file's own columns are needed; hive keys are known without reading.
-fn own_columns_needed(
+/// Which of a file's own columns are read; hive keys are known without reading.
+fn own_columns(
     mapping: &SourceMapping,
     schema: &SchemaRef,
     keys: &[Field],
+    columns: Columns,
 ) -> Result<Vec<String>, Failure> {
     let needed = derive::columns_needed(mapping, &with_fields(schema, keys))?;
-    Ok(needed
-        .into_iter()
-        .filter(|name| keys.iter().all(|key| key.name() != name))
+    let all = columns == Columns::Declared;
+    let reads = |name: &String| needed.contains(name) || (all && mapping.types.contains_key(name));
+    let own = schema.fields().iter().map(|field| field.name().clone());
+    Ok(own
+        .filter(|name| reads(name) && keys.iter().all(|key| key.name() != name))
         .collect())
 }
 

@@ -36,7 +36,7 @@ impl Suppressed {
     }
 
     /// Which rows are theirs; none when no row is.
-    fn rows(&self, customers: &ArrayRef) -> Option<Vec<bool>> {
+    pub fn rows(&self, customers: &ArrayRef) -> Option<Vec<bool>> {
         let gone = self.0.as_ref()?;
         let rows: Vec<bool> = if let Some(numbers) = customers.as_primitive_opt::<Int64Type>() {
             let is_gone = |row| numbers.is_valid(row) && gone.has_number(numbers.value(row));
@@ -47,6 +47,11 @@ impl Suppressed {
             (0..texts.len()).map(is_gone).collect()
         };
         rows.contains(&true).then_some(rows)
+    }
+
+    /// Whether a value as a file has it stands for one of them.
+    pub fn is_written(&self, value: &str) -> bool {
+        self.0.as_ref().is_some_and(|gone| gone.is_written(value))
     }
 
     /// Whether a row that could not be taken apart names one of them.

@@ -5,8 +5,7 @@ use bytes::Bytes;
 use tenfold_core::calendar::Day;
 use tenfold_core::clv::{CalibrationKey, SpendKey, TransactionKey};
 use tenfold_core::failure::Failure;
-use tenfold_core::refresh::part::PartRef;
-use tenfold_core::refresh::task::FitShard;
+use tenfold_core::refresh::task::{FitShard, FitTask};
 use tenfold_store::part::decode_columns;
 
 use super::Threads;
@@ -16,12 +15,39 @@ use crate::values::{Columns, dates};
 
 /// Reads keys of the accounts of some shards.
 pub struct Reader<'a> {
-    pub shards: &'a [FitShard],
-    pub context: &'a TaskContext,
+    shards: Vec<Parts>,
     pub threads: &'a Threads,
 }
 
-impl Reader<'_> {
+/// The parts of a shard, as they are kept.
+struct Parts {
+    accounts: Bytes,
+    /// For the keys of a holdout.
+    basis: Option<Bytes>,
+}
+
+impl<'a> Reader<'a> {
+    /// Gets the parts once for all kinds of keys.
+    pub fn open(
+        task: &FitTask,
+        context: &TaskContext,
+        threads: &'a Threads,
+    ) -> Result<Self, Failure> {
+        let holdout = task.holdout_from.is_some();
+        let parts = |shard: &FitShard| {
+            let basis = shard.basis.as_ref().filter(|_| holdout);
+            Ok(Parts {
+                accounts: context.get_part(&shard.accounts)?,
+                basis: basis.map(|part| context.get_part(part)).transpose()?,
+            })
+        };
+        let shards: Result<Vec<Parts>, Failure> = task.shards.iter().map(parts).collect();
+        Ok(Self {
+            shards: shards?,
+            threads,
+        })
+    }
+
     /// Unique (x, t_x, T) on a day, with their number of customers.
     pub fn transactions(&self, as_of: Day) -> Result<Vec<(TransactionKey, u64)>, Failure> {
         let wanted = ["first_purchase", "last_purchase", "purchase_days"];
@@ -83,25 +109,19 @@ impl Reader<'_> {
     /// The keys of all shards, ascending, each with the sum of what it stands for.
     fn unique<K: Ord + Copy + Send, V: Copy + Send>(
         &self,
-        parts: fn(&FitShard) -> Vec<&PartRef>,
+        parts: fn(&Parts) -> Vec<&Bytes>,
         wanted: &[&str],
         read: impl Fn(&RecordBatch) -> Result<Vec<(K, V)>, Failure> + Sync,
         add: impl Fn(&mut V, V) + Sync,
     ) -> Result<Vec<(K, V)>, Failure> {
-        let mut shards: Vec<Vec<Bytes>> = Vec::with_capacity(self.shards.len());
-        for shard in self.shards {
-            let parts = parts(shard).into_iter();
-            let bytes = parts.map(|part| self.context.get_part(part));
-            shards.push(bytes.collect::<Result<_, Failure>>()?);
-        }
         let of_shard = |shard: usize| {
-            let mut keys = read(&columns_of(&shards[shard], wanted)?)?;
+            let mut keys = read(&columns_of(&parts(&self.shards[shard]), wanted)?)?;
             add_up(&mut keys, &add);
             Ok(keys)
         };
         let found: Result<Vec<_>, Failure> = self
             .threads
-            .each(shards.len(), of_shard)
+            .each(self.shards.len(), of_shard)
             .into_iter()
             .collect();
         let mut all = found?.concat();
@@ -110,19 +130,19 @@ impl Reader<'_> {
     }
 }
 
-fn accounts(shard: &FitShard) -> Vec<&PartRef> {
+fn accounts(shard: &Parts) -> Vec<&Bytes> {
     vec![&shard.accounts]
 }
 
-fn accounts_and_basis(shard: &FitShard) -> Vec<&PartRef> {
+fn accounts_and_basis(shard: &Parts) -> Vec<&Bytes> {
     [&shard.accounts].into_iter().chain(&shard.basis).collect()
 }
 
 /// The wanted columns of parts whose rows belong together.
-fn columns_of(parts: &[Bytes], wanted: &[&str]) -> Result<RecordBatch, Failure> {
+fn columns_of(parts: &[&Bytes], wanted: &[&str]) -> Result<RecordBatch, Failure> {
     let mut columns = Columns::default();
     for bytes in parts {
-        let batch = decode_columns(bytes.clone(), &|name| wanted.contains(&name))?;
+        let batch = decode_columns(Bytes::clone(bytes), &|name| wanted.contains(&name))?;
         for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
             columns.push(field.name(), column.clone());
         }
@@ -147,7 +167,11 @@ fn day(days: &Date32Array, row: usize) -> Option<i32> {
 }
 
 /// (x, t_x, T): the last observed day is the one before `until`.
-fn transaction_key(purchase_days: i64, (first, last): (i32, i32), until: Day) -> TransactionKey {
+pub fn transaction_key(
+    purchase_days: i64,
+    (first, last): (i32, i32),
+    until: Day,
+) -> TransactionKey {
     let between = |from: i32, to: i32| (i64::from(to) - i64::from(from)) as u32;
     TransactionKey {
         x: (purchase_days - 1) as u32,

@@ -1,5 +1,7 @@
 //! Days: the sums of one source by (customer, day, dimensions), sorted by these.
 
+use std::ops::Range;
+
 use arrow::array::{Array, Int64Array, RecordBatch, StringArray};
 use arrow::buffer::NullBuffer;
 use tenfold_core::calendar::Day;
@@ -118,6 +120,14 @@ impl Days {
     /// Whether the rows carry instants.
     pub fn has_time(&self) -> bool {
         !self.dimensions.is_empty()
+    }
+
+    /// The net of the rows of one customer and day, if that is a day of purchase: those are the days
+    /// whose net is positive, or that hold no refund. Days without a value are none.
+    pub fn purchase(&self, rows: Range<usize>, values: &Sums) -> Option<i128> {
+        let net = total(rows.clone().map(|row| values.get(row)))?;
+        let refunds: i64 = self.refunds[rows].iter().sum();
+        (net > 0 || refunds == 0).then_some(net)
     }
 
     /// Events on some days.
@@ -422,9 +432,11 @@ fn read(
         days.meanings[place] = meaning;
     }
     if u32::try_from(days.len()).is_err() {
-        return Err(Failure::data("one shard has more than 4,294,967,295 rows")
-            .code(ErrorCode::ShardTooLarge)
-            .remedy("give the store more shards: `tenfold refresh --shards N`"));
+        return Err(Failure::data(
+            "more than 4,294,967,295 rows of one shard are merged at a time",
+        )
+        .code(ErrorCode::ShardTooLarge)
+        .remedy("give the store more shards: `tenfold refresh --shards N`"));
     }
     Ok(days)
 }

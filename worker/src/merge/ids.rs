@@ -2,10 +2,12 @@
 //! event may have been seen before. Where copies of events have a horizon, the months of such a part
 //! can be read one by one, and an event is named in every month that its copies reach into.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::hash::short_hash;
@@ -14,11 +16,13 @@ use tenfold_core::refresh::reach::Months;
 use tenfold_core::refresh::restate::{Span, Spans};
 use tenfold_core::refresh::state::{Slices, StateRun};
 use tenfold_core::refresh::task::MergeReach;
-use tenfold_store::part::{Layout, STATE};
-use tenfold_store::sliced::encode_run;
+use tenfold_store::growing::Growing;
+use tenfold_store::part::{Layout, STATE, parquet_batches};
+use tenfold_store::sliced::sliced;
 
 use super::events::UNTIL;
-use super::runs::read_months;
+use super::runs::{self, read_months};
+use super::within::{AT_A_TIME, undecoded};
 use crate::TaskContext;
 use crate::arrays::{column, days, days_in, int64, text};
 
@@ -28,39 +32,71 @@ const LAYOUT: Layout<'_> = Layout {
     statistics: &[],
 };
 
+/// New events, of which is looked whether they were seen before.
+#[derive(Debug, Default)]
+pub struct Asked {
+    hashes: Vec<i64>,
+    /// Their days, where copies have a horizon.
+    days: BTreeSet<i32>,
+}
+
+impl Asked {
+    /// Adds new events.
+    pub fn add(&mut self, events: &RecordBatch, horizon: Option<u32>) -> Result<(), Failure> {
+        let ids = text(events, "event_id")?;
+        let hashes = (0..events.num_rows()).map(|row| short_hash(ids.value(row)));
+        self.hashes.extend(hashes);
+        if horizon.is_some() {
+            self.days.extend(days(events)?);
+        }
+        Ok(())
+    }
+
+    /// The months of the days around new events.
+    fn around(&self, horizon: u32) -> Months {
+        let horizon = i32::try_from(horizon).unwrap_or(i32::MAX);
+        let spans = self.days.iter().map(|day| Span {
+            first: Day(day.saturating_sub(horizon)),
+            last: Day(day.saturating_add(horizon)),
+        });
+        let mut months = Months::default();
+        months.add_days(&Spans::of(spans));
+        months
+    }
+}
+
 /// Adds the months in which new events may have been seen before. With a horizon only the months of
 /// its days around each of them are looked at.
 pub fn add_seen(
     runs: &[StateRun],
     horizon: Option<u32>,
-    pieces: &[RecordBatch],
+    asked: &mut Asked,
     months: &mut Months,
     context: &TaskContext,
     reach: &mut MergeReach,
 ) -> Result<(), Failure> {
-    let mut new = Vec::new();
-    for batch in pieces {
-        let ids = text(batch, "event_id")?;
-        new.extend((0..batch.num_rows()).map(|row| short_hash(ids.value(row))));
-    }
-    if new.is_empty() {
+    if asked.hashes.is_empty() {
         return Ok(());
     }
-    new.sort_unstable();
+    asked.hashes.sort_unstable();
+    let new = &asked.hashes;
     let filter = Filter::of(new.iter().copied());
-    let around = horizon.map(|days| around(pieces, days)).transpose()?;
+    let around = horizon.map(|days| asked.around(days));
     for run in runs {
         let Some(part) = &run.ids else { continue };
         let by_month = run.ids_by_month.as_ref();
-        let Some(seen) = read(part, by_month, around.as_ref(), context, reach)? else {
+        let Some(seen) = open(part, by_month, around.as_ref(), context, reach)? else {
             continue;
         };
-        let month = column(&seen, "month")?.as_primitive::<Int32Type>();
-        let hashes = int64(&seen, "hash")?;
-        for row in 0..seen.num_rows() {
-            let hash = hashes.value(row);
-            if filter.may_have(hash) && new.binary_search(&hash).is_ok() {
-                months.add(month.value(row));
+        for seen in seen {
+            let seen = seen.map_err(|error| undecoded(error, part, context))?;
+            let month = column(&seen, "month")?.as_primitive::<Int32Type>();
+            let hashes = int64(&seen, "hash")?;
+            for row in 0..seen.num_rows() {
+                let hash = hashes.value(row);
+                if filter.may_have(hash) && new.binary_search(&hash).is_ok() {
+                    months.add(month.value(row));
+                }
             }
         }
     }
@@ -119,22 +155,28 @@ pub fn read(
     }
 }
 
-/// The months of the days around new events.
-fn around(pieces: &[RecordBatch], horizon: u32) -> Result<Months, Failure> {
-    let horizon = i32::try_from(horizon).unwrap_or(i32::MAX);
-    let mut spans = Vec::new();
-    for batch in pieces {
-        let mut on = days(batch)?.to_vec();
-        on.sort_unstable();
-        on.dedup();
-        spans.extend(on.into_iter().map(|day| Span {
-            first: Day(day.saturating_sub(horizon)),
-            last: Day(day.saturating_add(horizon)),
-        }));
-    }
-    let mut months = Months::default();
-    months.add_days(&Spans::of(spans));
-    Ok(months)
+/// The same, some rows at a time.
+fn open(
+    part: &PartRef,
+    by_month: Option<&Slices>,
+    months: Option<&Months>,
+    context: &TaskContext,
+    reach: &mut MergeReach,
+) -> Result<Option<ParquetRecordBatchReader>, Failure> {
+    let opened = match by_month {
+        Some(Slices {
+            footer,
+            months: all,
+        }) => runs::open(part, (*footer, all), months, context)?,
+        None => {
+            let rows = parquet_batches(context.get_part(part)?, AT_A_TIME)?;
+            Some((rows, part.bytes))
+        }
+    };
+    Ok(opened.map(|(rows, bytes)| {
+        reach.bytes_read += bytes;
+        rows
+    }))
 }
 
 /// Writes the month and the short hash of the id of each event.
@@ -143,15 +185,25 @@ pub fn write(
     context: &TaskContext,
     reach: &mut MergeReach,
 ) -> Result<PartRef, Failure> {
-    let (days, ids) = (days(events)?, text(events, "event_id")?);
-    let mut seen: Vec<(i32, i64)> = (0..events.num_rows())
-        .map(|row| (Day(days[row]).month_index(), short_hash(ids.value(row))))
-        .collect();
+    let mut seen = entries(events)?;
     seen.sort_unstable();
-    let (folder, batch) = (format!("{STATE}/ids"), batch(&seen)?);
-    let part = context.put_parquet(&folder, &batch, LAYOUT)?;
+    let mut rows = Growing::new(&schema(), LAYOUT)?;
+    rows.add(&batch(&seen)?)?;
+    put(rows, context, reach)
+}
+
+fn put(rows: Growing, context: &TaskContext, reach: &mut MergeReach) -> Result<PartRef, Failure> {
+    let (count, bytes) = (rows.rows(), rows.finish()?);
+    let part = context.put_part(&format!("{STATE}/ids"), "parquet", count, bytes)?;
     reach.bytes_written += part.bytes;
     Ok(part)
+}
+
+/// The month and the short hash of each event, in their order.
+fn entries(events: &RecordBatch) -> Result<Vec<(i32, i64)>, Failure> {
+    let (days, ids) = (days(events)?, text(events, "event_id")?);
+    let entry = |row: usize| (Day(days[row]).month_index(), short_hash(ids.value(row)));
+    Ok((0..events.num_rows()).map(entry).collect())
 }
 
 /// Writes the same for each month that the copies of an event reach into.
@@ -160,25 +212,83 @@ pub fn write_by_month(
     context: &TaskContext,
     reach: &mut MergeReach,
 ) -> Result<(PartRef, Slices), Failure> {
-    let (days, until) = (days(events)?, days_in(events, UNTIL)?);
-    let ids = text(events, "event_id")?;
-    let mut seen: Vec<(i32, (i32, i64))> = Vec::with_capacity(events.num_rows());
-    for row in 0..events.num_rows() {
-        let month = Day(days[row]).month_index();
-        let entry = (month, short_hash(ids.value(row)));
-        seen.extend((month..=Day(until[row]).month_index()).map(|in_month| (in_month, entry)));
+    let mut seen = Vec::with_capacity(events.num_rows());
+    add_by_month(events, &mut seen)?;
+    put_by_month(seen, context, reach)
+}
+
+/// An event in a month that its copies reach into.
+type InMonth = (i32, (i32, i64));
+
+fn add_by_month(events: &RecordBatch, seen: &mut Vec<InMonth>) -> Result<(), Failure> {
+    let until = days_in(events, UNTIL)?;
+    for (entry, until) in entries(events)?.into_iter().zip(until) {
+        let months = entry.0..=Day(*until).month_index();
+        seen.extend(months.map(|in_month| (in_month, entry)));
     }
+    Ok(())
+}
+
+fn put_by_month(
+    mut seen: Vec<InMonth>,
+    context: &TaskContext,
+    reach: &mut MergeReach,
+) -> Result<(PartRef, Slices), Failure> {
     seen.sort_unstable();
-    let months = seen.chunk_by(|one, other| one.0 == other.0).map(|seen| {
+    let mut rows = Growing::new(&schema(), LAYOUT)?;
+    let mut counts = Vec::new();
+    for seen in seen.chunk_by(|one, other| one.0 == other.0) {
         let entries: Vec<(i32, i64)> = seen.iter().map(|(_, entry)| *entry).collect();
-        Ok((seen[0].0, batch(&entries)?))
-    });
-    let months = months.collect::<Result<Vec<_>, Failure>>()?;
-    let (bytes, footer, months) = encode_run(&schema(), &months, LAYOUT)?;
-    let (folder, rows) = (format!("{STATE}/ids"), seen.len() as u64);
-    let part = context.put_part(&folder, "parquet", rows, bytes)?;
+        rows.add(&batch(&entries)?)?;
+        rows.end_slice()?;
+        counts.push((seen[0].0, seen.len() as u64));
+    }
+    let (folder, count) = (format!("{STATE}/ids"), rows.rows());
+    let (bytes, footer, months) = sliced(rows)?.into_run(&counts);
+    let part = context.put_part(&folder, "parquet", count, bytes)?;
     reach.bytes_written += part.bytes;
     Ok((part, Slices { footer, months }))
+}
+
+/// The parts of events that come month by month, and in each in the order of the hashes of their ids.
+pub enum InOrder {
+    /// Where copies have no horizon, no event has to be held.
+    All(Box<Growing>),
+    /// Where they have one.
+    ByMonth(Vec<InMonth>),
+}
+
+impl InOrder {
+    /// Those of no events.
+    pub fn new(horizon: Option<u32>) -> Result<Self, Failure> {
+        Ok(match horizon {
+            Some(_) => Self::ByMonth(Vec::new()),
+            None => Self::All(Box::new(Growing::new(&schema(), LAYOUT)?)),
+        })
+    }
+
+    /// Adds events.
+    pub fn add(&mut self, events: &RecordBatch) -> Result<(), Failure> {
+        match self {
+            Self::All(rows) => rows.add(&batch(&entries(events)?)?),
+            Self::ByMonth(seen) => add_by_month(events, seen),
+        }
+    }
+
+    /// Names and keeps what was written.
+    pub fn finish(
+        self,
+        context: &TaskContext,
+        reach: &mut MergeReach,
+    ) -> Result<(PartRef, Option<Slices>), Failure> {
+        match self {
+            Self::All(rows) => Ok((put(*rows, context, reach)?, None)),
+            Self::ByMonth(seen) => {
+                let (part, slices) = put_by_month(seen, context, reach)?;
+                Ok((part, Some(slices)))
+            }
+        }
+    }
 }
 
 fn schema() -> Arc<Schema> {

@@ -26,13 +26,16 @@ use crate::arrays::{arrow_bug, column, days, days_in, int64, text};
 
 /// A customer key of either type: numbers in their order, texts in that of their bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Customer {
+pub enum Customer {
+    /// A number.
     Number(i64),
+    /// A text.
     Text(String),
 }
 
 impl Customer {
-    fn at(customers: &ArrayRef, row: usize) -> Result<Self, Failure> {
+    /// The customer of a row.
+    pub fn at(customers: &ArrayRef, row: usize) -> Result<Self, Failure> {
         if let Some(numbers) = customers.as_primitive_opt::<Int64Type>() {
             return Ok(Self::Number(numbers.value(row)));
         }
@@ -231,7 +234,8 @@ impl Lost {
         Ok(lost)
     }
 
-    fn read(part: &PartRef, context: &TaskContext) -> Result<Self, Failure> {
+    /// Reads them.
+    pub fn read(part: &PartRef, context: &TaskContext) -> Result<Self, Failure> {
         let rows = context.get_parquet(part)?;
         let ids = text(&rows, "event_id")?;
         let (times, customers) = (int64(&rows, "time")?, column(&rows, "customer")?);

@@ -2,14 +2,14 @@
 //! single months of them, adds a run with what is new, and merges the latest ones when they have
 //! grown to the size of older ones.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch, StringArray, UInt32Array,
 };
 use arrow::compute::take_record_batch;
-use arrow::datatypes::{Date32Type, Field, Int32Type, Schema};
+use arrow::datatypes::{Date32Type, Field, Schema};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::part::{ByteRange, PartRef};
@@ -17,13 +17,14 @@ use tenfold_core::refresh::reach::Months;
 use tenfold_core::refresh::restate::Spans;
 use tenfold_core::refresh::state::{Merging, MonthSlice, StateRun, first_merged};
 use tenfold_core::refresh::task::{MergeReach, MergeSource, MergeTask};
-use tenfold_store::part::{Layout, STATE};
-use tenfold_store::sliced::{Slice, encode_run, get_slices};
+use tenfold_store::part::{Layout, STATE, parquet_batches};
+use tenfold_store::sliced::{Slice, encode_run, get_slices, read_slices};
 
 use super::codes::CustomerCodes;
 use super::days::{self, Days};
 use super::events::{remaining, with_dates};
 use super::ids;
+use super::within::{AT_A_TIME, Within};
 use crate::TaskContext;
 use crate::arrays::{arrow_bug, column, without_days};
 
@@ -34,10 +35,26 @@ pub fn read(
     context: &TaskContext,
     reach: &mut MergeReach,
 ) -> Result<Vec<RecordBatch>, Failure> {
+    read_within(runs, months, &Within::All, context, reach)
+}
+
+/// Those of them that are looked at.
+pub fn read_within(
+    runs: &[StateRun],
+    months: Option<&Months>,
+    within: &Within,
+    context: &TaskContext,
+    reach: &mut MergeReach,
+) -> Result<Vec<RecordBatch>, Failure> {
     let mut batches = Vec::new();
     for run in runs {
         let slices = (run.footer, run.months.as_slice());
-        batches.extend(read_months(&run.part, slices, months, context, reach)?);
+        if matches!(within, Within::All) {
+            batches.extend(read_months(&run.part, slices, months, context, reach)?);
+        } else if let Some((rows, bytes)) = open(&run.part, slices, months, context)? {
+            reach.bytes_read += bytes;
+            batches.push(within.gathered(rows, &run.part, context)?);
+        }
     }
     Ok(batches)
 }
@@ -51,8 +68,7 @@ pub fn read_months(
     context: &TaskContext,
     reach: &mut MergeReach,
 ) -> Result<Option<RecordBatch>, Failure> {
-    let wanted = |slice: &&MonthSlice| months.is_none_or(|months| months.contains(slice.month));
-    let slices: Vec<Slice> = all.iter().filter(wanted).map(slice).collect();
+    let slices = wanted(all, months);
     if slices.len() == all.len() {
         reach.bytes_read += part.bytes;
         return context.get_parquet(part).map(Some);
@@ -60,10 +76,39 @@ pub fn read_months(
     if slices.is_empty() {
         return Ok(None);
     }
-    let bytes: u64 = slices.iter().map(|slice| slice.range.bytes).sum();
-    reach.bytes_read += bytes + footer.bytes;
+    reach.bytes_read += bytes_of(&slices) + footer.bytes;
     let rows = get_slices(&context.store, part, footer, &slices);
     context.wait_for_store(rows).map(Some)
+}
+
+/// The same, some rows at a time, with how many bytes are read.
+pub fn open(
+    part: &PartRef,
+    (footer, all): (ByteRange, &[MonthSlice]),
+    months: Option<&Months>,
+    context: &TaskContext,
+) -> Result<Option<(ParquetRecordBatchReader, u64)>, Failure> {
+    let slices = wanted(all, months);
+    if slices.len() == all.len() {
+        let rows = parquet_batches(context.get_part(part)?, AT_A_TIME)?;
+        return Ok(Some((rows, part.bytes)));
+    }
+    if slices.is_empty() {
+        return Ok(None);
+    }
+    let rows = read_slices(&context.store, part, footer, &slices, AT_A_TIME);
+    let rows = context.wait_for_store(rows)?;
+    Ok(Some((rows, bytes_of(&slices) + footer.bytes)))
+}
+
+/// Where the rows of some months lie; of all without any named.
+fn wanted(all: &[MonthSlice], months: Option<&Months>) -> Vec<Slice> {
+    let wanted = |slice: &&MonthSlice| months.is_none_or(|months| months.contains(slice.month));
+    all.iter().filter(wanted).map(slice).collect()
+}
+
+fn bytes_of(slices: &[Slice]) -> u64 {
+    slices.iter().map(|slice| slice.range.bytes).sum()
 }
 
 /// Rows without those of days that are taken out.
@@ -84,17 +129,6 @@ pub fn slice(month: &MonthSlice) -> Slice {
         row_groups: month.row_groups as usize,
         range: month.range,
     }
-}
-
-/// Adds the months of new events.
-pub fn add_months(pieces: &[RecordBatch], months: &mut Months) -> Result<(), Failure> {
-    let mut found = BTreeSet::new();
-    for batch in pieces {
-        let days = column(batch, "day")?.as_primitive::<Int32Type>();
-        found.extend(days.values().iter().map(|day| Day(*day).month_index()));
-    }
-    found.into_iter().for_each(|month| months.add(month));
-    Ok(())
 }
 
 /// The first run of days: there is nothing before them.
@@ -118,18 +152,44 @@ pub fn append_days(
     context: &TaskContext,
     reach: &mut MergeReach,
 ) -> Result<Vec<StateRun>, Failure> {
-    let runs = task.previous.runs(&source.source);
-    let withdrawn = task.withdrawn.get(&source.source);
     let rows = pieces.iter().map(|batch| batch.num_rows() as u64).sum();
-    let first = match rows {
-        0 => runs.len(),
-        rows => first_merged(runs, rows),
+    let Some(merging) = merging(task, source, rows, false) else {
+        return Ok(task.previous.runs(&source.source).to_vec());
     };
-    let merging = Merging::of(runs, first, withdrawn);
-    if rows == 0 && merging.merged.is_empty() {
-        return Ok(runs.to_vec());
-    }
-    let merged = without(read(&merging.merged, None, context, reach)?, withdrawn)?;
+    let merged = read(&merging.merged, None, context, reach)?;
+    let (days, codes) = merged_days(task, source, merged, pieces, value)?;
+    let run = write_days(source, days, &codes, context, reach)?;
+    Ok(merging.with(run))
+}
+
+/// Which runs are merged with so many new rows; none when there is nothing to be written. When a new
+/// event replaces an old one of another month, all are merged, since whoever reads the old month alone
+/// would see both.
+pub fn merging(
+    task: &MergeTask,
+    source: &MergeSource,
+    rows: u64,
+    replaces: bool,
+) -> Option<Merging> {
+    let runs = task.previous.runs(&source.source);
+    let first = match (replaces, rows) {
+        (true, _) => 0,
+        (false, 0) => runs.len(),
+        (false, rows) => first_merged(runs, rows),
+    };
+    let merging = Merging::of(runs, first, task.withdrawn.get(&source.source));
+    (rows > 0 || !merging.merged.is_empty()).then_some(merging)
+}
+
+/// The days of runs that are merged, and of new events.
+pub fn merged_days(
+    task: &MergeTask,
+    source: &MergeSource,
+    merged: Vec<RecordBatch>,
+    pieces: &[RecordBatch],
+    value: Option<usize>,
+) -> Result<(Days, CustomerCodes), Failure> {
+    let merged = without(merged, task.withdrawn.get(&source.source))?;
     let customers = merged.iter().chain(pieces);
     let customers: Result<Vec<ArrayRef>, Failure> = customers
         .map(|batch| column(batch, "customer").cloned())
@@ -138,12 +198,10 @@ pub fn append_days(
     let codes = CustomerCodes::new(task.customer_type, &customers?)?;
     let new = days::from_events(source, pieces, &codes, value)?;
     let days = days::from_state(source, &merged, &codes)?.plus(new)?;
-    let run = write_days(source, days, &codes, context, reach)?;
-    Ok(merging.with(run))
+    Ok((days, codes))
 }
 
-/// The runs of events, with one more for those that are new. When a new one replaces an old one of
-/// another month, all are merged, since whoever reads the old month alone would see both.
+/// The runs of events, with one more for those that are new.
 pub fn append_events(
     task: &MergeTask,
     source: &MergeSource,
@@ -152,23 +210,25 @@ pub fn append_events(
     context: &TaskContext,
     reach: &mut MergeReach,
 ) -> Result<Vec<StateRun>, Failure> {
-    let runs = task.previous.runs(&source.source);
-    let withdrawn = task.withdrawn.get(&source.source);
-    let rows = new.num_rows() as u64;
-    let first = match (replaces, rows) {
-        (true, _) => 0,
-        (false, 0) => runs.len(),
-        (false, rows) => first_merged(runs, rows),
+    let Some(merging) = merging(task, source, new.num_rows() as u64, replaces) else {
+        return Ok(task.previous.runs(&source.source).to_vec());
     };
-    let merging = Merging::of(runs, first, withdrawn);
-    if rows == 0 && merging.merged.is_empty() {
-        return Ok(runs.to_vec());
-    }
-    let mut batches = without(read(&merging.merged, None, context, reach)?, withdrawn)?;
-    batches.push(new);
-    let events = remaining(source, &batches, task.customer_type)?;
+    let merged = read(&merging.merged, None, context, reach)?;
+    let events = merged_events(task, source, merged, new)?;
     let run = write_events(source, &events, context, reach)?;
     Ok(merging.with(run))
+}
+
+/// The events of runs that are merged, and new ones.
+pub fn merged_events(
+    task: &MergeTask,
+    source: &MergeSource,
+    merged: Vec<RecordBatch>,
+    new: RecordBatch,
+) -> Result<RecordBatch, Failure> {
+    let mut batches = without(merged, task.withdrawn.get(&source.source))?;
+    batches.push(new);
+    remaining(source, &batches, task.customer_type)
 }
 
 /// Writes events as one run, with the short hashes of their ids; none when there are no events.
@@ -204,19 +264,30 @@ pub fn write_days(
     context: &TaskContext,
     reach: &mut MergeReach,
 ) -> Result<Option<StateRun>, Failure> {
+    let rows = rows_of_days(source, days, codes)?;
+    write_run(source, &rows, "days", context, reach)
+}
+
+/// Days as the state keeps them.
+pub fn rows_of_days(
+    source: &MergeSource,
+    days: Days,
+    codes: &CustomerCodes,
+) -> Result<RecordBatch, Failure> {
     let mut fields: Vec<Field> = Vec::new();
     let mut columns: Vec<ArrayRef> = Vec::new();
     let mut push = |name: String, column: ArrayRef, nullable: bool| {
         fields.push(Field::new(name, column.data_type().clone(), nullable));
         columns.push(column);
     };
+    let has_time = days.has_time();
     push("customer".to_owned(), codes.decode(&days.customer), false);
     push(
         "day".to_owned(),
         Arc::new(Date32Array::from(days.day)),
         false,
     );
-    if !days.dimensions.is_empty() {
+    if has_time {
         push(
             "time".to_owned(),
             Arc::new(Int64Array::from(days.time)),
@@ -244,8 +315,7 @@ pub fn write_days(
     for (name, sums) in source.measures.iter().zip(days.measures) {
         push(format!("m.{name}"), Arc::new(sums.into_column()), true);
     }
-    let rows = crate::arrays::batch(Arc::new(Schema::new(fields)), columns)?;
-    write_run(source, &rows, "days", context, reach)
+    crate::arrays::batch(Arc::new(Schema::new(fields)), columns)
 }
 
 fn write_run(
@@ -259,11 +329,7 @@ fn write_run(
         return Ok(None);
     }
     let months = by_month(rows)?;
-    let dimensions: Vec<String> = source
-        .dimensions
-        .iter()
-        .map(|dimension| format!("d.{dimension}"))
-        .collect();
+    let dimensions = dimensions(source);
     let repeated: Vec<&str> = dimensions.iter().map(String::as_str).collect();
     let layout = Layout {
         repeated: &repeated,
@@ -283,8 +349,16 @@ fn write_run(
     }))
 }
 
+/// The columns of a source's dimensions.
+pub fn dimensions(source: &MergeSource) -> Vec<String> {
+    let dimensions = source.dimensions.iter();
+    dimensions
+        .map(|dimension| format!("d.{dimension}"))
+        .collect()
+}
+
 /// The rows month by month, in their order within each.
-fn by_month(rows: &RecordBatch) -> Result<Vec<(i32, RecordBatch)>, Failure> {
+pub fn by_month(rows: &RecordBatch) -> Result<Vec<(i32, RecordBatch)>, Failure> {
     let days = column(rows, "day")?.as_primitive::<Date32Type>();
     let mut places: Vec<(i32, Vec<u32>)> = Vec::new();
     // Days come again and again: the place of the month of each is kept, by its last digits.

@@ -1,5 +1,7 @@
 //! Nights of a merge against one merge of everything: the same parts, to the byte.
 
+mod ranges;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -7,7 +9,7 @@ use std::sync::atomic::AtomicU64;
 use arrow::array::{Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use tenfold_core::calendar::{Day, LookBack, WindowKind, lookback_window};
-use tenfold_core::project::CustomerType;
+use tenfold_core::project::{CustomerType, SourceKind};
 use tenfold_core::refresh::part::{PartRef, Segment};
 use tenfold_core::refresh::restate::{Span, Spans};
 use tenfold_core::refresh::state::ShardState;
@@ -59,6 +61,8 @@ struct Shard {
     purchases: &'static str,
     /// Days that may lie between copies of a sale.
     horizon: Option<u32>,
+    /// Amounts of memory with which each merge is made once more.
+    again_with: &'static [u64],
 }
 
 impl Shard {
@@ -69,6 +73,7 @@ impl Shard {
             inputs: Arc::new(Locations::default()),
             runtime: runtime.handle().clone(),
             threads: 1,
+            memory: u64::MAX,
             processors: Arc::new(Processors::new(1)),
             progress: Arc::new(AtomicU64::new(0)),
         };
@@ -78,6 +83,7 @@ impl Shard {
             customers,
             purchases,
             horizon: None,
+            again_with: &[],
         }
     }
 
@@ -88,7 +94,7 @@ impl Shard {
             dimensions: vec!["region".to_owned()],
             event_ids,
             horizon: self.horizon.filter(|_| event_ids),
-            attributes: false,
+            kind: SourceKind::Events,
         };
         vec![source("sales", true), source("visits", false)]
     }
@@ -213,6 +219,21 @@ impl Shard {
         self.restate(as_of, new, last, BTreeMap::new())
     }
 
+    /// A night without events.
+    fn task(&self, as_of: Day, last: Option<(Day, &ShardState)>) -> MergeTask {
+        MergeTask {
+            shard: 0,
+            customer_type: self.customers,
+            sources: self.sources(),
+            spec: self.spec(as_of),
+            pieces: Vec::new(),
+            previous: last.map(|last| last.1.clone()).unwrap_or_default(),
+            previous_spec: last.map(|last| self.spec(last.0)),
+            withdrawn: BTreeMap::new(),
+            contests: BTreeMap::new(),
+        }
+    }
+
     fn restate(
         &self,
         as_of: Day,
@@ -221,20 +242,23 @@ impl Shard {
         withdrawn: BTreeMap<String, Spans>,
     ) -> MergeOutput {
         let task = MergeTask {
-            shard: 0,
-            customer_type: self.customers,
-            sources: self.sources(),
-            spec: self.spec(as_of),
             pieces: self.pieces(new),
-            previous: last.map(|last| last.1.clone()).unwrap_or_default(),
-            previous_spec: last.map(|last| self.spec(last.0)),
             withdrawn,
-            contests: BTreeMap::new(),
+            ..self.task(as_of, last)
         };
+        let whole = super::run(&task, &self.context).unwrap();
+        for memory in self.again_with {
+            let context = TaskContext {
+                memory: *memory,
+                ..self.context.clone()
+            };
+            assert_eq!(super::run(&task, &context).unwrap(), whole, "{memory}");
+        }
         match crate::run(&Task::Merge(task), &self.context).unwrap() {
-            TaskOutput::Merge(output) => output,
+            TaskOutput::Merge(output) => assert_eq!(output, whole),
             other => panic!("{other:?}"),
         }
+        whole
     }
 
     fn rows(&self, part: &PartRef) -> RecordBatch {
@@ -333,16 +357,8 @@ fn counting(events: &[Event], horizon: Option<u32>) -> i64 {
 }
 
 /// Runs nights of one kind; tells how many shards were brought forward, and how many were not.
-fn nights(
-    seed: u64,
-    customers: CustomerType,
-    purchases: &'static str,
-    horizon: Option<u32>,
-) -> (usize, usize) {
-    let shard = Shard {
-        horizon,
-        ..Shard::new(customers, purchases)
-    };
+fn nights(seed: u64, shard: &Shard) -> (usize, usize) {
+    let horizon = shard.horizon;
     let mut draw = Draw(seed);
     let mut as_of = Day::from_ymd(2023, 1, 30).unwrap();
     let mut known: Vec<Event> = Vec::new();
@@ -396,7 +412,11 @@ fn nights_of_any_kind_end_where_one_merge_of_everything_does() {
         let customers = [CustomerType::Int64, CustomerType::String][seed as usize % 2];
         let purchases = ["sales", "visits"][seed as usize / 2 % 2];
         let horizon = [None, None, None, None, Some(20), Some(45)][seed as usize % 6];
-        let seen = nights(seed, customers, purchases, horizon);
+        let shard = Shard {
+            horizon,
+            ..Shard::new(customers, purchases)
+        };
+        let seen = nights(seed, &shard);
         forward += seen.0;
         anew += seen.1;
     }
@@ -406,11 +426,7 @@ fn nights_of_any_kind_end_where_one_merge_of_everything_does() {
 
 /// Nights on which events of some days are corrected, or gone, or delivered late; tells how many
 /// shards were brought forward.
-fn corrected_nights(seed: u64, customers: CustomerType) -> usize {
-    let shard = Shard {
-        horizon: [None, None, Some(20)][seed as usize % 3],
-        ..Shard::new(customers, "sales")
-    };
+fn corrected_nights(seed: u64, shard: &Shard) -> usize {
     let mut draw = Draw(seed);
     let mut as_of = Day::from_ymd(2024, 1, 30).unwrap();
     let mut known: Vec<Event> = Vec::new();
@@ -487,7 +503,11 @@ fn days_that_are_taken_out_and_counted_anew_leave_no_trace() {
     let forward: usize = (0..16)
         .map(|seed| {
             let customers = [CustomerType::Int64, CustomerType::String][seed as usize % 2];
-            corrected_nights(seed, customers)
+            let shard = Shard {
+                horizon: [None, None, Some(20)][seed as usize % 3],
+                ..Shard::new(customers, "sales")
+            };
+            corrected_nights(seed, &shard)
         })
         .sum();
     assert!(forward > 20, "{forward} forward");

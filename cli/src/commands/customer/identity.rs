@@ -42,14 +42,18 @@ pub fn asked(who: &Who) -> Result<Asked<'_>, Failure> {
     }
 }
 
-/// The key of the customer that has a value of an identity now.
-pub fn customer(
+/// So many customers who share a value are shown at most.
+const SHOWN: usize = 100;
+
+/// The keys of the customers that are meant by a value of an identity now: one, or several where the project
+/// keeps those who share it.
+pub fn customers(
     namespace: &str,
     value: &str,
     store: &Store,
     manifest: &Manifest,
     machine: &Machine,
-) -> Result<String, Stopped> {
+) -> Result<Vec<String>, Stopped> {
     let identity = declared(namespace, manifest)?;
     let nobody = || {
         let number = manifest.number;
@@ -69,17 +73,40 @@ pub fn customer(
     );
     let (_, batches) = answer(&query, store, manifest, machine)?;
     let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    if found > 1 && identity.duplicates == SharedIdentity::Refuse {
-        let failure = Failure::config(format!("{found} customers have this {namespace}"));
-        let remedy = format!(
-            "ask by key; or declare `duplicates: newest` for the identity {namespace}, which takes \
-             the customer whose attributes changed last"
-        );
-        return Err(failure.remedy(remedy).into());
+    let wanted = match identity.duplicates {
+        SharedIdentity::Newest => 1,
+        SharedIdentity::Keep if found <= SHOWN => found,
+        _ if found <= 1 => found,
+        policy => return Err(shared(namespace, found, policy).into()),
+    };
+    let mut keys = Vec::new();
+    for batch in &batches {
+        for row in 0..batch.num_rows() {
+            let key = array_value_to_string(batch.column(0), row);
+            keys.push(
+                key.map_err(|error| Failure::bug(format!("a key cannot be shown: {error}")))?,
+            );
+        }
     }
-    let first = batches.iter().find(|batch| batch.num_rows() > 0);
-    let first = first.map(|batch| array_value_to_string(batch.column(0), 0));
-    first.and_then(Result::ok).ok_or_else(nobody)
+    keys.truncate(wanted);
+    match keys.is_empty() {
+        true => Err(nobody()),
+        false => Ok(keys),
+    }
+}
+
+/// Why a value that several customers have shows none of them.
+fn shared(namespace: &str, found: usize, policy: SharedIdentity) -> Failure {
+    let failure = Failure::config(format!("{found} customers have this {namespace}"));
+    failure.remedy(match policy {
+        SharedIdentity::Keep => format!(
+            "at most {SHOWN} are shown: ask by key, or look at them with `tenfold sql` in {DIM_CUSTOMER}"
+        ),
+        _ => format!(
+            "ask by key; or declare for the identity {namespace} `duplicates: keep`, which shows all of them, \
+             or `duplicates: newest`, which takes the customer whose attributes changed last"
+        ),
+    })
 }
 
 fn declared<'a>(namespace: &str, manifest: &'a Manifest) -> Result<&'a Identity, Failure> {

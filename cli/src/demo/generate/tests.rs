@@ -132,6 +132,27 @@ fn each_night_has_its_rows() {
 }
 
 #[test]
+fn every_night_has_answers_to_the_campaign() {
+    let nights = nights();
+    let mails = nights.iter().map(|night| &night.mails);
+    assert!(mails.clone().all(|files| files.len() == 1));
+    let kinds = |files: &Vec<(String, RecordBatch)>| -> BTreeMap<String, usize> {
+        let mut kinds = BTreeMap::new();
+        for (_, batch) in files {
+            let words = batch.column_by_name("type").unwrap().as_string::<i32>();
+            for word in words.iter().flatten() {
+                *kinds.entry(word.to_owned()).or_default() += 1;
+            }
+        }
+        kinds
+    };
+    let first = kinds(&nights[0].mails);
+    let (sent, held_out) = (first["sent"], first["held_out"]);
+    assert!(sent > 500 && held_out * 3 < sent, "{first:?}");
+    assert!(mails.skip(1).all(|files| kinds(files).contains_key("open")));
+}
+
+#[test]
 fn the_project_is_clean_and_fits_the_files() {
     let Lint { project, findings } = lint(PROJECT);
     assert_eq!(findings, []);

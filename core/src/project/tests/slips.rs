@@ -260,3 +260,56 @@ fn single_slips_give_single_findings_with_a_remedy() {
         assert!(finding.line > 1, "{replacement}: {finding}");
     }
 }
+
+#[test]
+fn slips_of_sources_that_take_files_in() {
+    let whole = "ingest: {max_bad_rows: 5%}, types: {c: string, t: date, amount: float64}";
+    let ingested = least_with("path: data/", whole);
+    let lint = lint(&ingested);
+    assert_eq!(lint.findings, []);
+    let project = lint.project.unwrap();
+    let source = &project.sources["s"];
+    assert_eq!(source.ingest, Some(Ingest::default()));
+    assert_eq!(
+        (source.changed, source.vanished),
+        (Changed::Restate, Vanished::Restate)
+    );
+    for (replacement, message, remedy) in [
+        (
+            "format: parquet",
+            "`path` is missing in `sources.s`",
+            "ingest: {}",
+        ),
+        (
+            "ingest: {}",
+            "the column `amount` has no type",
+            "others are left out",
+        ),
+        (
+            "ingest: {max_bad_rows: five}, types: {c: string, t: date, amount: float64}",
+            "`five` is no share",
+            "such as 5%",
+        ),
+        (
+            "ingest: {}, path: data/, types: {c: string, t: date, amount: float64}",
+            "both a `path` and `ingest`",
+            "take `path` out",
+        ),
+        (
+            "ingest: {}, format: csv, types: {c: string, t: date, amount: float64}",
+            "no `format`",
+            "says its own",
+        ),
+        (
+            "ingest: {}, vanished: restate, types: {c: string, t: date, amount: float64}",
+            "no `vanished`",
+            "always restated",
+        ),
+    ] {
+        let findings = super::lint(&least_with("path: data/", replacement)).findings;
+        let found = findings
+            .iter()
+            .any(|finding| finding.message.contains(message) && finding.remedy.contains(remedy));
+        assert!(found, "{replacement}:\n{}", shown(&findings));
+    }
+}

@@ -46,7 +46,7 @@ pub(super) fn choose(files: &Files<'_>) -> Result<Chosen, Failure> {
         ..Chosen::default()
     };
     let may_be_empty = files.declared.vanished == Vanished::IgnoreMissing && !taken.is_empty();
-    if listed.is_empty() && !may_be_empty {
+    if listed.is_empty() && !may_be_empty && files.declared.ingest.is_none() {
         return Err(no_files(files));
     }
     for (location, file) in listed {

@@ -34,6 +34,31 @@ pub struct DimensionMapping {
     /// What is done to its values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub normalize: Option<Normalize>,
+    /// Whether a file may lack the column: all its values are NULL then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_lack: bool,
+    /// What else its values have to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<ValueRule>,
+}
+
+impl DimensionMapping {
+    /// Whether NULL is refused.
+    pub fn is_required(&self) -> bool {
+        matches!(self.rule, Some(ValueRule::Present | ValueRule::Words(_)))
+    }
+}
+
+/// What the values of a dimension have to be, beside their type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ValueRule {
+    /// There.
+    Present,
+    /// One of these words; the word that is kept for it.
+    Words(BTreeMap<String, String>),
+    /// A whole number of 32 bits.
+    Int32,
 }
 
 /// How the columns of a source's files become events.

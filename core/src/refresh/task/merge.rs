@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Contest;
 use crate::calendar::{Day, Window};
-use crate::project::CustomerType;
+use crate::project::{CustomerType, SourceKind};
 use crate::refresh::counts::{CountsBySource, add_by_source};
 use crate::refresh::part::{PartRef, Segment};
 use crate::refresh::restate::Spans;
@@ -26,9 +26,9 @@ pub struct MergeSource {
     /// Days that may lie between copies of one event; any number without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub horizon: Option<u32>,
-    /// Whether its rows are attributes of customers: no account is made of them.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub attributes: bool,
+    /// What its rows are: accounts are made of events alone.
+    #[serde(default, skip_serializing_if = "SourceKind::is_events")]
+    pub kind: SourceKind,
 }
 
 /// Which days are purchases.
@@ -117,7 +117,7 @@ pub struct MergeTask {
 impl MergeTask {
     /// The sources that accounts are made of.
     pub fn counting(&self) -> impl Iterator<Item = &MergeSource> {
-        self.sources.iter().filter(|source| !source.attributes)
+        self.sources.iter().filter(|source| source.kind.is_events())
     }
 }
 

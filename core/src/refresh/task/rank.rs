@@ -8,6 +8,7 @@ use super::Fits;
 use crate::calendar::Day;
 use crate::project::CustomerType;
 use crate::refresh::part::PartRef;
+use crate::refresh::state::StateRun;
 
 /// What a decile ranks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +134,20 @@ pub struct ScoreTask {
     pub value: Option<ValueSpec>,
     /// The deciles.
     pub deciles: Vec<DecileSpec>,
+    /// What the customers are like, when a decile ranks them apart by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<ScoreAttributes>,
+}
+
+/// What the customers of one shard are like, for deciles that rank them apart by an attribute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScoreAttributes {
+    /// All attributes, in the order of their names.
+    pub columns: Vec<String>,
+    /// Their rows.
+    pub runs: Vec<StateRun>,
+    /// The attribute of each such decile, by its name.
+    pub by: BTreeMap<String, String>,
 }
 
 /// What a score task answers.
@@ -142,6 +157,9 @@ pub struct ScoreOutput {
     pub scores: Option<PartRef>,
     /// Histograms of every ranked value.
     pub histograms: PartRef,
+    /// Long-form sums by decile, of those that an attribute partitions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub totals: BTreeMap<String, PartRef>,
 }
 
 /// Find the histogram cells that hold a boundary.

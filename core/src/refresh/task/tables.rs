@@ -95,6 +95,8 @@ pub struct ModelTask {
     pub facts: Vec<PartRef>,
     /// Moves of all shards.
     pub moves: Vec<PartRef>,
+    /// What the tables show of CLV.
+    pub value: Option<ValueSpec>,
     /// The fits, when CLV is declared.
     pub fits: Option<Fits>,
     /// The snapshot before, when there is one.

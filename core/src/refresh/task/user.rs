@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::TablePart;
+use crate::audience::EventsInput;
 use crate::calendar::Day;
 use crate::project::{Contract, TableReference, TestSeverity, UserTable};
 use crate::snapshot::TableEntry;
@@ -19,6 +20,9 @@ pub struct StatementInputs {
     pub declared: Vec<UserTable>,
     /// `as_of`.
     pub as_of: Day,
+    /// Events that it reads, by the names that it has for them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub events: BTreeMap<String, EventsInput>,
 }
 
 /// Compute the rows of a user table.

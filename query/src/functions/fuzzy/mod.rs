@@ -1,5 +1,6 @@
 //! Texts that are nearly the same: their likeness, and the best matches of one list in another.
 
+mod edits;
 mod ratio;
 #[cfg(test)]
 mod tests;
@@ -8,7 +9,7 @@ mod top;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Float64Array, StringArray, StructArray};
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int32Array, StringArray, StructArray};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion::common::{ScalarValue, exec_err, plan_err};
 use datafusion::error::Result;
@@ -20,22 +21,48 @@ use datafusion::logical_expr::{
 
 use super::constant;
 use super::peaks::one_list;
+use super::until::{Meter, Over, Until};
 
 /// How many matches of one text can be asked for.
 const MOST: i64 = 1000;
 
-/// How many pairs of texts one group may have: nothing stops the search among them.
+/// How many pairs of texts one group may have.
 const PAIRS: usize = 20_000_000_000;
 
 /// How alike two texts are, 0 to 100, when the shorter may lie anywhere in the longer.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct PartialRatio(Signature);
+pub(super) struct PartialRatio(Signature, Until);
 
 impl PartialRatio {
-    pub(super) fn new() -> Self {
-        let texts = vec![DataType::Utf8, DataType::Utf8];
-        Self(Signature::exact(texts, Volatility::Immutable))
+    pub(super) fn new(until: Until) -> Self {
+        Self(two_texts(), until)
     }
+}
+
+fn two_texts() -> Signature {
+    let texts = vec![DataType::Utf8, DataType::Utf8];
+    Signature::exact(texts, Volatility::Immutable)
+}
+
+/// What is computed of each pair of texts that are both there.
+fn of_pairs<T>(
+    given: &ScalarFunctionArgs,
+    until: Until,
+    compute: impl Fn(&[char], &[char], &mut Meter) -> std::result::Result<T, Over>,
+) -> Result<Vec<Option<T>>> {
+    let texts = ColumnarValue::values_to_arrays(&given.args)?;
+    let [one, other] = texts.as_slice() else {
+        return exec_err!("two texts are compared");
+    };
+    let chars = |text: &str| text.chars().collect::<Vec<_>>();
+    let mut meter = until.meter();
+    let pairs = one.as_string::<i32>().iter().zip(other.as_string::<i32>());
+    pairs
+        .map(|(one, other)| match one.zip(other) {
+            Some((one, other)) => Ok(Some(compute(&chars(one), &chars(other), &mut meter)?)),
+            None => Ok(None),
+        })
+        .collect()
 }
 
 impl ScalarUDFImpl for PartialRatio {
@@ -52,34 +79,59 @@ impl ScalarUDFImpl for PartialRatio {
     }
 
     fn invoke_with_args(&self, given: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let texts = ColumnarValue::values_to_arrays(&given.args)?;
-        let [one, other] = texts.as_slice() else {
-            return exec_err!("partial_ratio is written partial_ratio(text, text)");
-        };
-        let chars = |text: &str| text.chars().collect::<Vec<_>>();
-        let ratios: Float64Array = one
-            .as_string::<i32>()
-            .iter()
-            .zip(other.as_string::<i32>())
-            .map(|(one, other)| Some(ratio::partial_ratio(&chars(one?), &chars(other?))))
-            .collect();
+        let ratios = of_pairs(&given, self.1, ratio::partial_ratio)?;
+        let ratios: Float64Array = ratios.into_iter().collect();
         Ok(ColumnarValue::Array(Arc::new(ratios)))
+    }
+}
+
+/// How many characters have to be put in, taken out or replaced.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Levenshtein(Signature, Until);
+
+impl Levenshtein {
+    pub(super) fn new(until: Until) -> Self {
+        Self(two_texts(), until)
+    }
+}
+
+impl ScalarUDFImpl for Levenshtein {
+    fn name(&self) -> &str {
+        "levenshtein"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Int32)
+    }
+
+    fn invoke_with_args(&self, given: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let edits = of_pairs(&given, self.1, edits::edits)?;
+        // No text is so long that it would not fit.
+        let edits = edits.into_iter();
+        let edits: Int32Array = edits
+            .map(|edits| edits.map(|edits| i32::try_from(edits).unwrap_or(i32::MAX)))
+            .collect();
+        Ok(ColumnarValue::Array(Arc::new(edits)))
     }
 }
 
 /// The best matches of each text of one column in another column of the group.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct FuzzyMatches(Signature);
+pub(super) struct FuzzyMatches(Signature, Until);
 
 impl FuzzyMatches {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(until: Until) -> Self {
         let types = vec![
             DataType::Utf8,
             DataType::Utf8,
             DataType::Float64,
             DataType::Int64,
         ];
-        Self(Signature::exact(types, Volatility::Immutable))
+        Self(Signature::exact(types, Volatility::Immutable), until)
     }
 }
 
@@ -123,6 +175,7 @@ impl AggregateUDFImpl for FuzzyMatches {
         Ok(Box::new(Lists {
             least,
             most,
+            until: self.1,
             texts: Default::default(),
             bytes: 0,
         }))
@@ -142,6 +195,7 @@ fn match_fields() -> Fields {
 struct Lists {
     least: f64,
     most: usize,
+    until: Until,
     texts: [BTreeSet<String>; 2],
     /// What the texts take in memory, and the index of one of the lists would.
     bytes: usize,
@@ -173,7 +227,8 @@ impl Lists {
         }
         let list = |texts: &BTreeSet<String>| texts.iter().cloned().collect::<Vec<_>>();
         let (left, right) = (list(left), list(right));
-        let found = top::best_matches(&left, &right, self.least, self.most);
+        let mut meter = self.until.meter();
+        let found = top::best_matches(&left, &right, self.least, self.most, &mut meter)?;
         let lefts: StringArray = found.iter().map(|found| Some(&left[found.0])).collect();
         let rights: StringArray = found.iter().map(|found| Some(&right[found.1])).collect();
         let ratios: Float64Array = found.iter().map(|found| Some(found.2)).collect();

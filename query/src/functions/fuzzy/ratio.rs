@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use crate::functions::until::{Meter, Over};
+
 const ASCII: usize = 128;
 const WORD: usize = u64::BITS as usize;
 
@@ -49,10 +51,13 @@ impl Pattern {
     }
 
     /// The length of the longest common subsequence with a text.
-    pub(super) fn common(&self, text: &[char]) -> usize {
+    pub(super) fn common(&self, text: &[char], meter: &mut Meter) -> Result<usize, Over> {
         let mut state = State::of(self);
-        text.iter().for_each(|letter| state.take(self, *letter));
-        state.common(self)
+        for letters in text.chunks(Meter::at_once(self.words)) {
+            meter.spend(letters.len() * self.words)?;
+            letters.iter().for_each(|letter| state.take(self, *letter));
+        }
+        Ok(state.common(self))
     }
 }
 
@@ -101,8 +106,9 @@ impl State {
 /// 0 to 100: the best ratio of the shorter text with a stretch of the longer one that is as long, or
 /// shorter where the longer one begins or ends. Of two texts of one length each is tried as the shorter
 /// one. Two empty texts are alike.
-pub(super) fn partial_ratio(a: &[char], b: &[char]) -> f64 {
-    partial_ratio_above(&Pattern::of(a), a, b, 0.0).unwrap_or(0.0)
+pub(super) fn partial_ratio(a: &[char], b: &[char], meter: &mut Meter) -> Result<f64, Over> {
+    let ratio = partial_ratio_above(&Pattern::of(a), a, b, 0.0, meter)?;
+    Ok(ratio.unwrap_or(0.0))
 }
 
 /// The same, with the pattern of `a` at hand; nothing when it is below `least`.
@@ -111,27 +117,28 @@ pub(super) fn partial_ratio_above(
     a: &[char],
     b: &[char],
     least: f64,
-) -> Option<f64> {
+    meter: &mut Meter,
+) -> Result<Option<f64>, Over> {
     let ratio = match a.len().min(b.len()) {
         0 if a.len() == b.len() => 100.0,
         0 => 0.0,
         shorter => {
-            let common = pattern.common(b);
+            let common = pattern.common(b, meter)?;
             // A stretch with `l` in common has at least `l` characters.
             if ratio(common, shorter, common) < least {
-                return None;
+                return Ok(None);
             }
             match a.len().cmp(&b.len()) {
-                std::cmp::Ordering::Less => best(pattern, b, least),
-                std::cmp::Ordering::Greater => best(&Pattern::of(b), a, least),
+                std::cmp::Ordering::Less => best(pattern, b, least, meter)?,
+                std::cmp::Ordering::Greater => best(&Pattern::of(b), a, least, meter)?,
                 std::cmp::Ordering::Equal => {
-                    let one = best(pattern, b, least);
-                    one.max(best(&Pattern::of(b), a, least.max(one)))
+                    let one = best(pattern, b, least, meter)?;
+                    one.max(best(&Pattern::of(b), a, least.max(one), meter)?)
                 }
             }
         }
     };
-    (ratio >= least).then_some(ratio)
+    Ok((ratio >= least).then_some(ratio))
 }
 
 fn ratio(common: usize, needle: usize, stretch: usize) -> f64 {
@@ -139,18 +146,20 @@ fn ratio(common: usize, needle: usize, stretch: usize) -> f64 {
 }
 
 /// The best ratio over all stretches; any number below `least` when it is below that.
-fn best(needle: &Pattern, text: &[char], least: f64) -> f64 {
-    let mut best = beginnings(needle, &text[..needle.length]);
+fn best(needle: &Pattern, text: &[char], least: f64, meter: &mut Meter) -> Result<f64, Over> {
+    let mut best = beginnings(needle, &text[..needle.length], meter)?;
     for from in 1..text.len() {
         let stretch = &text[from..text.len().min(from + needle.length)];
+        meter.spend(1)?;
         // At most all of it is in common.
         let most = ratio(stretch.len(), needle.length, stretch.len());
         if most < best.max(least) || is_beaten(needle, stretch) {
             continue;
         }
-        best = best.max(ratio(needle.common(stretch), needle.length, stretch.len()));
+        let common = needle.common(stretch, meter)?;
+        best = best.max(ratio(common, needle.length, stretch.len()));
     }
-    best
+    Ok(best)
 }
 
 /// Whether the stretch one place before or behind is as good: a full one whose last character is
@@ -164,12 +173,13 @@ fn is_beaten(needle: &Pattern, stretch: &[char]) -> bool {
 }
 
 /// The best ratio of the stretches that begin where the text begins.
-fn beginnings(needle: &Pattern, text: &[char]) -> f64 {
+fn beginnings(needle: &Pattern, text: &[char], meter: &mut Meter) -> Result<f64, Over> {
     let mut state = State::of(needle);
     let mut best = 0.0_f64;
     for (at, letter) in text.iter().enumerate() {
+        meter.spend(2 * needle.words)?;
         state.take(needle, *letter);
         best = best.max(ratio(state.common(needle), needle.length, at + 1));
     }
-    best
+    Ok(best)
 }

@@ -1,7 +1,17 @@
 //! The ratio against rapidfuzz and by trying all stretches; matches by trying every pair.
 
-use super::ratio::partial_ratio;
+use super::edits::edits;
+use super::ratio;
 use super::top::best_matches;
+use crate::functions::until::{Meter, Over, Until};
+
+fn meter() -> Meter {
+    Until::default().meter()
+}
+
+fn partial_ratio(a: &[char], b: &[char]) -> f64 {
+    ratio::partial_ratio(a, b, &mut meter()).unwrap()
+}
 
 fn chars(text: &str) -> Vec<char> {
     text.chars().collect()
@@ -141,6 +151,52 @@ fn matches_are_those_of_trying_every_pair() {
             );
         }
         assert!(!expected.is_empty());
-        assert_eq!(best_matches(&left, &right, least, most), expected);
+        let found = best_matches(&left, &right, least, most, &mut meter());
+        assert_eq!(found, Ok(expected));
     }
+}
+
+#[test]
+fn edits_are_those_of_the_table() {
+    let mut dice = Dice(5);
+    let letters = chars("abcé");
+    for _ in 0..300 {
+        let (a, b) = (dice.text(&letters, 12), dice.text(&letters, 12));
+        let expected = datafusion::common::utils::datafusion_strsim::levenshtein(&a, &b);
+        let (a, b) = (chars(&a), chars(&b));
+        assert_eq!(edits(&a, &b, &mut meter()), Ok(expected), "{a:?} {b:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_goes_on_when_its_time_is_over() {
+    let over = crate::within(Some(std::time::Duration::ZERO), async {
+        Ok(Until::of_query())
+    });
+    let until = over.await.unwrap();
+    let mut dice = Dice(3);
+    let letters = chars("abcdefgh");
+    let mut text = || {
+        (0..200_000)
+            .map(|_| letters[dice.below(8)])
+            .collect::<Vec<char>>()
+    };
+    let (a, b) = (text(), text());
+    assert_eq!(ratio::partial_ratio(&a, &b, &mut until.meter()), Err(Over));
+    assert_eq!(
+        ratio::partial_ratio(&a[..20], &b, &mut until.meter()),
+        Err(Over)
+    );
+    assert_eq!(edits(&a, &b, &mut until.meter()), Err(Over));
+    let list = |texts: &[char]| {
+        texts
+            .chunks(20)
+            .map(|text| text.iter().collect())
+            .collect::<Vec<String>>()
+    };
+    let (left, right) = (list(&a), list(&b));
+    assert_eq!(
+        best_matches(&left, &right, 90.0, 1, &mut until.meter()),
+        Err(Over)
+    );
 }

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use super::ratio::{Pattern, partial_ratio_above};
+use crate::functions::until::{Meter, Over};
 
 /// A text of the left list, one of the right list, and how alike they are.
 pub(super) type Match = (usize, usize, f64);
@@ -22,18 +23,19 @@ pub(super) fn best_matches(
     right: &[String],
     least: f64,
     most: usize,
-) -> Vec<Match> {
+    meter: &mut Meter,
+) -> Result<Vec<Match>, Over> {
     let mut index = Index::of(right);
     let mut matches = Vec::new();
     for (place, text) in left.iter().enumerate() {
-        let found = index.look_up(&text.chars().collect::<Vec<_>>(), least, most);
+        let found = index.look_up(&text.chars().collect::<Vec<_>>(), least, most, meter)?;
         matches.extend(
             found
                 .into_iter()
                 .map(|(other, ratio)| (place, other, ratio)),
         );
     }
-    matches
+    Ok(matches)
 }
 
 fn pairs(text: &[char]) -> Vec<Pair> {
@@ -78,8 +80,15 @@ impl Index {
         }
     }
 
-    fn look_up(&mut self, text: &[char], least: f64, most: usize) -> Vec<(usize, f64)> {
-        self.count_shared(text);
+    fn look_up(
+        &mut self,
+        text: &[char],
+        least: f64,
+        most: usize,
+        meter: &mut Meter,
+    ) -> Result<Vec<(usize, f64)>, Over> {
+        self.count_shared(text, meter)?;
+        meter.spend(self.texts.len())?;
         let hopeful = self.hopeful(text.len(), least);
         let pattern = Pattern::of(text);
         let mut found = Found::new(least, most);
@@ -90,21 +99,26 @@ impl Index {
             }
             for at in places {
                 let (place, other) = &self.texts[*at];
-                if let Some(ratio) = partial_ratio_above(&pattern, text, other, found.needed()) {
+                let needed = found.needed();
+                let ratio = partial_ratio_above(&pattern, text, other, needed, meter)?;
+                if let Some(ratio) = ratio {
                     found.add(*place, ratio);
                 }
             }
         }
-        found.best
+        Ok(found.best)
     }
 
-    fn count_shared(&mut self, text: &[char]) {
+    fn count_shared(&mut self, text: &[char], meter: &mut Meter) -> Result<(), Over> {
         self.shared.fill(0);
         for pair in pairs(text) {
-            for at in self.holders.get(&pair).into_iter().flatten() {
+            let holders = self.holders.get(&pair).map_or(&[][..], Vec::as_slice);
+            meter.spend(holders.len())?;
+            for at in holders {
                 self.shared[*at as usize] += 1;
             }
         }
+        Ok(())
     }
 
     /// The texts that may reach `least`, by the whole part of what they may reach.

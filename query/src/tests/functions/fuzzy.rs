@@ -1,6 +1,8 @@
 //! Texts that are nearly the same, in queries. That matches are those of every pair is tested
 //! beside the search.
 
+use std::time::{Duration, Instant};
+
 use super::*;
 
 #[tokio::test]
@@ -66,4 +68,25 @@ async fn each_group_has_matches_of_its_own_and_the_smallest_ratio_counts() {
 async fn what_is_no_ratio_or_number_of_matches_is_refused() {
     refused("SELECT fuzzy_matches('a', 'b', 101, 1)", "from 0 to 100").await;
     refused("SELECT fuzzy_matches('a', 'b', 70, 0)", "from 1 to 1000").await;
+}
+
+#[tokio::test]
+async fn very_long_texts_are_given_up_when_the_time_of_their_query_is_over() {
+    let session = session().await;
+    let long = "SELECT repeat('abcdefgh' || CAST(value AS VARCHAR), 100000) AS a, \
+                repeat('hgfedcba' || CAST(value AS VARCHAR), 100000) AS b FROM generate_series(1, 2)";
+    for function in ["partial_ratio(a, b) > 50", "levenshtein(a, b) > 50"] {
+        let sql = format!("SELECT count(*) FROM ({long}) WHERE {function}");
+        let work = async { session.sql(&sql).await?.collect().await };
+        let begun = Instant::now();
+        let failure = within(Some(Duration::from_millis(300)), work)
+            .await
+            .unwrap_err();
+        assert_eq!(failure.number(), "E2315", "{failure}");
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "{function}: {:?}",
+            begun.elapsed()
+        );
+    }
 }

@@ -89,6 +89,7 @@ impl Reference {
             inputs: self.inputs.clone(),
             runtime: computing.handle().clone(),
             threads: 1,
+            memory: u64::MAX,
             processors: Arc::new(Processors::new(1)),
             progress: Arc::default(),
         };

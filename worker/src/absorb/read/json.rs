@@ -13,7 +13,7 @@ use tenfold_core::refresh::task::{InputUnit, SourceMapping};
 
 use super::text::{ObjectRead, RECORD_BYTES};
 use super::{
-    BATCH_ROWS, Malformed, RowNumbers, Rows, apply_types, own_columns_needed, text_schema,
+    BATCH_ROWS, Columns, Malformed, RowNumbers, Rows, apply_types, own_columns, text_schema,
 };
 use crate::TaskContext;
 
@@ -34,6 +34,7 @@ impl JsonReader {
         unit: &InputUnit,
         keys: &[Field],
         context: &TaskContext,
+        columns: Columns,
     ) -> Result<Self, Failure> {
         let mut lines = Lines {
             input: BufReader::new(ObjectRead::open(&unit.location, context)?),
@@ -44,7 +45,7 @@ impl JsonReader {
         lines.look_ahead(SAMPLE_LINES)?;
         let names = names(mapping, &lines.ahead);
         let schema = text_schema(mapping, &names, keys);
-        let needed = own_columns_needed(mapping, &schema, keys)?;
+        let needed = own_columns(mapping, &schema, keys, columns)?;
         let fields = needed
             .iter()
             .map(|name| Field::new(name, DataType::Utf8, true));

@@ -13,7 +13,7 @@ use tenfold_core::refresh::task::{InputUnit, SourceMapping};
 use tenfold_store::locations::Locations;
 use tenfold_store::parquet_file::ParquetFile;
 
-use super::{BATCH_ROWS, Rows, own_columns_needed, typed_schema};
+use super::{BATCH_ROWS, Columns, Rows, own_columns, typed_schema};
 use crate::TaskContext;
 
 /// Reads one unit of a Parquet file.
@@ -32,13 +32,14 @@ impl ParquetReader {
         unit: &InputUnit,
         keys: &[Field],
         context: &TaskContext,
+        columns: Columns,
     ) -> Result<Self, Failure> {
         let (objects, path) = context.inputs.resolve(&unit.location)?;
         let mut reader = ParquetFile::new(objects, path, unit.file_size);
         let local = Locations::is_local(&unit.location)?;
         let metadata = context.wait_for(local, load(&mut reader, mapping))?;
         let schema = metadata.schema().clone();
-        let needed = own_columns_needed(mapping, &schema, keys)?;
+        let needed = own_columns(mapping, &schema, keys, columns)?;
         let roots = needed.iter().filter_map(|name| schema.index_of(name).ok());
         let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
         let mut builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata)

@@ -14,7 +14,7 @@ use tenfold_core::refresh::task::{InputUnit, SourceMapping};
 use tokio::runtime::Handle;
 
 use super::{
-    BATCH_ROWS, Malformed, RowNumbers, Rows, apply_types, own_columns_needed, text_schema,
+    BATCH_ROWS, Columns, Malformed, RowNumbers, Rows, apply_types, own_columns, text_schema,
 };
 use crate::TaskContext;
 
@@ -43,6 +43,7 @@ impl TextReader {
         unit: &InputUnit,
         keys: &[Field],
         context: &TaskContext,
+        columns: Columns,
     ) -> Result<Self, Failure> {
         let input = ObjectRead::open(&unit.location, context)?;
         let mut reader = csv::ReaderBuilder::new()
@@ -50,7 +51,7 @@ impl TextReader {
             .from_reader(input.chain(END.as_bytes()));
         let header = header(&mut reader)?;
         let schema: SchemaRef = text_schema(mapping, &header, keys);
-        let needed = own_columns_needed(mapping, &schema, keys)?;
+        let needed = own_columns(mapping, &schema, keys, columns)?;
         let columns = needed
             .into_iter()
             .filter_map(|name| {

@@ -9,7 +9,7 @@ use tenfold_core::failure::Failure;
 use tenfold_core::refresh::task::{AccountsSpec, MergeSource};
 
 use super::{Account, Accounts, Group, Groups, Sum, partitioned, plain};
-use crate::merge::days::{Days, Sums, total};
+use crate::merge::days::{Days, Sums};
 
 /// Adds up the days that count.
 pub fn fold<'a>(
@@ -165,8 +165,6 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// The days of purchase are those whose net is positive, or that hold no refund. Days without a
-    /// value are no purchases.
     fn add_purchases(&self, rows: &Range<usize>, account: &mut Account) {
         let Some(values) = self.purchases else {
             return;
@@ -179,10 +177,7 @@ impl<'a> Fold<'a> {
             for row in start..end {
                 account.revenue.add(values.get(row));
             }
-            let refunds: i64 = self.days.refunds[start..end].iter().sum();
-            if let Some(net) = total((start..end).map(|row| values.get(row)))
-                && (net > 0 || refunds == 0)
-            {
+            if let Some(net) = self.days.purchase(start..end, values) {
                 self.add_purchase(day, net, account);
             }
             start = end;

@@ -7,6 +7,8 @@
 
 use std::cmp::Ordering;
 
+use tenfold_core::calendar::Day;
+
 use super::{Account, Accounts, Group, Groups, Sum};
 
 /// Only all days can tell.
@@ -14,12 +16,9 @@ use super::{Account, Accounts, Group, Groups, Sum};
 pub struct NeedsHistory;
 
 impl Accounts {
-    /// These accounts, with what some months gave then replaced by what they give now.
+    /// These accounts, with what some months gave then replaced by what they give now; the first day is
+    /// that of all accounts of a shard, and is told by [`FirstDay`].
     pub fn forward(self, before: &Self, after: &Self) -> Result<Self, NeedsHistory> {
-        let events = |accounts: &Self| accounts.rows.iter().map(|row| row.events).sum::<i64>();
-        let unread = events(&self) > events(before);
-        let days = [self.first_day, before.first_day, after.first_day];
-        let first_day = extreme(days, unread, earlier)?;
         let mut groups = Vec::with_capacity(self.groups.len());
         for (place, old) in self.groups.iter().enumerate() {
             groups.push(old.forward(&before.groups[place], &after.groups[place])?);
@@ -29,7 +28,7 @@ impl Accounts {
             width: self.width,
             sums: Vec::with_capacity(self.sums.len()),
             groups,
-            first_day,
+            first_day: None,
         };
         let mut walk = Walk::default();
         let lists = [&self.rows, &before.rows, &after.rows];
@@ -42,6 +41,35 @@ impl Accounts {
             }
         }
         Ok(next)
+    }
+}
+
+/// The first day with an event of a shard, from accounts that are brought forward range by range.
+#[derive(Debug, Default)]
+pub struct FirstDay {
+    /// Events of the accounts as they were, and of those that lie in the months read.
+    events: [i64; 2],
+    /// The first days in these months, as they were and as they are.
+    days: [Option<i32>; 2],
+}
+
+impl FirstDay {
+    /// Takes in the accounts of a range, what is taken away from them, and what is added.
+    pub fn add(&mut self, old: &Accounts, before: &Accounts, after: &Accounts) {
+        for (events, accounts) in self.events.iter_mut().zip([old, before]) {
+            *events += accounts.rows.iter().map(|row| row.events).sum::<i64>();
+        }
+        for (first, accounts) in self.days.iter_mut().zip([before, after]) {
+            *first = first.iter().copied().chain(accounts.first_day).min();
+        }
+    }
+
+    /// The first day, from what it was.
+    pub fn of(&self, old: Option<Day>) -> Result<Option<Day>, NeedsHistory> {
+        let [events, read] = self.events;
+        let [before, after] = self.days;
+        let days = [old.map(|day| day.0), before, after];
+        Ok(extreme(days, events > read, earlier)?.map(Day))
     }
 }
 

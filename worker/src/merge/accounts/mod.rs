@@ -13,9 +13,12 @@ use std::sync::Arc;
 
 use tenfold_core::refresh::task::{AccountsSpec, TotalsSpec};
 
+use tenfold_core::calendar::Day;
+
 pub use fold::fold;
+pub use forward::FirstDay;
 pub use stored::read;
-pub use write::write;
+pub use write::{Columns, NONE, Writer};
 
 /// Accounts of one shard.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -97,6 +100,11 @@ struct Group {
 }
 
 impl Accounts {
+    /// First day with an event that counts.
+    pub fn first_day(&self) -> Option<Day> {
+        self.first_day.map(Day)
+    }
+
     /// No accounts, for these sums.
     fn none(spec: &AccountsSpec) -> Self {
         Self {

@@ -6,25 +6,19 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Date32Type;
 use tenfold_core::failure::Failure;
-use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::state::ShardState;
 use tenfold_core::refresh::task::{AccountsSpec, TotalsSpec};
-use tenfold_store::part::{Layout, STATE};
+use tenfold_store::part::Layout;
 
 use super::write::{Columns, amounts, column, counts, dates};
 use super::{Account, Accounts, Group, Groups, Sum, partitioned, plain};
 use crate::TaskContext;
 use crate::arrays::{column as column_of, int64, text};
 use crate::merge::codes::CustomerCodes;
+use crate::merge::within::Within;
 
-/// Writes what only the next night needs.
-pub fn write(
-    accounts: &Accounts,
-    spec: &AccountsSpec,
-    codes: &CustomerCodes,
-    context: &TaskContext,
-    state: &mut ShardState,
-) -> Result<(), Failure> {
+/// What only the next night needs of each account.
+pub fn basis(accounts: &Accounts, spec: &AccountsSpec) -> Result<RecordBatch, Failure> {
     let rows = &accounts.rows;
     let mut basis = Columns::default();
     basis.push(
@@ -42,24 +36,21 @@ pub fn write(
         let values = values(column(&accounts.sums, accounts.width, place));
         basis.push(&format!("values.{place}"), values, false);
     }
-    let directory = format!("{STATE}/basis");
-    let basis = basis.batch()?;
-    state.basis = Some(context.put_parquet(&directory, &basis, Layout::default())?);
-    for (totals, groups) in partitioned(spec).zip(&accounts.groups) {
-        if !groups.rows.is_empty() {
-            let part = write_groups(groups, totals, codes, context)?;
-            state.groups.insert(totals.name.clone(), part);
-        }
-    }
-    Ok(())
+    basis.batch()
 }
 
-fn write_groups(
+/// How groups are kept.
+pub const GROUPS_LAYOUT: Layout<'_> = Layout {
+    repeated: &["value", "rows"],
+    statistics: &[],
+};
+
+/// The sums by value of a dimension, as the next night needs them.
+pub fn groups(
     groups: &Groups,
     totals: &TotalsSpec,
     codes: &CustomerCodes,
-    context: &TaskContext,
-) -> Result<PartRef, Failure> {
+) -> Result<RecordBatch, Failure> {
     let rows = || groups.rows.iter();
     let number = |number: fn(&Group) -> i64| -> ArrayRef {
         Arc::new(Int64Array::from_iter_values(rows().map(number)))
@@ -77,12 +68,7 @@ fn write_groups(
         columns.push(&format!("sum.{place}"), shown, true);
         columns.push(&format!("values.{place}"), values(sums()), false);
     }
-    let layout = Layout {
-        repeated: &["value", "rows"],
-        ..Layout::default()
-    };
-    let directory = format!("{STATE}/groups");
-    context.put_parquet(&directory, &columns.batch()?, layout)
+    columns.batch()
 }
 
 fn values(sums: impl Iterator<Item = Sum>) -> ArrayRef {
@@ -93,29 +79,25 @@ fn values(sums: impl Iterator<Item = Sum>) -> ArrayRef {
 pub struct Stored {
     accounts: Option<(RecordBatch, RecordBatch)>,
     groups: Vec<Option<RecordBatch>>,
-    first_day: Option<i32>,
 }
 
-/// Reads the accounts that a night left.
+/// Reads accounts that a night left.
 pub fn read(
     state: &ShardState,
     spec: &AccountsSpec,
+    within: &Within,
     context: &TaskContext,
 ) -> Result<Stored, Failure> {
-    let get = |part| context.get_parquet(part);
     let accounts = match (&state.accounts, &state.basis) {
-        (Some(accounts), Some(basis)) => Some((get(accounts)?, get(basis)?)),
+        (Some(accounts), Some(basis)) => Some(within.parts([accounts, basis], context)?),
         _ => None,
     };
+    let get = |part| within.part(part, context);
     let mut groups = Vec::new();
     for totals in partitioned(spec) {
         groups.push(state.groups.get(&totals.name).map(get).transpose()?);
     }
-    Ok(Stored {
-        accounts,
-        groups,
-        first_day: state.first_day.map(|day| day.0),
-    })
+    Ok(Stored { accounts, groups })
 }
 
 impl Stored {
@@ -131,7 +113,6 @@ impl Stored {
     /// The accounts.
     pub fn decode(&self, spec: &AccountsSpec, codes: &CustomerCodes) -> Result<Accounts, Failure> {
         let mut accounts = Accounts::none(spec);
-        accounts.first_day = self.first_day;
         if let Some((shown, basis)) = &self.accounts {
             accounts.rows = rows(shown, basis, spec, codes)?;
             accounts.sums = sums(shown, basis, spec)?;

@@ -1,56 +1,132 @@
 //! Writes accounts and what follows from them: long-form sums.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray};
+use arrow::compute::concat_batches;
 use arrow::datatypes::{Field, Schema};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::task::{AccountsSpec, MergeOutput, TotalsSpec};
+use tenfold_store::growing::Growing;
 use tenfold_store::part::{Layout, STATE};
 
 use super::{Account, Accounts, Groups, Sum, partitioned, plain, stored};
 use crate::TaskContext;
+use crate::arrays::arrow_bug;
 use crate::merge::codes::CustomerCodes;
 use crate::merge::days::{Sums, fitting};
 
 /// Stands for NULL where a dimension partitions a decile.
-const NONE: &str = "(none)";
+pub const NONE: &str = "(none)";
 
-/// Writes accounts and long-form sums of a shard.
-pub fn write(
-    accounts: &Accounts,
-    spec: &AccountsSpec,
-    codes: &CustomerCodes,
-    context: &TaskContext,
-    output: &mut MergeOutput,
-) -> Result<(), Failure> {
-    output.customers = accounts.rows.len() as u64;
-    output.first_day = accounts.first_day.map(Day);
-    output.state.first_day = output.first_day;
-    if accounts.rows.is_empty() {
-        return Ok(());
-    }
-    for (totals, groups) in partitioned(spec).zip(&accounts.groups) {
-        if !groups.rows.is_empty() {
-            let long = long_form(groups, totals, codes)?;
-            let part = context.put_ipc(&long)?;
-            output.totals.insert(totals.name.clone(), part);
+/// Writes accounts and long-form sums of a shard, those of some customers after the other.
+pub struct Writer<'a> {
+    spec: &'a AccountsSpec,
+    customers: u64,
+    buyers: u64,
+    first_purchase: Option<(Day, u64)>,
+    accounts: Option<Growing>,
+    basis: Option<Growing>,
+    groups: BTreeMap<&'a str, Growing>,
+    /// What passes between tasks is one batch.
+    long: BTreeMap<&'a str, Vec<RecordBatch>>,
+}
+
+impl<'a> Writer<'a> {
+    /// One that has written nothing.
+    pub fn new(spec: &'a AccountsSpec) -> Self {
+        Self {
+            spec,
+            customers: 0,
+            buyers: 0,
+            first_purchase: None,
+            accounts: None,
+            basis: None,
+            groups: BTreeMap::new(),
+            long: BTreeMap::new(),
         }
     }
-    if spec.clv.is_some() {
+
+    /// Adds accounts of customers who come after all those before.
+    pub fn add(&mut self, accounts: &Accounts, codes: &CustomerCodes) -> Result<(), Failure> {
+        let spec = self.spec;
+        if accounts.rows.is_empty() {
+            return Ok(());
+        }
+        self.customers += accounts.rows.len() as u64;
+        for (totals, groups) in partitioned(spec).zip(&accounts.groups) {
+            if groups.rows.is_empty() {
+                continue;
+            }
+            let long = long_form(groups, totals, codes)?;
+            self.long.entry(&totals.name).or_default().push(long);
+            let rows = stored::groups(groups, totals, codes)?;
+            if !self.groups.contains_key(totals.name.as_str()) {
+                let growing = Growing::new(&rows.schema(), stored::GROUPS_LAYOUT)?;
+                self.groups.insert(&totals.name, growing);
+            }
+            if let Some(growing) = self.groups.get_mut(totals.name.as_str()) {
+                growing.add(&rows)?;
+            }
+        }
+        if spec.clv.is_some() {
+            self.add_purchases(accounts);
+        }
+        grow(&mut self.accounts, &shown(accounts, spec, codes)?)?;
+        grow(&mut self.basis, &stored::basis(accounts, spec)?)
+    }
+
+    fn add_purchases(&mut self, accounts: &Accounts) {
         let firsts = || accounts.rows.iter().filter_map(|row| row.first);
-        output.buyers = firsts().count() as u64;
-        output.first_purchase = firsts().min().map(|day| {
-            let same = firsts().filter(|first| *first == day);
-            (Day(day), same.count() as u64)
+        self.buyers += firsts().count() as u64;
+        let Some(day) = firsts().min() else { return };
+        let same = firsts().filter(|first| *first == day).count() as u64;
+        self.first_purchase = Some(match self.first_purchase {
+            Some((first, count)) if first.0 < day => (first, count),
+            Some((first, count)) if first.0 == day => (first, count + same),
+            _ => (Day(day), same),
         });
     }
-    let directory = format!("{STATE}/accounts");
-    let shown = shown(accounts, spec, codes)?;
-    let part = context.put_parquet(&directory, &shown, Layout::default())?;
-    output.state.accounts = Some(part);
-    stored::write(accounts, spec, codes, context, &mut output.state)
+
+    /// Names and keeps all that was written.
+    pub fn finish(self, context: &TaskContext, output: &mut MergeOutput) -> Result<(), Failure> {
+        output.customers = self.customers;
+        output.buyers = self.buyers;
+        output.first_purchase = self.first_purchase;
+        for (name, batches) in self.long {
+            let schema = batches[0].schema();
+            let long = concat_batches(&schema, &batches).map_err(arrow_bug)?;
+            output
+                .totals
+                .insert(name.to_owned(), context.put_ipc(&long)?);
+        }
+        let put = |growing: Growing, kind: &str| {
+            let (rows, bytes) = (growing.rows(), growing.finish()?);
+            context.put_part(&format!("{STATE}/{kind}"), "parquet", rows, bytes)
+        };
+        let state = &mut output.state;
+        state.accounts = self
+            .accounts
+            .map(|rows| put(rows, "accounts"))
+            .transpose()?;
+        state.basis = self.basis.map(|rows| put(rows, "basis")).transpose()?;
+        for (name, rows) in self.groups {
+            state.groups.insert(name.to_owned(), put(rows, "groups")?);
+        }
+        Ok(())
+    }
+}
+
+fn grow(growing: &mut Option<Growing>, rows: &RecordBatch) -> Result<(), Failure> {
+    if growing.is_none() {
+        *growing = Some(Growing::new(&rows.schema(), Layout::default())?);
+    }
+    match growing {
+        Some(growing) => growing.add(rows),
+        None => Ok(()),
+    }
 }
 
 impl Account {

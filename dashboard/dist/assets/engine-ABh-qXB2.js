@@ -1,0 +1,1 @@
+import{a as e,c as t,d as n,f as r,h as i,i as a,l as o,m as s,n as c,o as l,p as u,r as d,s as f,t as p,u as m}from"./engine-BnF6RuNG.js";n([s,o,t,i,u,m,c,f,a,e,l,d,p]);export{r as init};

@@ -1,0 +1,5 @@
+// Addresses of the pages about deliveries.
+
+export function deliveryPath(name: string): string {
+  return `/deliveries/${encodeURIComponent(name)}`;
+}
