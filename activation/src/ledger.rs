@@ -338,6 +338,38 @@ impl<'a> Ledger<'a> {
         }
     }
 
+    /// Says that nobody sends a number any more who had this epoch of it, unless somebody took it over.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn give_back(&self, number: u64, epoch: u64, holder: &str) -> Result<(), Failure> {
+        let claim = ClaimRecord {
+            format: FORMAT,
+            holder: holder.to_owned(),
+            at_ms: 0,
+        };
+        let path = self.claim_path(number, epoch + 1);
+        self.create(&path, &claim).await.map(drop)
+    }
+
+    /// When a number was last taken over, in milliseconds since 1970: 0 when whoever had it gave it
+    /// back, none when nobody ever sent it.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn claimed_ms(&self, number: u64) -> Result<Option<i64>, Failure> {
+        let mut newest = None;
+        for epoch in 1.. {
+            let path = self.claim_path(number, epoch);
+            let Some(bytes) = self.store.get_if_present(&path).await? else {
+                break;
+            };
+            let claim: ClaimRecord = format::read(&bytes, FORMAT, &path)?;
+            newest = Some(claim.at_ms);
+        }
+        Ok(newest)
+    }
+
     /// Whether nobody took the number over, or ended it.
     ///
     /// # Errors

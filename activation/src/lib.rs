@@ -15,6 +15,7 @@ mod responses;
 mod rows;
 pub mod run;
 pub mod told;
+mod turns;
 pub mod vendors;
 mod webhook;
 

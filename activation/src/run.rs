@@ -2,13 +2,12 @@
 //! goes on after a crash sends what has none.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use tenfold_core::activation::{
-    Acknowledged, Next, Outcome, ROW_TRIES, RowEvent, RowState, SendError, TokenBucket, Work,
-    acknowledge, next, without_values,
+    Acknowledged, Next, Outcome, ROW_TRIES, RowEvent, RowState, SendError, Work, acknowledge, next,
+    without_values,
 };
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::snapshot::{Gone, erasures};
@@ -18,6 +17,7 @@ use tenfold_store::marks::marks;
 use crate::driver::{DeliveryInfo, Driver};
 use crate::ledger::{DoneRecord, Ending, Ledger, PlanRecord, Rejection, ResultRecord};
 use crate::responses::{Tell, responses_of};
+use crate::turns::Turns;
 use crate::{made, rows};
 
 /// Who sends, and with what.
@@ -28,8 +28,10 @@ pub struct Runner<'a> {
     pub driver: &'a dyn Driver,
     /// Batches at once, and calls per second, where the declaration says less than the driver.
     pub at_once: Option<usize>,
-    /// Calls per second, where the declaration says less than the driver.
+    /// Calls per second of the account, where the declaration says less than the driver.
     pub per_second: Option<f64>,
+    /// The account: all who send to it share its calls per second.
+    pub account: String,
     /// A name that nobody else has.
     pub holder: &'a str,
     /// Who takes responses in, and how keys of customers are made of texts.
@@ -48,7 +50,7 @@ struct Sending<'a> {
     epoch: u64,
     /// Those who must not be sent any more, and the number of erasures that say so.
     gone: tokio::sync::Mutex<(u64, Option<Arc<Gone>>)>,
-    pace: Option<Mutex<TokenBucket>>,
+    turns: Option<Turns<'a>>,
 }
 
 impl Runner<'_> {
@@ -66,18 +68,31 @@ impl Runner<'_> {
             .ledger
             .claim(number, self.holder, (self.now_ms)())
             .await?;
+        let sent = self.sent(plan, epoch).await;
+        if sent.is_err() {
+            // Whoever goes on need not wait; the failure is what counts.
+            let _ = self.ledger.give_back(number, epoch, self.holder).await;
+        }
+        sent
+    }
+
+    /// Sends what has no outcome, by whoever holds the number.
+    async fn sent(&self, plan: &PlanRecord, epoch: u64) -> Result<DoneRecord, Failure> {
         let work = rows::work(self.ledger.store(), plan.work.as_ref()).await?;
         let limits = self.driver.limits();
         let per_second = [self.per_second, limits.per_second].into_iter().flatten();
         let per_second = per_second.reduce(f64::min);
-        let pace = per_second.map(|rate| TokenBucket::new(rate, self.now_us()));
+        let turns = per_second.map(|rate| {
+            let store = self.ledger.store();
+            Turns::new(store, &self.account, self.holder, rate, self.now_ms)
+        });
         let sending = Sending {
             runner: self,
             plan,
             work: &work,
             epoch,
             gone: tokio::sync::Mutex::default(),
-            pace: pace.map(Mutex::new),
+            turns,
         };
         let at_once = self
             .at_once
@@ -86,10 +101,6 @@ impl Runner<'_> {
             .max(1);
         sending.all(at_once).await?;
         self.finished(plan, &work).await
-    }
-
-    fn now_us(&self) -> i64 {
-        (self.now_ms)().saturating_mul(1000)
     }
 
     /// Ends a number whose batches all have an outcome.
@@ -375,14 +386,8 @@ impl Sending<'_> {
 
     /// Waits for the turn of the account, and looks whether it is still ours.
     async fn turn(&self) -> Result<(), Failure> {
-        if let Some(pace) = &self.pace {
-            let now = self.runner.now_us();
-            let wait = pace
-                .lock()
-                .map_or(Duration::ZERO, |mut pace| pace.take(now));
-            if !wait.is_zero() {
-                tokio::time::sleep(wait).await;
-            }
+        if let Some(turns) = &self.turns {
+            turns.wait().await?;
         }
         self.held().await
     }

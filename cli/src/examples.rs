@@ -60,6 +60,10 @@ const EXAMPLES: &[(&str, &str)] = &[
          tenfold delivery run winback -p shop --force --allow-partial -o json",
     ),
     (
+        "delivery due",
+        "tenfold delivery due -p shop\ntenfold delivery due -p s3://bucket/shop -o json",
+    ),
+    (
         "delivery rejects",
         "tenfold delivery rejects winback -p shop\ntenfold delivery rejects winback 3 -o csv > rejects.csv",
     ),

@@ -13,6 +13,7 @@ mod campaigns;
 mod changes;
 mod deadline;
 mod deliveries;
+mod dependencies;
 mod error;
 mod events;
 mod functions;

@@ -23,6 +23,7 @@ use tenfold_core::snapshot::{Manifest, TableEntry};
 use tenfold_store::object::Store;
 
 use crate::calls::Calls;
+use crate::dependencies::{EndsDependencies, FiltersReach, NothingUnchanged};
 use crate::history::History;
 use crate::information::Described;
 use crate::parameters::Parameters;
@@ -397,7 +398,20 @@ fn context(options: SessionOptions) -> datafusion::error::Result<SessionContext>
     let share = options.memory_bytes / options.threads.max(1) / 16;
     execution.sort_spill_reservation_bytes = execution.sort_spill_reservation_bytes.min(share);
     let runtime = RuntimeEnvBuilder::new().build_arc()?;
-    let context = SessionContext::new_with_config_rt(config, runtime);
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_optimizer_rule(Arc::new(FiltersReach))
+        .with_relation_planners(vec![Arc::new(EndsDependencies)])
+        .build();
+    // Before rules look for order and partitions that there are already.
+    let mut rules = state.physical_optimizers().to_vec();
+    rules.insert(0, Arc::new(NothingUnchanged));
+    let state = SessionStateBuilder::new_from_existing(state)
+        .with_physical_optimizer_rules(rules)
+        .build();
+    let context = SessionContext::new_with_state(state);
     functions::register(&context);
     Ok(context)
 }

@@ -29,6 +29,8 @@ use object_store::{
     Result, UploadPart,
 };
 
+use crate::publish::WORK_ROOT;
+
 /// Goes with a write (as an extension of its options) that need not be on the disk when it is
 /// acknowledged: whoever names the object on the disk makes it [`secure`] first, or checks what is
 /// there before it relies on it.
@@ -163,7 +165,21 @@ impl ObjectStore for Directory {
         &self,
         locations: BoxStream<'static, Result<Path>>,
     ) -> BoxStream<'static, Result<Path>> {
-        self.files.delete_stream(locations)
+        let names = self.names.clone();
+        let emptied = move |gone: Result<Path>| {
+            let names = names.clone();
+            async move {
+                if let Ok(path) = &gone
+                    && let Some(folder) = names.of_one_task(path)
+                {
+                    // It stays while it holds anything: whoever writes to it makes it anew.
+                    let _ = blocking(move || Ok(fs::remove_dir(folder))).await;
+                }
+                gone
+            }
+        };
+        let gone = self.files.delete_stream(locations).then(emptied);
+        gone.boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
@@ -222,6 +238,18 @@ impl Names {
             self.synced().remove(directory);
         }
         place.parent().map_or(Ok(()), fs::create_dir_all)
+    }
+
+    /// The folder of an object that a task left for the run: there is one for each task, and they would
+    /// be walked through for ever.
+    fn of_one_task(&self, path: &Path) -> Option<PathBuf> {
+        let mut parts = path.parts();
+        let below = parts
+            .next()
+            .is_some_and(|first| first.as_ref() == WORK_ROOT)
+            && parts.count() > 2;
+        let place = path.as_ref().rsplit_once('/').map(|(folder, _)| folder);
+        place.filter(|_| below).map(|place| self.root.join(place))
     }
 
     fn synced(&self) -> std::sync::MutexGuard<'_, BTreeSet<PathBuf>> {
@@ -483,6 +511,30 @@ mod tests {
             remove_staged(&folder.path().join("absent"), later).unwrap(),
             0
         );
+    }
+
+    #[tokio::test]
+    async fn a_task_leaves_no_folder_when_its_results_are_deleted() {
+        let (folder, directory) = opened();
+        let (first, second) = (
+            Path::from("_work/results/task/first.json"),
+            Path::from("_work/results/task/second.json"),
+        );
+        let place = folder.path().join("store/_work/results/task");
+        for path in [&first, &second] {
+            create(&directory, path, b"{}".to_vec()).await.unwrap();
+        }
+        directory.delete(&first).await.unwrap();
+        assert!(place.join("second.json").exists());
+        directory.delete(&second).await.unwrap();
+        assert!(!place.exists() && place.parent().unwrap().exists());
+        // It comes again, and what leads to it is on the disk again.
+        create(&directory, &first, b"{}".to_vec()).await.unwrap();
+        assert_eq!(read(&directory, &first).await, "{}");
+        let other = Path::from("_state/flights/part.parquet");
+        create(&directory, &other, Vec::new()).await.unwrap();
+        directory.delete(&other).await.unwrap();
+        assert!(folder.path().join("store/_state/flights").exists());
     }
 
     async fn create(directory: &Directory, path: &Path, bytes: Vec<u8>) -> Result<PutResult> {

@@ -1,5 +1,7 @@
 //! Deliveries of files that do not end as they were planned.
 
+use std::sync::Mutex;
+
 use async_trait::async_trait;
 use tenfold_core::activation::{Act, PlanCounts, payload_hash};
 use tenfold_core::refresh::part::PartRef;
@@ -103,6 +105,7 @@ async fn run(ledger: &Ledger<'_>, place: &Place, plan: &PlanRecord) -> Result<Do
         driver: place,
         at_once: None,
         per_second: None,
+        account: String::new(),
         holder: "one",
         tell: None,
         int_keys: false,

@@ -46,6 +46,8 @@ pub enum Delivery {
         #[arg(long)]
         allow_partial: bool,
     },
+    /// Send the deliveries that are declared `run: after_refresh` and have not had the newest snapshot
+    Due,
     /// Go on with a delivery that was stopped, with the rows that it was planned with
     Resume {
         /// Name of the delivery

@@ -1,7 +1,10 @@
 //! `tenfold delivery`: who is sent where.
 
+mod due;
 mod shown;
 mod told;
+
+pub use due::{Followed, follow};
 
 use tenfold_activation::Tell;
 use tenfold_activation::connect::connect;
@@ -36,11 +39,18 @@ pub fn run(verb: &Delivery, global: &Global, machine: &Machine) -> Result<(), St
             at,
             force,
             allow_partial,
-        } => command.send(name, &at.at, *force, *allow_partial),
+        } => {
+            let (plan, done) = command.send(name, &at.at, *force)?;
+            command.ended(&plan, &done, *allow_partial)
+        }
+        Delivery::Due => due::run(&command),
         Delivery::Resume {
             name,
             allow_partial,
-        } => command.resume(name, *allow_partial),
+        } => {
+            let (plan, done) = command.resume(name)?;
+            command.ended(&plan, &done, *allow_partial)
+        }
         Delivery::Ls { name } => shown::ls(&opened, name.as_deref(), global, machine),
         Delivery::Get { name, number } => {
             let (ledger, plan) = shown::numbered(&opened, name, *number, machine)?;
@@ -105,8 +115,7 @@ impl Command<'_> {
         name: &str,
         at: &Named,
         force: bool,
-        allow_partial: bool,
-    ) -> Result<(), Stopped> {
+    ) -> Result<(PlanRecord, DoneRecord), Stopped> {
         let (spec, destination) = self.known(name)?;
         let ledger = Ledger::new(&self.opened.store, name);
         let (planned, manifest) = self.planned(spec, destination, &ledger, at)?;
@@ -140,10 +149,10 @@ impl Command<'_> {
             plan.counts.rows,
             spec.destination
         );
-        self.deliver(&ledger, &plan, driver.as_ref(), destination, allow_partial)
+        self.deliver(&ledger, plan, driver.as_ref(), destination)
     }
 
-    fn resume(&self, name: &str, allow_partial: bool) -> Result<(), Stopped> {
+    fn resume(&self, name: &str) -> Result<(PlanRecord, DoneRecord), Stopped> {
         self.known(name)?;
         let ledger = Ledger::new(&self.opened.store, name);
         let plan = self.newest(&ledger, name)?;
@@ -163,7 +172,7 @@ impl Command<'_> {
             .into());
         }
         let driver = connect(destination, &self.opened.base)?;
-        self.deliver(&ledger, &plan, driver.as_ref(), destination, allow_partial)
+        self.deliver(&ledger, plan, driver.as_ref(), destination)
     }
 
     fn newest(&self, ledger: &Ledger<'_>, name: &str) -> Result<PlanRecord, Stopped> {
@@ -177,14 +186,14 @@ impl Command<'_> {
     fn deliver(
         &self,
         ledger: &Ledger<'_>,
-        plan: &PlanRecord,
+        plan: PlanRecord,
         driver: &dyn Driver,
         destination: &DestinationSpec,
-        allow_partial: bool,
-    ) -> Result<(), Stopped> {
+    ) -> Result<(PlanRecord, DoneRecord), Stopped> {
         let limits = &destination.limits;
         let holder = Ulid::new().to_string();
-        let source = plan.spec.responses.as_deref();
+        let source = plan.spec.responses.clone();
+        let source = source.as_deref();
         let told = source.map(|source| told::Told {
             store: ledger.store(),
             project: &self.opened.project,
@@ -195,15 +204,25 @@ impl Command<'_> {
             driver,
             at_once: limits.at_once.map(|at_once| at_once as usize),
             per_second: limits.per_second,
+            account: destination.to.account(),
             holder: &holder,
             tell: told.as_ref().map(|told| told as &dyn Tell),
             int_keys: self.opened.project.customer.key_type == CustomerType::Int64,
             now_ms: &|| now().1,
         };
-        let done = self.machine.runtime.block_on(runner.run(plan));
-        let done = done.map_err(stopped)?;
-        shown::done(plan, &done, self.global)?;
-        ended(plan, &done, allow_partial)
+        let done = self.machine.runtime.block_on(runner.run(&plan));
+        Ok((plan, done.map_err(stopped)?))
+    }
+
+    /// Shows a delivery that has ended; the exit code.
+    fn ended(
+        &self,
+        plan: &PlanRecord,
+        done: &DoneRecord,
+        allow_partial: bool,
+    ) -> Result<(), Stopped> {
+        shown::done(plan, done, self.global)?;
+        ended(plan, done, allow_partial)
     }
 
     fn cancel(&self, name: &str) -> Result<(), Stopped> {

@@ -99,7 +99,7 @@ fn target(told: &PublishPostgres) -> Result<Target, Failure> {
 async fn follow(store: &Store, target: &Target, how: &Load, stop: watch::Receiver<bool>) {
     let mut known = None;
     tokio::select! {
-        () = loading::repeat(async || newest(store, target, how, &mut known).await) => {}
+        () = loading::repeat(loading::NOT_LOADED, async || newest(store, target, how, &mut known).await) => {}
         // A load that is left half way changes nothing.
         () = stopped(stop) => {}
     }

@@ -10,6 +10,7 @@ use tenfold_store::locations::Locations;
 use tenfold_store::object::Store;
 use tenfold_worker::{Processors, TaskContext};
 
+use super::delivery::{Followed, follow};
 use super::gather::gather_all;
 use super::{Stopped, print, refresh_of};
 use crate::args::{AsOf, Global};
@@ -58,14 +59,37 @@ pub fn run(as_of: &AsOf, retry: bool, global: &Global, machine: &Machine) -> Res
         record.warnings.push(not_loaded(&failure));
         None
     });
+    let delivered = delivered(global, machine, &mut record);
     for line in summary_lines(&record) {
         say!("{line}");
     }
-    if let Some(loaded) = loaded {
-        say!("{loaded}");
+    for line in loaded.into_iter().chain(delivered) {
+        say!("{line}");
     }
     print(global.output, &rows_table(&record), &record)?;
     Ok(())
+}
+
+/// Sends what follows the snapshot, and says what was sent. What was not is a warning: the snapshot is
+/// published all the same.
+fn delivered(global: &Global, machine: &Machine, record: &mut RunRecord) -> Vec<String> {
+    let followed = match follow(global, machine) {
+        Ok(followed) => followed,
+        Err(failure) => {
+            record.warnings.push(format!(
+                "no delivery was sent, `tenfold delivery due` tries again: {failure}"
+            ));
+            return Vec::new();
+        }
+    };
+    let mut sent = Vec::new();
+    for said in followed.iter().map(Followed::said) {
+        match said {
+            Ok(said) => sent.push(said),
+            Err(said) => record.warnings.push(said),
+        }
+    }
+    sent
 }
 
 /// The snapshot is published all the same.

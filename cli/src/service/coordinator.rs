@@ -28,6 +28,7 @@ use ulid::Ulid;
 
 use super::client::Remote;
 use super::credentials::{Credentials, Identity};
+use super::delivering::keep_delivered;
 use super::http::{HttpListen, Probe};
 use super::loading::keep_loaded;
 use super::notify::Notify;
@@ -339,6 +340,7 @@ impl Coordinator {
             () = cluster.run() => Ok(()),
             () = self.credentials.keep_fresh() => Ok(()),
             () = keep_loaded(&self.global, self.loading) => Ok(()),
+            () = keep_delivered(&self.global) => Ok(()),
         }
     }
 

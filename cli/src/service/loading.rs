@@ -125,11 +125,17 @@ pub async fn keep_loaded(global: &Global, options: SessionOptions) {
 
 async fn follow(global: &Global, options: SessionOptions) {
     let mut known = None;
-    repeat(async || look(global, options, &mut known).await).await;
+    repeat(NOT_LOADED, async || look(global, options, &mut known).await).await;
 }
 
-/// Looks again and again, and says what was loaded. What fails is tried again, with longer pauses.
-pub async fn repeat(mut look: impl AsyncFnMut() -> Result<Option<String>, Failure>) {
+/// What is told of a load that failed.
+pub const NOT_LOADED: &str = "a snapshot could not be loaded; it is tried again";
+
+/// Looks again and again, and says what was done. What fails is told so, and tried again, with longer pauses.
+pub async fn repeat(
+    failed: &'static str,
+    mut look: impl AsyncFnMut() -> Result<Option<String>, Failure>,
+) {
     let mut failures = 0;
     loop {
         match look().await {
@@ -140,7 +146,7 @@ pub async fn repeat(mut look: impl AsyncFnMut() -> Result<Option<String>, Failur
             }
             Err(failure) => {
                 failures = PAUSE_MOST.min(failures + 1);
-                tracing::warn!(%failure, "a snapshot could not be loaded; it is tried again");
+                tracing::warn!(%failure, "{failed}");
             }
         }
         tokio::time::sleep(LOOK * failures.max(1)).await;

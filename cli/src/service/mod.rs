@@ -3,6 +3,7 @@
 pub mod client;
 pub mod coordinator;
 pub mod credentials;
+mod delivering;
 pub mod dev_esp;
 pub mod http;
 pub mod loading;

@@ -2,6 +2,7 @@
 //! killed meanwhile.
 
 mod double;
+mod due;
 mod files;
 mod told;
 

@@ -49,12 +49,33 @@ pub struct DeliverySpec {
     /// The source of responses that is told who was sent and who was held out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub responses: Option<String>,
+    /// When it is sent.
+    #[serde(default, skip_serializing_if = "Run::is_by_hand")]
+    pub run: Run,
 }
 
 impl DeliverySpec {
     /// The list, group or the like at the destination.
     pub fn list(&self) -> &str {
         self.list.as_deref().unwrap_or(self.from.name())
+    }
+}
+
+/// When a delivery is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Run {
+    /// When somebody says so: `tenfold delivery run`.
+    #[default]
+    ByHand,
+    /// Once of each newest snapshot, by whoever published it.
+    AfterRefresh,
+}
+
+impl Run {
+    /// Whether somebody has to say so.
+    pub fn is_by_hand(&self) -> bool {
+        *self == Self::ByHand
     }
 }
 

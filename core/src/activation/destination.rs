@@ -65,6 +65,24 @@ impl Target {
         )
     }
 
+    /// What tells its account from others: the parts of a declaration that say whose it is, and where a key
+    /// is, never the key.
+    pub fn account(&self) -> String {
+        let kind = self.kind();
+        match self {
+            Self::Files(to) => format!("{kind} {}", to.path),
+            Self::Sftp(to) => format!("{kind} {}@{}:{}", to.user, to.host, to.port),
+            Self::Webhook(to) => format!("{kind} {}", to.url),
+            Self::Eloqua(to) => format!("{kind} {} {}", to.login, to.company),
+            Self::Sendgrid(to) => format!("{kind} {} {:?}", to.url, to.key),
+            Self::Mailchimp(to) => {
+                let url = to.url.as_deref().unwrap_or_default();
+                format!("{kind} {url} {:?}", to.key)
+            }
+            Self::Listmonk(to) => format!("{kind} {}", to.url),
+        }
+    }
+
     /// Whether it takes files, not rows.
     pub fn takes_files(&self) -> bool {
         matches!(self, Self::Files(_) | Self::Sftp(_))

@@ -19,7 +19,7 @@ mod vendor;
 pub use answer::{Limits, Outcome, SendError, SendErrorKind};
 pub use delivery::{
     DeliveryMode, DeliverySpec, Duplicates, FieldDetail, FieldSpec, Guard, IdentitySpec, Members,
-    Nulls,
+    Nulls, Run,
 };
 pub use destination::{
     Compression, DestinationSpec, FileFormat, FileSettings, Files, LimitsSpec, Sftp, SftpLogin,

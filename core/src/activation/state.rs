@@ -152,12 +152,12 @@ pub struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// A bucket for so many calls per second, with the calls of one second in it, at a time in
-    /// microseconds.
+    /// A bucket for so many calls per second, which holds those of one second at most, with a single call in
+    /// it at a time in microseconds: whoever begins does not know what others called just before.
     pub fn new(per_second: f64, now_us: i64) -> Self {
         Self {
             per_second: per_second.max(0.001),
-            tokens: per_second.max(1.0),
+            tokens: 1.0,
             at_us: now_us,
         }
     }

@@ -142,6 +142,15 @@ pub fn done(plan: &PlanRecord, done: &DoneRecord, global: &Global) -> Result<(),
     print(global.output, &table(&shown), &shown[0])
 }
 
+/// Deliveries that have ended.
+pub fn all_done(ended: &[(PlanRecord, DoneRecord)], global: &Global) -> Result<(), Failure> {
+    let shown = ended
+        .iter()
+        .map(|(plan, done)| Told::of(plan, Some(done), None));
+    let shown: Vec<Told> = shown.collect();
+    print(global.output, &table(&shown), &shown)
+}
+
 /// There is no number of a delivery.
 pub fn never(name: &str) -> Failure {
     Failure::config(format!("delivery {name} was never planned"))
