@@ -109,7 +109,7 @@ async fn run(ledger: &Ledger<'_>, place: &Place, plan: &PlanRecord) -> Result<Do
         holder: "one",
         tell: None,
         int_keys: false,
-        now_ms: &|| 0,
+        now_ms: &|| 7,
     };
     runner.run(plan).await
 }
@@ -129,6 +129,8 @@ async fn files_without_a_marker_are_sent_again() {
     let plan = planned(&ledger, 1, &["a", "b"], None).await;
     let stopped = run(&ledger, &Place::new(1), &plan).await.unwrap_err();
     assert!(stopped.message.contains("it is full"), "{stopped}");
+    // Whoever goes on need not wait.
+    assert_eq!(ledger.claimed_ms(1).await.unwrap(), Some(0));
     let done = cancel(&ledger, &plan, "two", 0).await.unwrap();
     assert_eq!((done.accepted, done.unsent), (1, 1));
     let unknown = [("a".to_owned(), false), ("b".to_owned(), false)];

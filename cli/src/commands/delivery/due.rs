@@ -74,16 +74,24 @@ pub fn follow(global: &Global, machine: &Machine) -> Result<Vec<Followed>, Failu
 /// `tenfold delivery due`: what is due now. The first failure tells the exit code.
 pub fn run(command: &Command<'_>) -> Result<(), Stopped> {
     let mut sent = Vec::new();
-    let mut failed = None;
+    let mut failed: Option<Stopped> = None;
     for followed in all(command)? {
         let (Ok(said) | Err(said)) = followed.said();
-        say!("{said}");
         match followed.became {
+            // It is told at the end.
+            Err(stopped) if failed.is_none() => {
+                let named = format!("delivery {}", followed.delivery);
+                failed = Some(Stopped {
+                    failure: stopped.failure.within(named),
+                    ..stopped
+                });
+            }
+            Err(_) => say!("{said}"),
             Ok((plan, done)) => {
+                say!("{said}");
                 failed = failed.or(ended(&plan, &done, false).err());
                 sent.push((plan, done));
             }
-            Err(stopped) => failed = failed.or(Some(stopped)),
         }
     }
     shown::all_done(&sent, command.global)?;
@@ -113,7 +121,7 @@ fn all(command: &Command<'_>) -> Result<Vec<Followed>, Failure> {
 }
 
 fn begun(name: &str, number: u64) -> Stopped {
-    let message = format!("delivery {name} {number} was begun less than a quarter of an hour ago");
+    let message = format!("number {number} was begun less than a quarter of an hour ago");
     let failure = Failure::config(message).code(ErrorCode::DeliveryTaken);
     super::stopped(failure.remedy(format!(
         "let whoever began it send, or go on yourself: `tenfold delivery resume {name}`"

@@ -56,6 +56,16 @@ fn succeeded(number: u64, snapshot: u64) -> (u64, String, u64) {
     (number, "succeeded".to_owned(), snapshot)
 }
 
+/// What is due is not sent, with an exit code and a message that names all of these.
+fn told(project: &Project, code: i32, named: &[&str]) {
+    let due = project.tenfold(&["delivery", "due", "-o", "json"]);
+    assert_eq!(due.code, Some(code), "{}", due.stderr);
+    assert_eq!(due.text().trim(), "[]");
+    for text in named {
+        assert!(due.stderr.contains(text), "{}", due.stderr);
+    }
+}
+
 #[test]
 fn a_refresh_sends_each_snapshot_once() {
     let project = shop();
@@ -84,7 +94,7 @@ fn what_could_not_be_sent_is_told_and_sent_when_it_can_be() {
     assert_eq!(record["status"], "succeeded");
     let warnings = record["warnings"].to_string();
     assert!(warnings.contains("delivery d was not sent"), "{warnings}");
-    project.tenfold(&["delivery", "due"]).refused(&["taken"]);
+    told(&project, 1, &["delivery d: destination drop", "taken"]);
     fs::remove_file(project.path("taken")).unwrap();
     let due = project.tenfold(&["delivery", "due", "-o", "json"]);
     assert_eq!(sent(&due.json()), [succeeded(1, 1)]);
@@ -98,9 +108,11 @@ fn what_somebody_else_has_just_begun_is_left_to_them() {
     let folder = project.path("store/_deliveries/d/00000001");
     let ended = fs::read(folder.join("done.json")).unwrap();
     fs::remove_file(folder.join("done.json")).unwrap();
-    project
-        .tenfold(&["delivery", "due"])
-        .refused(&["d 1 was begun less than", "E2319"]);
+    told(
+        &project,
+        4,
+        &["delivery d: number 1 was begun less than", "E2320"],
+    );
     // Killed long ago.
     let claim = folder.join("claims/00000001.json");
     let mut record: Value = serde_json::from_slice(&fs::read(&claim).unwrap()).unwrap();
