@@ -57,9 +57,10 @@ def write_day(folder, draw, people, offset):
     return len(rows) - 1
 
 
-def refresh(binary, project, as_of):
+def refresh(binary, project, as_of, shards):
     """Refreshes and gives seconds and what the run says of itself."""
     command = [binary, "refresh", "-p", project, "--as-of", as_of.isoformat(), "-o", "json"]
+    command += ["--shards", str(shards)]
     begun = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     seconds = time.monotonic() - begun
@@ -97,6 +98,7 @@ def main():
     arguments.add_argument("--members", type=int, default=20_000)
     arguments.add_argument("--history", type=int, default=365, help="days before the first night")
     arguments.add_argument("--nights", default="1,30,365")
+    arguments.add_argument("--shards", type=int, default=64)
     arguments.add_argument("--seed", type=int, default=1)
     given = arguments.parse_args()
     wanted = sorted(int(night) for night in given.nights.split(","))
@@ -111,11 +113,11 @@ def main():
         flights.mkdir()
         rows = sum(write_day(flights, draw, people, day) for day in range(given.history))
         first = FIRST + timedelta(days=given.history)
-        lines = [line("history", 0, rows, *refresh(given.binary, project, first))]
+        lines = [line("history", 0, rows, *refresh(given.binary, project, first, given.shards))]
         for night in range(1, wanted[-1] + 1):
             new = write_day(flights, draw, people, given.history + night - 1)
             as_of = first + timedelta(days=night)
-            seconds, merge, steps = refresh(given.binary, project, as_of)
+            seconds, merge, steps = refresh(given.binary, project, as_of, given.shards)
             if night in wanted:
                 lines.append(line(night, rows, new, seconds, merge, steps))
             rows += new
@@ -123,7 +125,7 @@ def main():
         again.mkdir()
         (again / "tenfold.yaml").write_text(DECLARATIONS)
         flights.rename(again / "flights")
-        lines.append(line("all at once", 0, rows, *refresh(given.binary, again, as_of)))
+        lines.append(line("all at once", 0, rows, *refresh(given.binary, again, as_of, given.shards)))
         show_steps(lines)
 
 
