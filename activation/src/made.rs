@@ -8,16 +8,21 @@ use crate::driver::{Batch, Limits};
 /// The row that is sent for somebody; none for those about whom nothing is sent, and for those who
 /// were erased since.
 pub fn row(work: &Work) -> Option<Row> {
-    let verb = match work.act {
-        Act::Upsert => Verb::Upsert,
-        Act::Remove => Verb::Remove,
-        Act::Forget | Act::HoldOut => return None,
-    };
-    (!work.identity.is_empty()).then(|| Row {
+    Some(Row {
         identity: work.identity.clone(),
-        verb,
+        verb: verb(work)?,
         fields: work.fields.clone(),
     })
+}
+
+/// What is done with the row that is sent for somebody; none where [`row`] gives none.
+pub fn verb(work: &Work) -> Option<Verb> {
+    match work.act {
+        _ if work.identity.is_empty() => None,
+        Act::Upsert => Some(Verb::Upsert),
+        Act::Remove => Some(Verb::Remove),
+        Act::Forget | Act::HoldOut => None,
+    }
 }
 
 /// Bytes of a row, about.

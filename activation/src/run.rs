@@ -154,7 +154,11 @@ async fn ended(
     now_ms: i64,
 ) -> Result<DoneRecord, Failure> {
     let store = ledger.store();
-    let before = ledger.acknowledged_before(plan.number).await?;
+    // None counts when it goes to another place than the number before.
+    let before = match plan.counts.acknowledged {
+        0 => Vec::new(),
+        _ => ledger.acknowledged_before(plan.number).await?,
+    };
     // Files that no marker followed are read by nobody, or by some: nobody knows.
     let unread = state == Ending::Cancelled && plan.spec.mode.makes_files();
     let outcome = |place| outcomes.of(place).filter(|_| !unread);
@@ -315,7 +319,7 @@ impl Sending<'_> {
         for place in self.plan.places(number) {
             let work = self.work.get(place);
             let sendable = work.filter(|work| !is_gone(gone.as_deref(), &work.customer));
-            match sendable.and_then(made::row) {
+            match sendable.and_then(made::verb) {
                 Some(_) => places.push(place),
                 None => suppressed.push(place as u64),
             }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hmac::{Hmac, Mac};
+use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::RETRY_AFTER;
 use serde::Deserialize;
@@ -15,6 +16,7 @@ use tenfold_core::project::Secret;
 use crate::driver::{
     Batch, DeliveryInfo, Driver, Limits, Outcome, Row, SendError, SendErrorKind, Verb,
 };
+use crate::vendors::pause;
 
 /// A batch has so long to be taken.
 const TAKES: Duration = Duration::from_secs(60);
@@ -37,7 +39,7 @@ impl Hook {
             http: client(TAKES)?,
             url: webhook.url.clone(),
             secret: webhook.secret.clone(),
-            now_s: || jiff::Timestamp::now().as_second(),
+            now_s: || Timestamp::now().as_second(),
         })
     }
 
@@ -88,10 +90,6 @@ impl Driver for Hook {
     async fn send(&self, batch: &Batch) -> Result<Vec<Outcome>, SendError> {
         let body: String = batch.rows.iter().map(line).collect();
         self.post(body, &batch.key, batch.rows.len()).await
-    }
-
-    async fn finish(&self, _: &DeliveryInfo) -> Result<(), SendError> {
-        Ok(())
     }
 }
 
@@ -159,7 +157,7 @@ fn outcomes(text: &str, rows: usize) -> Result<Vec<Outcome>, SendError> {
 }
 
 /// A client that follows no redirects: they would carry rows to a place that nobody declared.
-pub(crate) fn client(takes: Duration) -> Result<reqwest::Client, SendError> {
+fn client(takes: Duration) -> Result<reqwest::Client, SendError> {
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(takes)
@@ -168,10 +166,12 @@ pub(crate) fn client(takes: Duration) -> Result<reqwest::Client, SendError> {
 }
 
 /// What an answer that did not come means.
-pub(crate) fn lost(error: &reqwest::Error) -> SendError {
-    let kind = match error.is_connect() || error.is_builder() {
-        true => SendErrorKind::Transient,
-        false => SendErrorKind::Unknown,
+fn lost(error: &reqwest::Error) -> SendError {
+    let kind = match (error.is_builder(), error.is_connect()) {
+        // The same request would be none the next time, too.
+        (true, _) => SendErrorKind::Refused,
+        (_, true) => SendErrorKind::Transient,
+        _ => SendErrorKind::Unknown,
     };
     // The address of the request may hold a secret.
     let cause = std::error::Error::source(error).map(ToString::to_string);
@@ -183,7 +183,7 @@ pub(crate) fn lost(error: &reqwest::Error) -> SendError {
 }
 
 /// The answer, when its status says that the batch was taken.
-pub(crate) fn taken(answer: reqwest::Response) -> Result<reqwest::Response, SendError> {
+fn taken(answer: reqwest::Response) -> Result<reqwest::Response, SendError> {
     let status = answer.status();
     if status.is_success() {
         return Ok(answer);
@@ -191,7 +191,7 @@ pub(crate) fn taken(answer: reqwest::Response) -> Result<reqwest::Response, Send
     let retry_after = answer.headers().get(RETRY_AFTER);
     let retry_after = retry_after
         .and_then(|text| text.to_str().ok())
-        .and_then(seconds);
+        .and_then(|text| pause(text, Timestamp::now()));
     Err(SendError::new(
         kind(status, retry_after),
         format!("it answered {status}"),
@@ -199,7 +199,7 @@ pub(crate) fn taken(answer: reqwest::Response) -> Result<reqwest::Response, Send
 }
 
 /// What a status says of a batch.
-pub(crate) fn kind(status: StatusCode, retry_after: Option<Duration>) -> SendErrorKind {
+fn kind(status: StatusCode, retry_after: Option<Duration>) -> SendErrorKind {
     match status {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
             SendErrorKind::RateLimited { retry_after }
@@ -214,16 +214,8 @@ pub(crate) fn kind(status: StatusCode, retry_after: Option<Duration>) -> SendErr
     }
 }
 
-/// `Retry-After` in seconds; as a date it is taken for a minute.
-fn seconds(text: &str) -> Option<Duration> {
-    match text.trim().parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => Some(Duration::from_secs(60)),
-    }
-}
-
 /// The body of an answer, as long as it is not too long.
-pub(crate) async fn limited(mut answer: reqwest::Response) -> Result<String, SendError> {
+async fn limited(mut answer: reqwest::Response) -> Result<String, SendError> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|error| lost(&error))? {
         if body.len() + chunk.len() > LONGEST_ANSWER {
@@ -275,6 +267,6 @@ mod tests {
         assert_eq!(kind(413), SendErrorKind::TooLarge);
         assert_eq!(kind(401), SendErrorKind::Refused);
         assert_eq!(kind(302), SendErrorKind::Refused);
-        assert_eq!(seconds("7"), Some(Duration::from_secs(7)));
+        assert_eq!(pause("7", Timestamp::now()), Some(Duration::from_secs(7)));
     }
 }

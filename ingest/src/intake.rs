@@ -3,18 +3,16 @@
 use std::sync::Arc;
 
 use tenfold_core::failure::{ErrorCode, Failure};
-use tenfold_core::format;
 use tenfold_core::ingest::{Event, Refused, Share, State, check_id};
 use tenfold_core::project::{Ingest, Project};
 use tenfold_core::refresh::plan::mappings;
 use tenfold_core::refresh::task::SourceMapping;
-use tenfold_core::snapshot::{Gone, SuppressionList};
-use tenfold_store::erase::ingested_of;
+use tenfold_core::snapshot::erasures;
+use tenfold_store::erase::{gone, ingested_of};
 use tenfold_store::ingest::{Log, NotDone};
 use tenfold_store::locations::Locations;
 use tenfold_store::marks::{Writer, marks};
 use tenfold_store::object::Store;
-use tenfold_store::part::get_part;
 use tenfold_worker::check_declared;
 use tokio::sync::Mutex;
 use ulid::Ulid;
@@ -108,15 +106,12 @@ impl Intake {
 
     /// Takes people out of the files of the source who were erased after so many erasures.
     pub(crate) async fn honour(&self, honoured: u64) -> Result<(), Failure> {
-        let Some(known) = marks(&self.store).await?.suppression else {
-            return Ok(());
-        };
-        if known.erasures <= honoured {
+        if erasures(marks(&self.store).await?.suppression.as_ref()) <= honoured {
             return Ok(());
         }
-        let bytes = get_part(&self.store, &known.list).await?;
-        let list = format::read(&bytes, SuppressionList::FORMAT, &known.list.path)?;
-        let gone = Gone::since(&list, 0);
+        let Some(gone) = gone(&self.store).await? else {
+            return Ok(());
+        };
         let exchanged = ingested_of(&self.store, &self.source, self.writer(), &gone);
         exchanged.await.map(|_| ())
     }

@@ -4,6 +4,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use tenfold_core::activation::{DeliverySpec, Identify, Members, needed};
 use tenfold_core::failure::{ErrorCode, Failure};
+use tenfold_core::project::literal;
 use tenfold_core::project::near::did_you_mean;
 use tenfold_core::snapshot::{DIM_CUSTOMER, Manifest};
 
@@ -27,11 +28,11 @@ pub async fn delivery_members(
     let source = source(spec, manifest)?;
     let mut relations = vec![("s", columns_of(session, &source).await.map_err(wrong)?)];
     for (short, table) in [("v", VALUES), ("d", DIM_CUSTOMER)] {
-        let columns = match manifest.tables.contains_key(table) {
-            true => columns_of(session, table).await.map_err(wrong)?,
-            false => Vec::new(),
-        };
-        relations.push((short, columns));
+        let columns = session.schema(table);
+        relations.push((
+            short,
+            columns.map_or_else(Vec::new, |schema| names(&schema)),
+        ));
     }
     let query = select(spec, identify, &source, &relations)?;
     let answer = session.sql(&query).await.map_err(wrong)?;
@@ -40,9 +41,12 @@ pub async fn delivery_members(
 
 async fn columns_of(session: &Session, relation: &str) -> Result<Vec<String>, Failure> {
     let query = format!("SELECT * FROM {relation} LIMIT 0");
-    let schema = session.sql(&query).await?.schema();
-    let fields = schema.fields().iter();
-    Ok(fields.map(|field| field.name().clone()).collect())
+    Ok(names(&session.sql(&query).await?.schema()))
+}
+
+fn names(columns: &SchemaRef) -> Vec<String> {
+    let fields = columns.fields().iter();
+    fields.map(|field| field.name().clone()).collect()
 }
 
 /// Where the members come from, as a relation of SQL.
@@ -52,7 +56,7 @@ fn source(spec: &DeliverySpec, manifest: &Manifest) -> Result<String, Failure> {
             let known = manifest.declarations.audiences.iter();
             let known: Vec<&str> = known.map(|audience| audience.name.as_str()).collect();
             if known.contains(&name.as_str()) {
-                let name = format!("'{}'", name.replace('\'', "''"));
+                let name = literal(name);
                 return Ok(format!(
                     "(SELECT * FROM {AUDIENCES} WHERE audience = {name})"
                 ));

@@ -7,6 +7,7 @@
 //! knowledge passes. Once it has done so it is taken out again: filters above still reach files, and
 //! nothing is computed.
 
+use std::cell::Cell;
 use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, FieldRef};
@@ -26,10 +27,12 @@ use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
-use datafusion::sql::sqlparser::ast::{Ident, TableAlias, TableFactor};
+use datafusion::sql::sqlparser::ast::TableFactor;
 
-/// The name of a relation that is planned by DataFusion on our behalf: no client can write it.
-const OURS: &str = "\u{0}";
+thread_local! {
+    /// Whether the next relation that this thread plans is left to DataFusion: it was asked on our behalf.
+    static OURS: Cell<bool> = const { Cell::new(false) };
+}
 
 static UNCHANGED: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
     Arc::new(ScalarUDF::from(Unchanged {
@@ -81,30 +84,21 @@ pub(crate) struct EndsDependencies;
 impl RelationPlanner for EndsDependencies {
     fn plan_relation(
         &self,
-        mut relation: TableFactor,
+        relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
-        let (TableFactor::Table { alias, .. } | TableFactor::Derived { alias, .. }) = &mut relation
-        else {
-            return Ok(RelationPlanning::Original(Box::new(relation)));
-        };
-        if alias.as_ref().is_some_and(|alias| alias.name.value == OURS) {
+        let may_depend = matches!(
+            relation,
+            TableFactor::Table { .. } | TableFactor::Derived { .. }
+        );
+        if OURS.take() || !may_depend {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         }
-        let ours = TableAlias {
-            explicit: true,
-            name: Ident::with_quote('"', OURS),
-            columns: Vec::new(),
-            at: None,
-        };
-        let alias = alias.replace(ours);
-        let plan = match context.plan(relation)? {
-            LogicalPlan::SubqueryAlias(named) => Arc::unwrap_or_clone(named.input),
-            _ => return internal_err!("a relation has no name"),
-        };
-        let plan = ended(plan)?;
+        // It asks this planner first, before it plans anything else.
+        OURS.set(true);
+        let plan = ended(context.plan(relation)?)?;
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
-            plan, alias,
+            plan, None,
         ))))
     }
 }

@@ -369,20 +369,19 @@ async fn in_use(
         used.insert(object.path.clone());
         used.extend(named.into_iter().map(|object| object.path));
     }
-    for meta in store.list(RESULTS).await? {
-        let path = store.relative(&meta.location);
-        if meta.last_modified.timestamp_millis() < results_from_ms {
-            continue;
-        }
-        let Some(bytes) = store.get_if_present(&path).await? else {
-            continue;
-        };
-        // One that was cut short is never adopted.
-        if let Ok(record) = serde_json::from_slice::<Value>(&bytes) {
-            used.extend(objects_in(&record).into_iter().map(|object| object.path));
-        }
-    }
-    Ok(used)
+    let mut results = store.list(RESULTS).await?;
+    results.retain(|meta| meta.last_modified.timestamp_millis() >= results_from_ms);
+    futures::stream::iter(results)
+        .map(|meta| async move { store.get_if_present(&store.relative(&meta.location)).await })
+        .buffer_unordered(AT_ONCE)
+        .try_fold(used, |mut used, found| async {
+            // One that was cut short is never adopted.
+            if let Some(Ok(record)) = found.map(|bytes| serde_json::from_slice::<Value>(&bytes)) {
+                used.extend(objects_in(&record).into_iter().map(|object| object.path));
+            }
+            Ok(used)
+        })
+        .await
 }
 
 /// Every object that a snapshot needs, the state for the night after it included.

@@ -51,10 +51,6 @@ impl Driver for Place {
             batch.rows.len()
         ])
     }
-
-    async fn finish(&self, _: &DeliveryInfo) -> Result<(), SendError> {
-        Ok(())
-    }
 }
 
 fn work(identity: &str) -> Work {
@@ -90,7 +86,10 @@ async fn planned(
         kind: "files".to_owned(),
         identity: "customer".to_owned(),
         fields: Vec::new(),
-        counts: PlanCounts::default(),
+        counts: PlanCounts {
+            acknowledged: before.as_ref().map_or(0, |part| part.rows),
+            ..PlanCounts::default()
+        },
         work: part.unwrap(),
         before,
         ends: (1..=work.len() as u64).collect(),

@@ -171,7 +171,7 @@ pub(super) fn with_json(request: RequestBuilder, body: impl Into<Body>) -> Reque
 }
 
 /// How long `Retry-After` says, in seconds or as a date.
-fn pause(text: &str, now: Timestamp) -> Option<Duration> {
+pub fn pause(text: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }

@@ -265,10 +265,6 @@ impl Driver for Listmonk {
         self.change_list(ready.list, &remove, "remove").await?;
         Ok(outcomes)
     }
-
-    async fn finish(&self, _delivery: &DeliveryInfo) -> Result<(), SendError> {
-        Ok(())
-    }
 }
 
 /// A text as a literal of SQL, which listmonk's queries are.

@@ -303,10 +303,6 @@ impl Driver for Mailchimp {
             .await?;
         Ok(outcomes)
     }
-
-    async fn finish(&self, _delivery: &DeliveryInfo) -> Result<(), SendError> {
-        Ok(())
-    }
 }
 
 /// The data centre at the end of a key.

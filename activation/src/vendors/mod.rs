@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tenfold_core::activation::{Limits, LimitsSpec, Outcome, Row, SendError, Verb, without_values};
 
 use crate::driver::{Batch, DeliveryInfo};
+pub(crate) use call::pause;
 pub use eloqua::{Activities, Eloqua, Fetched};
 pub use listmonk::Listmonk;
 pub use mailchimp::Mailchimp;

@@ -356,10 +356,6 @@ impl Driver for Sendgrid {
         self.remove(&ready, batch, &removals).await?;
         Ok(outcomes)
     }
-
-    async fn finish(&self, _delivery: &DeliveryInfo) -> Result<(), SendError> {
-        Ok(())
-    }
 }
 
 fn job_of(answer: &Json) -> Result<&str, SendError> {

@@ -4,12 +4,13 @@ use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::util::display::array_value_to_string;
 use serde::Serialize;
 use tenfold_core::failure::{ErrorCode, Failure};
+use tenfold_core::project::literal;
 use tenfold_core::refresh::steps::decile_specs;
 use tenfold_core::refresh::task::{DecileSpec, RankedValue};
 use tenfold_core::snapshot::Manifest;
 use tenfold_store::object::Store;
 
-use super::sql::{answer, quoted};
+use super::sql::answer;
 use crate::machine::Machine;
 use crate::output::TextTable;
 
@@ -197,8 +198,8 @@ impl Between<'_> {
                 "(SELECT customer, dimension_value, decile, total \
                   FROM snapshot('customer_decile', {number}) \
                   WHERE measure = {} AND lookback = {})",
-                quoted(&spec.name),
-                quoted(lookback)
+                literal(&spec.name),
+                literal(lookback)
             )
         };
         format!(

@@ -7,11 +7,11 @@ use arrow::datatypes::FieldRef;
 use arrow::util::display::array_value_to_string;
 use serde_json::{Map, Value};
 use tenfold_core::failure::{ErrorCode, Failure};
-use tenfold_core::project::{CustomerType, Lookback};
+use tenfold_core::project::{CustomerType, Lookback, literal};
 use tenfold_core::snapshot::Manifest;
 use tenfold_store::object::Store;
 
-use super::sql::{answer, quoted};
+use super::sql::answer;
 use super::{Stopped, asked_for, print};
 use crate::args::{At, Global, Who};
 use crate::machine::Machine;
@@ -52,7 +52,7 @@ fn facts(
     (store, manifest): (&Store, &Manifest),
     machine: &Machine,
 ) -> Result<Vec<Fact>, Stopped> {
-    let literal = literal(id, manifest.declarations.customer.key_type)?;
+    let literal = key_literal(id, manifest.declarations.customer.key_type)?;
     let query = format!("SELECT * FROM customer_value WHERE customer = {literal}");
     let (_, batches) = answer(&query, store, manifest, machine)?;
     let found = batches.into_iter().find(|batch| batch.num_rows() > 0);
@@ -112,9 +112,9 @@ fn beside_each_other(all: &[Vec<Fact>]) -> TextTable {
     }
 }
 
-fn literal(id: &str, key_type: CustomerType) -> Result<String, Failure> {
+fn key_literal(id: &str, key_type: CustomerType) -> Result<String, Failure> {
     match key_type {
-        CustomerType::String => Ok(quoted(id)),
+        CustomerType::String => Ok(literal(id)),
         CustomerType::Int64 => id
             .parse::<i64>()
             .map(|id| id.to_string())

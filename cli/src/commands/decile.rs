@@ -1,9 +1,9 @@
 //! `tenfold decile`: customers and value by decile.
 
 use tenfold_core::failure::{ErrorCode, Failure};
-use tenfold_core::project::DecileDeclaration;
+use tenfold_core::project::{DecileDeclaration, literal};
 
-use super::sql::{answer, quoted};
+use super::sql::answer;
 use super::{Stopped, asked_for};
 use crate::args::{At, Global};
 use crate::machine::Machine;
@@ -26,7 +26,7 @@ pub fn show(
     ];
     for (column, value) in chosen {
         if let Some(value) = value {
-            conditions.push(format!("{column} = {}", quoted(value)));
+            conditions.push(format!("{column} = {}", literal(value)));
         }
     }
     let filter = match conditions.as_slice() {

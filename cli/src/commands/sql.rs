@@ -126,8 +126,3 @@ pub fn with_session<T: Send + 'static, F: Future<Output = Result<T, Failure>> + 
     let gone = |_| Err(Failure::bug("the query ended without an answer"));
     machine.runtime.block_on(answering).unwrap_or_else(gone)
 }
-
-/// A text as a literal of SQL.
-pub fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}

@@ -1,13 +1,16 @@
 //! Files that are sent: what a refresh makes of them is what it makes of the same files that lie at a
 //! path, however sending was stopped, and whoever else did the same at a time.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use arrow::array::AsArray;
 use serde_json::Value;
+use tenfold_store::part::decode_parquet;
 
-use crate::killed::killed_when_there_is;
+use crate::killed::{files_below, killed_when_there_is};
 use crate::private;
 use crate::support::{Answer, Project, SHOP, Sale, array, csv, parquet_bytes, sales};
 
@@ -467,6 +470,31 @@ fn people_are_erased_from_what_was_sent_and_others_keep_their_figures() {
         (&late["rows_out"], &late["rows_failed"]),
         (&0.into(), &0.into())
     );
+}
+
+#[test]
+fn keys_that_are_texts_are_erased_as_they_are_and_others_stay() {
+    let texts = sent_shop()
+        .replace("customer: {type: int64}", "customer: {type: string}")
+        .replace("customer: int64", "customer: string");
+    let project = Project::new(&texts);
+    let rows =
+        ["7", "07", "7.0", "+7", "x7"].map(|key| format!("s{key},{key},2024-01-01,5.00,north\n"));
+    project.write(
+        "1.csv",
+        format!("id,customer,day,amount,region\n{}", rows.concat()),
+    );
+    assert_eq!(taken(&project, &["1.csv"])["rows_out"], 5);
+    project.published(DAY);
+    let erase = project.tenfold(&["erase", "--customer", "7", "--yes", "--now"]);
+    assert_eq!(erase.code, Some(0), "{}", erase.stderr);
+    let mut left = BTreeSet::new();
+    for file in files_below(&project.path("store/_ingest/sales/rows")) {
+        let rows = decode_parquet(fs::read(file).unwrap().into()).unwrap();
+        let keys = rows.column_by_name("customer").unwrap();
+        left.extend(keys.as_string::<i32>().iter().flatten().map(str::to_owned));
+    }
+    assert_eq!(left, ["+7", "07", "7.0", "x7"].map(str::to_owned).into());
 }
 
 #[test]

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::http::Program;
 use crate::processes::Process;
-use crate::support::{Answer, Draw, Project, binary, date};
+use crate::support::{Answer, Draw, Project, date};
+use crate::vendors::Doubles;
 
 const AS_OF: &str = "2024-06-01";
 
@@ -63,42 +64,14 @@ fields: [{field: clv_decile, column: decile_clv_12m}]
 responses: mails
 ";
 
-/// The vendor's double, until the test is over.
-struct Vendor {
-    process: Process,
-    program: Program,
-}
-
-impl Vendor {
-    fn new() -> Self {
-        let mut command = binary();
-        command.args(["dev-esp", "--listen", "127.0.0.1:0"]);
-        let mut process = Process::start(command);
-        let line = process.says("listening on ");
-        let mut words = line.split_whitespace();
-        let address = words.find(|word| word.starts_with("http://")).unwrap();
-        let address = address.trim_end_matches(';').to_owned();
-        Self {
-            program: Program::at(address, reqwest::Client::builder(), ""),
-            process,
-        }
-    }
-
-    /// The addresses of its contacts.
-    fn contacts(&self) -> BTreeSet<String> {
-        let held = self.program.fine("GET", "/__inspect", &Value::Null);
-        let contacts = held["sendgrid"]["contacts"].as_object().unwrap();
-        let on_list = contacts
-            .iter()
-            .filter(|(_, contact)| contact["list_ids"] != json!([]));
-        on_list.map(|(address, _)| address.clone()).collect()
-    }
-}
-
-impl Drop for Vendor {
-    fn drop(&mut self) {
-        self.process.kill();
-    }
+/// The addresses of the contacts of the vendor's double.
+fn contacts(vendor: &Doubles) -> BTreeSet<String> {
+    let held = vendor.program.fine("GET", "/__inspect", &Value::Null);
+    let contacts = held["sendgrid"]["contacts"].as_object().unwrap();
+    let on_list = contacts
+        .iter()
+        .filter(|(_, contact)| contact["list_ids"] != json!([]));
+    on_list.map(|(address, _)| address.clone()).collect()
 }
 
 fn member(number: u32) -> String {
@@ -200,7 +173,7 @@ fn counted<'a>(deciles: impl Iterator<Item = &'a i64>) -> BTreeMap<i64, i64> {
 }
 
 /// An airline whose flights were taken in, with one snapshot.
-fn airline(vendor: &Vendor) -> Project {
+fn airline(vendor: &Doubles) -> Project {
     let project = Project::new(AIRLINE);
     project.write("members.csv", members());
     project.write("audiences/at_risk.yaml", AUDIENCE);
@@ -226,7 +199,7 @@ fn deliver(project: &Project) -> Value {
 
 #[test]
 fn what_becomes_of_a_campaign_changes_its_figures_by_exactly_that() {
-    let vendor = Vendor::new();
+    let vendor = Doubles::started(None);
     let project = airline(&vendor);
     let members = audience(&project);
     assert_eq!(
@@ -242,7 +215,7 @@ fn what_becomes_of_a_campaign_changes_its_figures_by_exactly_that() {
 
     deliver(&project);
     let written = treated.iter().map(|(member, _)| address(member));
-    assert_eq!(vendor.contacts(), written.collect());
+    assert_eq!(contacts(&vendor), written.collect());
     project.published(AS_OF);
     let deciles =
         |of: &[(&String, &(String, i64))]| counted(of.iter().map(|(_, (_, decile))| decile));

@@ -1,5 +1,7 @@
 //! Deliveries to the doubles of vendors, by the commands that people use.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::http::Program;
@@ -15,11 +17,19 @@ pub struct Doubles {
 
 impl Doubles {
     pub fn new(project: &Project, faults: &str) -> Self {
+        if faults.is_empty() {
+            return Self::started(None);
+        }
+        project.write("faults.yaml", faults);
+        Self::started(Some(&project.path("faults.yaml")))
+    }
+
+    /// With the faults that a file names.
+    pub fn started(faults: Option<&Path>) -> Self {
         let mut command = binary();
         command.args(["dev-esp", "--listen", "127.0.0.1:0"]);
-        if !faults.is_empty() {
-            project.write("faults.yaml", faults);
-            command.arg("--faults").arg(project.path("faults.yaml"));
+        if let Some(faults) = faults {
+            command.arg("--faults").arg(faults);
         }
         let mut process = Process::start(command);
         let line = process.says("listening on ");

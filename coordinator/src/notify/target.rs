@@ -244,14 +244,10 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_read_when_it_is_used() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("secret");
-        let secret = Secret::File(file.display().to_string());
-        assert!(read(&secret).unwrap_err().message.contains("secret"));
-        std::fs::write(&file, "\n").unwrap();
-        assert!(read(&secret).unwrap_err().message.contains("empty"));
-        std::fs::write(&file, "key\n").unwrap();
-        assert_eq!(read(&secret).unwrap(), "key");
+    fn a_secret_that_cannot_be_read_is_a_mistake_in_the_targets() {
+        let failure = read(&Secret::File("absent/secret".to_owned())).unwrap_err();
+        assert_eq!(failure.code, Some(ErrorCode::NotifyTargets));
+        assert!(failure.message.contains("file absent/secret"), "{failure}");
+        assert!(failure.remedy.contains("the coordinator"), "{failure}");
     }
 }

@@ -59,10 +59,8 @@ fn column(f: &mut fmt::Formatter<'_>, name: &str, key: Option<&str>) -> fmt::Res
     }
 }
 
-/// A text in single quotes, as SQL and the text form have it.
-pub(super) fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
+// The text form writes texts as SQL does.
+pub(super) use crate::project::literal as quoted;
 
 impl fmt::Display for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -13,6 +13,11 @@ pub(crate) fn declared<T: JsonSchema + DeserializeOwned>(
     report: &mut Report,
 ) -> Option<T> {
     let json = conforming::<T>(text, report)?;
+    understood(json, report)
+}
+
+/// What JSON says that its schema accepts; `None`, with a finding, when the type knows better.
+pub(super) fn understood<T: DeserializeOwned>(json: Value, report: &mut Report) -> Option<T> {
     match serde_json::from_value(json) {
         Ok(declared) => Some(declared),
         Err(error) => {

@@ -62,7 +62,7 @@ pub use schema::{
     schedule_json_schema_text, table_json_schema_text,
 };
 pub use secret::Secret;
-pub use sql::quoted;
+pub use sql::{literal, quoted};
 pub use table::{TableLint, lint_table};
 
 #[cfg(test)]

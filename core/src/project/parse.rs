@@ -1,5 +1,6 @@
 //! From the text of `tenfold.yaml` to a resolved project: YAML, schema, defaults, checks.
 
+use super::declared::understood;
 use super::finding::{At, Finding, Report, Severity, Spot};
 use super::model::{
     ALWAYS_HORIZON, CLV_MEASURE, Campaigns, Changed, Clv, ColumnType, Customer, DecileDeclaration,
@@ -55,20 +56,7 @@ fn read(text: &str, report: &mut Report) -> Option<Project> {
         return None;
     }
     let json = conform::conform(&root, &schema::json_schema(), report)?;
-    let written = match serde_json::from_value::<written::Project>(json) {
-        Ok(written) => written,
-        Err(error) => {
-            // The schema is generated from the type, so this is a rule that only the type knows.
-            report.error(
-                At::Value,
-                "",
-                error.to_string(),
-                "correct it and lint again",
-            );
-            return None;
-        }
-    };
-    let mut project = resolve(written, report);
+    let mut project = resolve(understood::<written::Project>(json, report)?, report);
     check::check(&project, report);
     imply_clv_decile(&mut project);
     Some(project)

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::declared::understood;
 use super::finding::{At, Finding, Report};
 use super::model::{Format, Layout, Project};
 use super::near::did_you_mean;
@@ -283,19 +284,7 @@ fn read(text: &str, project: &Project, report: &mut Report) -> Option<ScheduleSp
             |text| text.parse::<Day>().map(drop).map_err(|e| e.to_string()),
         );
     }
-    let mut spec: ScheduleSpec = match serde_json::from_value(json) {
-        Ok(spec) => spec,
-        Err(error) => {
-            // The schema is generated from the type, so this is a rule that only the type knows.
-            report.error(
-                At::Value,
-                "",
-                error.to_string(),
-                "correct it and lint again",
-            );
-            return None;
-        }
-    };
+    let mut spec: ScheduleSpec = understood(json, report)?;
     check_zone(&mut spec, project, report);
     check_times(&spec, report);
     check_ready(&spec, project, report);

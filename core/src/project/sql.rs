@@ -165,7 +165,7 @@ pub fn quoted(column: &str) -> String {
 }
 
 /// A text as a SQL literal.
-pub(super) fn literal(text: &str) -> String {
+pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 

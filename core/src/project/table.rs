@@ -1,6 +1,7 @@
 //! From the text of `tables/NAME.sql` to a declared table: the head is read and checked here, the SQL where
 //! there is a parser for it.
 
+use super::declared::understood;
 use super::finding::{At, Finding, Report, Severity, Spot};
 use super::model_table::{Contract, ContractTest, Mode, UserTable};
 use super::reference::reference;
@@ -37,18 +38,7 @@ fn read(file: &str, text: &str, report: &mut Report) -> Option<UserTable> {
         return None;
     }
     let json = conform::conform(&root, &schema::table_json_schema(), report)?;
-    let head: written_table::Head = match serde_json::from_value(json) {
-        Ok(head) => head,
-        Err(error) => {
-            report.error(
-                At::Value,
-                "",
-                error.to_string(),
-                "correct it and lint again",
-            );
-            return None;
-        }
-    };
+    let head: written_table::Head = understood(json, report)?;
     let table = resolve(file, head, (sql, line), report);
     if table.sql.is_empty() {
         let remedy = "write one SELECT after the head";

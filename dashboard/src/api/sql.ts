@@ -65,8 +65,8 @@ function bodyOf(sql: string, parameters: Parameters, at: string | number | null)
 }
 
 /** The snapshots that can be read, those with the highest numbers first. */
-export async function listSnapshots(signal?: AbortSignal): Promise<Snapshot[]> {
-  return (await get<{ snapshots: Snapshot[] }>("/v1/snapshots", { signal })).snapshots;
+export async function listSnapshots(signal?: AbortSignal, quiet = false): Promise<Snapshot[]> {
+  return (await get<{ snapshots: Snapshot[] }>("/v1/snapshots", { signal, quiet })).snapshots;
 }
 
 /** The newest of listed snapshots: what a backfill made has a higher number and never is it. */

@@ -1,7 +1,6 @@
 // Which snapshot the pages read: the newest, which goes on by itself, or one that stays. It is in the address (`at`).
-import { get } from "../api/api.ts";
 import { useLoad } from "../api/load.ts";
-import { newestOf } from "../api/sql.ts";
+import { listSnapshots, newestOf } from "../api/sql.ts";
 import type { Snapshot } from "../api/types.ts";
 import { at, setQuery } from "../location.ts";
 import { time } from "./format.ts";
@@ -12,8 +11,8 @@ export function snapshotLabel(snapshot: Snapshot): string {
 }
 
 export function SnapshotPicker() {
-  const loaded = useLoad((signal) => get<{ snapshots: Snapshot[] }>("/v1/snapshots", { signal, quiet: true }), []);
-  const snapshots = loaded.data?.snapshots ?? [];
+  const loaded = useLoad((signal) => listSnapshots(signal, true), []);
+  const snapshots = loaded.data ?? [];
   const chosen = at.value;
   const newest = newestOf(snapshots);
   const known = snapshots.some((snapshot) => String(snapshot.number) === chosen);

@@ -8,7 +8,7 @@ use arrow::datatypes::DataType;
 use serde_json::{Map, Value};
 use tenfold_core::failure::{Failure, FailureClass};
 use tenfold_core::intake::EMAIL;
-use tenfold_core::project::{Identity, SharedIdentity};
+use tenfold_core::project::{Identity, SharedIdentity, literal};
 use tenfold_core::snapshot::{At, DIM_CUSTOMER, Manifest};
 use tenfold_query::{Parameters, Session, SessionOptions};
 use tenfold_store::object::Store;
@@ -123,8 +123,7 @@ async fn rows(
     identity: &Identity,
     values: &[(&String, String)],
 ) -> Result<BTreeMap<String, Vec<String>>, Failure> {
-    let literal = |(_, value): &(&String, String)| format!("'{}'", value.replace('\'', "''"));
-    let literals: Vec<String> = values.iter().map(literal).collect();
+    let literals: Vec<String> = values.iter().map(|(_, value)| literal(value)).collect();
     let query = format!(
         "SELECT \"{0}\", customer FROM {DIM_CUSTOMER} WHERE is_current AND \"{0}\" IN ({1}) \
          ORDER BY valid_from DESC, customer",

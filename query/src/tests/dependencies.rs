@@ -69,3 +69,20 @@ async fn filters_of_a_grouped_query_still_spare_files() {
     let physical = plan.split("physical_plan").nth(1).unwrap();
     assert!(!physical.contains("unchanged"), "{plan}");
 }
+
+#[tokio::test]
+async fn columns_of_a_derived_table_keep_their_names() {
+    let session = session().await;
+    let joined = "SELECT a.k, b.k FROM (SELECT 1 AS k) AS a JOIN (SELECT 1 AS k) AS b ON a.k = b.k";
+    let shown = super::show(&session, &format!("SELECT * FROM ({joined})")).await;
+    assert!(shown.contains("| k | k |"), "{shown}");
+    let sql = format!("SELECT b.k FROM ({joined})");
+    assert_eq!(rows(&session, &sql).await, [[1]]);
+    let grouped = "SELECT value % 3 AS k, count(*) AS n FROM generate_series(1, 9) GROUP BY 1";
+    let sql = format!("SELECT g.a, b FROM ({grouped}) AS g(a, b) ORDER BY a");
+    assert_eq!(rows(&session, &sql).await, [[0, 3], [1, 3], [2, 3]]);
+    let sql = format!(
+        "WITH g AS ({grouped}) SELECT one.k, g.n FROM g AS one JOIN g USING (k) ORDER BY 1"
+    );
+    assert_eq!(rows(&session, &sql).await, [[0, 3], [1, 3], [2, 3]]);
+}

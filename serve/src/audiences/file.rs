@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use tenfold_core::audience::{self, Lists, document_of};
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::project::{Severity, is_identifier, lint};
+use tenfold_query::declare_tables;
 use tenfold_store::object::Store;
+use tokio::task::spawn_blocking;
 
 use crate::declared::{PROJECT, Turns, Written, changed, file, keep};
 use crate::http::{Body, check_json, json_of, whole};
@@ -22,6 +24,9 @@ const FOLDER: &str = "audiences";
 const YAML: &str = ".yaml";
 const LISTS: &str = "lists";
 const TEXT: &str = ".txt";
+/// Where tables are that their rules may read.
+const TABLES: &str = "tables";
+const SQL: &str = ".sql";
 /// Findings that a message tells.
 const MOST_TOLD: usize = 10;
 
@@ -148,7 +153,13 @@ async fn check(project: &Store, place: &str, text: &str) -> Result<(), Failure> 
     audiences.insert(place.to_owned(), text.to_owned());
     let lists: Lists = all(project, &project.files(LISTS, TEXT).await?).await?;
     let audiences: Vec<(String, String)> = audiences.into_iter().collect();
-    let findings = audience::declare(&mut declared, &audiences, &lists);
+    let mut findings = audience::declare(&mut declared, &audiences, &lists);
+    let tables = all(project, &project.files(TABLES, SQL).await?).await?;
+    let tables: Vec<(String, String)> = tables.into_iter().collect();
+    // It waits for a thread of its own.
+    let of_tables = spawn_blocking(move || declare_tables(&mut declared, &tables)).await;
+    let of_tables = of_tables.map_err(|error| Failure::bug(error.to_string()))??;
+    findings.extend(of_tables.into_iter().map(|of| (of.file, of.finding)));
     let findings = findings.into_iter();
     let errors = findings.filter(|(_, finding)| finding.severity == Severity::Error);
     let errors: Vec<_> = errors.collect();

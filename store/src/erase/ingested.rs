@@ -1,8 +1,6 @@
 //! Files that were sent to Tenfold, without people who were erased: those that the log of a source
 //! names are written anew, and one record exchanges them.
 
-use arrow::array::{Array, AsArray, BooleanArray};
-use arrow::datatypes::Int64Type;
 use bytes::Bytes;
 use serde_json::Value;
 use tenfold_core::failure::Failure;
@@ -83,7 +81,7 @@ async fn rows(store: &Store, file: &StoredFile, gone: &Gone) -> Result<Option<Ex
     let bytes = store.get(&file.path).await?;
     let within = |failure: Failure| failure.within(store.locate(&file.path));
     let opened = File::open(bytes).map_err(within)?;
-    let Some(theirs) = theirs(&opened, &file.customer, gone).map_err(within)? else {
+    let Some(theirs) = opened.theirs_in(&file.customer, gone).map_err(within)? else {
         return Ok(None);
     };
     let left = without(&opened.batch, &theirs)?;
@@ -96,21 +94,6 @@ async fn rows(store: &Store, file: &StoredFile, gone: &Gone) -> Result<Option<Ex
     };
     let path = file.path.clone();
     Ok(Some(Exchange { path, by }))
-}
-
-fn theirs(file: &File, customer: &str, gone: &Gone) -> Result<Option<BooleanArray>, Failure> {
-    let customers = file.batch.column_by_name(customer);
-    let customers = customers.ok_or_else(|| Failure::bug("rows name no customer"))?;
-    let theirs: BooleanArray = if let Some(numbers) = customers.as_primitive_opt::<Int64Type>() {
-        let is_gone = |row| numbers.is_valid(row) && gone.has_number(numbers.value(row));
-        (0..numbers.len()).map(|row| Some(is_gone(row))).collect()
-    } else if let Some(texts) = customers.as_string_opt::<i32>() {
-        let is_gone = |row| texts.is_valid(row) && gone.is_written(texts.value(row));
-        (0..texts.len()).map(|row| Some(is_gone(row))).collect()
-    } else {
-        return Err(Failure::bug("customers are neither int64 nor text"));
-    };
-    Ok((theirs.true_count() > 0).then_some(theirs))
 }
 
 /// A file of refused rows without theirs; none when no line names them.

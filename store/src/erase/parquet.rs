@@ -41,8 +41,13 @@ impl File {
 
     /// The rows of people who are to be gone; none when there are no such rows.
     pub fn theirs(&self, gone: &Gone) -> Result<Option<BooleanArray>, Failure> {
-        let customers = self.batch.column_by_name("customer");
-        let customers = customers.ok_or_else(|| Failure::bug("a part names no customer"))?;
+        self.theirs_in("customer", gone)
+    }
+
+    /// The same where another column names the customer.
+    pub fn theirs_in(&self, column: &str, gone: &Gone) -> Result<Option<BooleanArray>, Failure> {
+        let customers = self.batch.column_by_name(column);
+        let customers = customers.ok_or_else(|| Failure::bug("rows name no customer"))?;
         let theirs = match customers.data_type() {
             DataType::Int64 => rows_of(customers, CustomerType::Int64, gone),
             DataType::Utf8 => rows_of(customers, CustomerType::String, gone),

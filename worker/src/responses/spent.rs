@@ -62,12 +62,11 @@ impl Spent {
     pub fn since(&self, row: usize, first: i32) -> (bool, i128) {
         let (customer, days) = (self.customers[row], &self.days);
         let until = first.saturating_add(self.window_days).min(self.as_of.0);
-        let key = |row: usize| (days.customer[row], days.day[row]);
-        let place = |wanted: (i64, i32)| partition_point(days.len(), |row| key(row) < wanted);
-        let (mut start, end) = (
-            place((customer, first)),
-            place((customer, until.max(first))),
-        );
+        let begin = days.customer.partition_point(|other| *other < customer);
+        let theirs = days.customer[begin..].partition_point(|other| *other == customer);
+        let theirs = &days.day[begin..begin + theirs];
+        let place = |day: i32| begin + theirs.partition_point(|other| *other < day);
+        let (mut start, end) = (place(first), place(until.max(first)));
         let values = &days.measures[self.value];
         let revenue = total((start..end).map(|row| values.get(row))).unwrap_or_default();
         let mut purchased = false;
@@ -86,17 +85,4 @@ fn begun(rows: &Rows) -> impl Iterator<Item = i32> + '_ {
     let firsts = rows.groups.iter();
     let firsts = firsts.filter_map(|group| rows.first_send(group));
     firsts.map(|row| rows.day.value(row))
-}
-
-/// Number of the first rows for which something holds, of rows that are sorted by it.
-fn partition_point(rows: usize, holds: impl Fn(usize) -> bool) -> usize {
-    let (mut low, mut high) = (0, rows);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match holds(middle) {
-            true => low = middle + 1,
-            false => high = middle,
-        }
-    }
-    low
 }

@@ -208,10 +208,6 @@ impl Driver for Eloqua {
         self.remove(&ready, batch, &removals, &mut outcomes).await?;
         Ok(outcomes)
     }
-
-    async fn finish(&self, _delivery: &DeliveryInfo) -> Result<(), SendError> {
-        Ok(())
-    }
 }
 
 /// A name of at most 100 characters for people who look into Eloqua.

@@ -3,14 +3,14 @@
 use arrow::array::RecordBatch;
 use arrow::util::display::array_value_to_string;
 use tenfold_core::failure::{ErrorCode, Failure};
-use tenfold_core::project::{Identity, SharedIdentity};
+use tenfold_core::project::{Identity, SharedIdentity, literal};
 use tenfold_core::snapshot::{ATTRIBUTES_OWN, DIM_CUSTOMER, Manifest};
 use tenfold_store::object::Store;
 
 use super::{Fact, columns};
 use crate::args::Who;
 use crate::commands::Stopped;
-use crate::commands::sql::{answer, quoted};
+use crate::commands::sql::answer;
 use crate::machine::Machine;
 
 /// The namespace that `--email` looks in.
@@ -69,7 +69,7 @@ pub fn customers(
         "SELECT customer FROM {DIM_CUSTOMER} WHERE is_current AND \"{}\" = {} \
          ORDER BY valid_from DESC, customer",
         identity.attribute,
-        quoted(&value)
+        literal(&value)
     );
     let (_, batches) = answer(&query, store, manifest, machine)?;
     let found: usize = batches.iter().map(RecordBatch::num_rows).sum();

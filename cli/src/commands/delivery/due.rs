@@ -112,12 +112,17 @@ fn all(command: &Command<'_>) -> Result<Vec<Followed>, Failure> {
     let Some(newest) = newest.map(|manifest| manifest.number) else {
         return Ok(Vec::new());
     };
-    let became = |spec: &&DeliverySpec| {
-        let delivery = spec.delivery.clone();
-        let became = command.one(spec, newest).transpose()?;
-        Some(Followed { delivery, became })
-    };
-    Ok(following.iter().filter_map(became).collect())
+    let mut followed = Vec::new();
+    for spec in following {
+        let mut sent = Vec::new();
+        let stopped = command.one(spec, newest, &mut sent).err().map(Err);
+        let became = sent.into_iter().map(Ok).chain(stopped);
+        followed.extend(became.map(|became| Followed {
+            delivery: spec.delivery.clone(),
+            became,
+        }));
+    }
+    Ok(followed)
 }
 
 fn begun(name: &str, number: u64) -> Stopped {
@@ -129,12 +134,14 @@ fn begun(name: &str, number: u64) -> Stopped {
 }
 
 impl Command<'_> {
-    /// Sends a delivery, unless it was sent the newest snapshot, or is being sent.
+    /// Sends a delivery, unless it was sent the newest snapshot, or is being sent: first what is left of the
+    /// number before.
     fn one(
         &self,
         spec: &DeliverySpec,
         newest: u64,
-    ) -> Result<Option<(PlanRecord, DoneRecord)>, Stopped> {
+        sent: &mut Vec<(PlanRecord, DoneRecord)>,
+    ) -> Result<(), Stopped> {
         let name = &spec.delivery;
         let ledger = Ledger::new(&self.opened.store, name);
         let runtime = &self.machine.runtime;
@@ -147,12 +154,13 @@ impl Command<'_> {
                 if now().1.saturating_sub(since) < PATIENCE_MS {
                     return Err(begun(name, number));
                 }
-                self.resume(name)?;
+                sent.push(self.resume(name)?);
             }
             if plan.snapshot >= newest {
-                return Ok(None);
+                return Ok(());
             }
         }
-        self.send(name, &Named::Latest, false).map(Some)
+        sent.push(self.send(name, &Named::Latest, false)?);
+        Ok(())
     }
 }

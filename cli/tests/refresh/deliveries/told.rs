@@ -147,6 +147,7 @@ fn audiences_are_kept_as_files_of_the_project() {
     for wrong in [
         "{column: palive, op: exists}",
         "{audience: nowhere}",
+        "{relation: nowhere}",
         "{column: p_alive}",
         "[]",
     ] {
@@ -175,5 +176,6 @@ fn audiences_are_kept_as_files_of_the_project() {
     let (_, answer) =
         asking.sql(&json!({"sql": format!("SELECT count(*) AS n FROM ({sql}) AS a")}));
     assert_eq!(answer["rows"][0]["n"], counted["members"]);
-    tenfold(&project, &["lint"]).text();
+    let linted = tenfold(&project, &["lint"]);
+    assert_eq!(linted.code, Some(0), "{linted:?}");
 }

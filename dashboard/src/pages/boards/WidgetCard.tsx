@@ -8,6 +8,7 @@ import type { DashboardDocument, Widget } from "../../spec/types.ts";
 import { Button } from "../../ui/Button.tsx";
 import { Empty, Failed, Loading } from "../../ui/States.tsx";
 import { announce } from "../../ui/Toast.tsx";
+import { customerPath } from "../audiences/paths.ts";
 import type { Asked } from "./asks.ts";
 import { lacking, type Settled } from "./filters.ts";
 import { areaOf } from "./grid.ts";
@@ -157,7 +158,7 @@ function pickOf({ board, document, widget, settled, titleOf }: Props): { onPick?
   if (drill && "customer" in drill) {
     const pick = (row: Row) => {
       const key = row[drill.customer];
-      if (typeof key === "string" || typeof key === "number") location.hash = href(`/customers/${encodeURIComponent(key)}`);
+      if (typeof key === "string" || typeof key === "number") location.hash = href(customerPath(String(key)));
     };
     return { onPick: { label: "Open customer", pick } };
   }
