@@ -151,9 +151,13 @@ impl TimeReader {
 
     /// Microseconds since 1970, none where they do not fit.
     fn micros(&self, array: &ArrayRef) -> Result<Vec<Option<i64>>, Failure> {
+        // Numbers beyond 64 bits with a sign are NULL once they are cast.
+        let array = match &self.kind {
+            Kind::Epoch(_) => cast(array, &DataType::Int64).map_err(arrow_bug)?,
+            _ => array.clone(),
+        };
         let (values, times, per) = match (&self.kind, array.data_type()) {
             (Kind::Epoch(unit), _) => {
-                let whole = cast(array, &DataType::Int64).map_err(arrow_bug)?;
                 let (times, per) = match unit {
                     EpochUnit::Seconds => (1_000_000, 1),
                     EpochUnit::Milliseconds => (1000, 1),
@@ -161,7 +165,7 @@ impl TimeReader {
                     EpochUnit::Nanoseconds => (1, 1000),
                 };
                 (
-                    whole.as_primitive::<Int64Type>().values().clone(),
+                    array.as_primitive::<Int64Type>().values().clone(),
                     times,
                     per,
                 )
@@ -330,4 +334,33 @@ fn shown_micros(local: DateTime) -> Option<i64> {
         .to_zoned(TimeZone::UTC)
         .ok()
         .map(|zoned| zoned.timestamp().as_microsecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::UInt64Array;
+
+    use super::*;
+
+    #[test]
+    fn counts_beyond_64_bits_with_a_sign_are_refused() {
+        let mut reader = TimeReader {
+            column: "at".to_owned(),
+            kind: Kind::Epoch(EpochUnit::Milliseconds),
+            instants: DayMapper::new("UTC").unwrap(),
+            locals: None,
+        };
+        let counts: ArrayRef = Arc::new(UInt64Array::from(vec![1_700_000_000_000, u64::MAX]));
+        let mut marks = Marks::new(2);
+        let times = reader.read(&counts, &mut marks).unwrap();
+        assert_eq!(times.micros[0], 1_700_000_000_000_000);
+        let bad: Vec<_> = marks
+            .bad
+            .iter()
+            .map(|bad| (bad.row, &*bad.reason))
+            .collect();
+        assert_eq!(bad, [(1, "`at` is out of range")]);
+    }
 }
