@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, StringArray,
 };
+use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::{CastOptions, cast_with_options, nullif};
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
 use tenfold_core::failure::{ErrorCode, Failure};
@@ -56,6 +57,9 @@ pub fn customers(
 
 /// Whole numbers; a fraction or a value out of range becomes NULL.
 fn whole_numbers(array: &ArrayRef, column: &str) -> Result<ArrayRef, Failure> {
+    if array.data_type().is_decimal() {
+        return whole_decimals(array, column);
+    }
     if !array.data_type().is_floating() {
         return cast(array, &DataType::Int64, column);
     }
@@ -71,6 +75,14 @@ fn whole_numbers(array: &ArrayRef, column: &str) -> Result<ArrayRef, Failure> {
             .map(|value| value.and_then(exact))
             .collect::<Int64Array>(),
     ))
+}
+
+/// Decimals as whole numbers. A cast cuts fractions off, and the way back tells where.
+fn whole_decimals(array: &ArrayRef, column: &str) -> Result<ArrayRef, Failure> {
+    let whole = cast(array, &DataType::Int64, column)?;
+    let back = cast(&whole, array.data_type(), column)?;
+    let cut = distinct(&back, array).map_err(arrow_bug)?;
+    nullif(&whole, &cut).map_err(arrow_bug)
 }
 
 /// Texts of bounded length. With `required`, NULL is refused.
@@ -390,5 +402,30 @@ mod tests {
                 "`CustomerID` is null"
             ]
         );
+    }
+
+    #[test]
+    fn customers_with_a_fraction_are_refused_whatever_kind_of_decimal_they_are() {
+        let hundredths = Decimal128Array::from(vec![Some(100), Some(150), Some(-200), None]);
+        let hundredths: ArrayRef = Arc::new(hundredths.with_precision_and_scale(10, 2).unwrap());
+        for data_type in [
+            DataType::Decimal32(9, 2),
+            DataType::Decimal64(18, 2),
+            DataType::Decimal128(38, 2),
+            DataType::Decimal256(76, 2),
+        ] {
+            let keys = cast(&hundredths, &data_type, "key").unwrap();
+            let mut marks = Marks::new(4);
+            let numbers = customers(&keys, "key", CustomerType::Int64, &mut marks).unwrap();
+            let numbers = numbers.as_primitive::<Int64Type>();
+            assert_eq!((numbers.value(0), numbers.value(2)), (1, -2), "{data_type}");
+            let bad: Vec<_> = marks
+                .bad
+                .iter()
+                .map(|bad| (bad.row, &*bad.reason))
+                .collect();
+            let fraction = (1, "`key` is no whole number of 64 bits");
+            assert_eq!(bad, [fraction, (3, "`key` is null")], "{data_type}");
+        }
     }
 }
