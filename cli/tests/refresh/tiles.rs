@@ -197,8 +197,25 @@ fn fewer_than_ten_customers_fill_the_first_tiles() {
 
 #[test]
 fn the_sums_within_each_level_are_those_of_its_entries() {
-    let entries = entries(10, "int64", 500, 60);
-    let project = refreshed("int64", &["lookbacks: [lifetime], by: level"], &entries);
+    let mut entries = entries(10, "int64", 500, 60);
+    // A level that reads like what stands for none is that one, beside other levels too.
+    for (customer, points) in [
+        ("1007", [5, 5, 1]),
+        ("1008", [-3, 20, 20]),
+        ("1009", [0, 0, 7]),
+    ] {
+        let levels = ["", "(none)", "!"];
+        let theirs = points.into_iter().zip(levels);
+        entries.extend(theirs.map(|(points, level)| (customer.to_owned(), 4, Some(points), level)));
+    }
+    entries.push(("1010".to_owned(), 4, None, ""));
+    entries.push(("1010".to_owned(), 5, Some(5), "(none)"));
+    entries.push(("1011".to_owned(), 5, Some(5), "(none)"));
+    let deciles = [
+        "lookbacks: [lifetime], by: level",
+        "lookbacks: [lifetime], by: level, value_at: latest, name: latest",
+    ];
+    let project = refreshed("int64", &deciles, &entries);
     let mut expected: BTreeMap<(i64, String), i64> = BTreeMap::new();
     for (customer, _, points, level) in &entries {
         let level = if level.is_empty() { "(none)" } else { level };
@@ -207,7 +224,10 @@ fn the_sums_within_each_level_are_those_of_its_entries() {
             *expected.entry(key).or_default() += points;
         }
     }
-    let rows = project.sql("SELECT customer, dimension_value AS level, total FROM customer_decile");
+    let rows = project.sql(
+        "SELECT customer, dimension_value AS level, total FROM customer_decile \
+         WHERE measure = 'points_by_level'",
+    );
     let ours: BTreeMap<(i64, String), i64> = rows
         .iter()
         .map(|row| {
@@ -217,6 +237,11 @@ fn the_sums_within_each_level_are_those_of_its_entries() {
         })
         .collect();
     assert_eq!(ours, expected);
+    assert_eq!(rows.len(), expected.len(), "each is ranked once");
+    assert_eq!(ours[&(1007, "(none)".to_owned())], 10);
+    for name in ["points_by_level", "latest"] {
+        assert_eq!(different_within(&project, name, 10), 0, "{name}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Writes accounts and what follows from them: long-form sums.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use tenfold_core::refresh::task::{AccountsSpec, MergeOutput, TotalsSpec};
 use tenfold_store::growing::Growing;
 use tenfold_store::part::{Layout, STATE};
 
-use super::{Account, Accounts, Groups, Sum, partitioned, plain, stored};
+use super::{Account, Accounts, Group, Groups, Sum, partitioned, plain, stored};
 use crate::TaskContext;
 use crate::arrays::arrow_bug;
 use crate::merge::codes::CustomerCodes;
@@ -136,6 +137,13 @@ impl Account {
     }
 }
 
+impl Group {
+    /// The value of the dimension as it is shown.
+    fn shown(&self) -> &str {
+        self.value.as_deref().unwrap_or(NONE)
+    }
+}
+
 /// The columns that later steps read.
 fn shown(
     accounts: &Accounts,
@@ -178,10 +186,9 @@ fn long_form(
     totals: &TotalsSpec,
     codes: &CustomerCodes,
 ) -> Result<RecordBatch, Failure> {
+    let groups = as_shown(groups);
     let customers: Vec<i64> = groups.rows.iter().map(|row| row.customer).collect();
-    let values = groups.rows.iter();
-    let values = values.map(|row| row.value.as_deref().unwrap_or(NONE));
-    let values = StringArray::from_iter_values(values);
+    let values = StringArray::from_iter_values(groups.rows.iter().map(Group::shown));
     let mut columns = Columns::default();
     columns.push("customer", codes.decode(&customers), false);
     columns.push("dimension_value", Arc::new(values), false);
@@ -190,6 +197,44 @@ fn long_form(
         columns.push(suffix, amounts(sums, &totals.name)?, true);
     }
     columns.batch()
+}
+
+/// The groups by the values that are shown: NULL and a text that reads like what stands for it are
+/// one, since a customer is ranked once by each value.
+fn as_shown(groups: &Groups) -> Cow<'_, Groups> {
+    let reads_like_null = |row: &Group| row.value.as_deref() == Some(NONE);
+    if !groups.rows.iter().any(reads_like_null) {
+        return Cow::Borrowed(groups);
+    }
+    let width = groups.width;
+    let mut shown = Groups {
+        rows: Vec::with_capacity(groups.rows.len()),
+        sums: Vec::with_capacity(groups.sums.len()),
+        ..*groups
+    };
+    // The last customer without a value, and the place of that row.
+    let mut without: Option<(i64, usize)> = None;
+    for (row, group) in groups.rows.iter().enumerate() {
+        let sums = &groups.sums[row * width..][..width];
+        let is_none = group.shown() == NONE;
+        match without.filter(|(customer, _)| is_none && *customer == group.customer) {
+            Some((_, place)) => {
+                shown.rows[place].rows += group.rows;
+                for (sum, more) in shown.sums[place * width..].iter_mut().zip(sums) {
+                    sum.total += more.total;
+                    sum.values += more.values;
+                }
+            }
+            None => {
+                if is_none {
+                    without = Some((group.customer, shown.rows.len()));
+                }
+                shown.rows.push(group.clone());
+                shown.sums.extend_from_slice(sums);
+            }
+        }
+    }
+    Cow::Owned(shown)
 }
 
 /// Columns of a batch that is being put together.
