@@ -1,10 +1,13 @@
 //! Lists and maps under the names that they have in Spark.
 
 use arrow::array::ArrayRef;
+use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::ScalarValue;
+use datafusion::common::{ScalarValue, plan_err};
 use datafusion::error::Result;
-use datafusion::functions_aggregate::array_agg::ArrayAggAccumulator;
+use datafusion::functions_aggregate::array_agg::{
+    ArrayAggAccumulator, DistinctArrayAggAccumulator,
+};
 use datafusion::functions_nested::map::map_udf;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, ScalarUDF, Signature, Volatility};
@@ -14,7 +17,7 @@ pub(super) fn map_from_arrays() -> ScalarUDF {
     map_udf().as_ref().clone().with_aliases(["map_from_arrays"])
 }
 
-/// The values of a group that are not NULL; an empty list when there are none.
+/// The values of a group that are not NULL, each once with `DISTINCT`; an empty list when there are none.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct CollectList(Signature);
 
@@ -53,7 +56,21 @@ impl AggregateUDFImpl for CollectList {
             [field, ..] => field.data_type().clone(),
             [] => DataType::Null,
         };
-        let values = ArrayAggAccumulator::try_new(&item, true)?;
+        if !given.order_bys.is_empty() {
+            return plan_err!(
+                "collect_list takes no ORDER BY, as array_agg does: \
+                 array_agg(value ORDER BY place) FILTER (WHERE value IS NOT NULL)"
+            );
+        }
+        let values: Box<dyn Accumulator> = match given.is_distinct {
+            // Sorted, as a hash table has no order that anybody could rely on.
+            true => Box::new(DistinctArrayAggAccumulator::try_new(
+                &item,
+                Some(SortOptions::default()),
+                true,
+            )?),
+            false => Box::new(ArrayAggAccumulator::try_new(&item, true)?),
+        };
         Ok(Box::new(Collected { item, values }))
     }
 }
@@ -61,7 +78,7 @@ impl AggregateUDFImpl for CollectList {
 #[derive(Debug)]
 struct Collected {
     item: DataType,
-    values: ArrayAggAccumulator,
+    values: Box<dyn Accumulator>,
 }
 
 impl Accumulator for Collected {

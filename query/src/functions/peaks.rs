@@ -13,7 +13,8 @@ use super::constant;
 
 const SECOND: i64 = 1_000_000;
 
-/// The most events of a group within so many seconds. Events without a time are none.
+/// The most events of a group within so many seconds. Events without a time are none; with
+/// `DISTINCT` those of one time are one.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Peak {
     /// Whether the seconds may begin anywhere, not at their multiples since 1970 alone.
@@ -74,6 +75,7 @@ impl AggregateUDFImpl for Peak {
         };
         Ok(Box::new(Times {
             sliding: self.sliding,
+            distinct: given.is_distinct,
             length: seconds.saturating_mul(SECOND),
             times: Vec::new(),
         }))
@@ -87,6 +89,7 @@ fn instants() -> DataType {
 #[derive(Debug)]
 struct Times {
     sliding: bool,
+    distinct: bool,
     length: i64,
     times: Vec<i64>,
 }
@@ -99,6 +102,9 @@ impl Times {
 
     fn peak(&mut self) -> usize {
         self.times.sort_unstable();
+        if self.distinct {
+            self.times.dedup();
+        }
         match self.sliding {
             true => most_within(&self.times, self.length),
             false => most_in_one(&self.times, self.length),

@@ -37,6 +37,27 @@ async fn lists_leave_nulls_out_and_are_empty_rather_than_null() {
 }
 
 #[tokio::test]
+async fn distinct_lists_have_each_value_once() {
+    let sql = "WITH r(k, v) AS (VALUES (1, 'b'), (1, 'a'), (1, 'b'), (1, NULL), (2, NULL))
+        SELECT k, cardinality(collect_list(v)) AS n, collect_list(DISTINCT v) AS once
+        FROM r GROUP BY k ORDER BY k";
+    let expected = "\
++---+---+--------+
+| k | n | once   |
++---+---+--------+
+| 1 | 3 | [a, b] |
+| 2 | 0 | []     |
++---+---+--------+";
+    assert_eq!(shown(sql).await, expected);
+}
+
+#[tokio::test]
+async fn lists_in_an_order_are_those_of_array_agg() {
+    let sql = "WITH r(v, t) AS (VALUES (1, 2), (2, 1)) SELECT collect_list(v ORDER BY t) FROM r";
+    refused(sql, "array_agg").await;
+}
+
+#[tokio::test]
 async fn lists_of_different_lengths_and_keys_twice_make_no_map() {
     refused("SELECT map_from_arrays([1, 2], [3])", "length").await;
     refused("SELECT map_from_arrays([1, 1], [3, 4])", "unique").await;

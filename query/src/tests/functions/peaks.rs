@@ -76,6 +76,21 @@ async fn peaks_are_those_of_comparing_every_pair() {
 }
 
 #[tokio::test]
+async fn events_of_one_time_are_one_where_distinct_ones_are_asked_for() {
+    let sql = "SELECT peak_sliding(t, 60) AS all, peak_sliding(DISTINCT t, 60) AS slid,
+          peak_bucketed(DISTINCT t, 60) AS fixed
+        FROM (SELECT to_timestamp_seconds(1714557600 + i / 2) AS t
+              FROM generate_series(0, 9) AS s(i))";
+    let expected = "\
++-----+------+-------+
+| all | slid | fixed |
++-----+------+-------+
+| 10  | 5    | 5     |
++-----+------+-------+";
+    assert_eq!(shown(sql).await, expected);
+}
+
+#[tokio::test]
 async fn no_times_are_no_events_and_seconds_are_fixed_and_whole() {
     let sql = "SELECT peak_sliding(t, 60) AS n FROM (SELECT CAST(NULL AS TIMESTAMP) AS t)";
     assert!(shown(sql).await.contains("| 0 |"), "{}", shown(sql).await);
