@@ -320,3 +320,44 @@ deciles:
         .collect();
     assert_eq!(active, ["b", "c", "e", "g"]);
 }
+
+#[test]
+fn times_that_say_their_offset_are_instants_whatever_type_is_declared() {
+    let declarations = r#"
+project: clocks
+time_zone: Europe/Berlin
+customer: {type: string}
+sources:
+  visits:
+    path: visits.csv
+    types: {at: timestamp}
+    customer: who
+    time: {column: at, zone: ZONE}
+    measures:
+      visits: {expression: "1"}
+deciles:
+  - {measure: visits, lookbacks: [lifetime]}
+"#;
+    let rows = [
+        // 2024-04-01 00:30 in Berlin: pending. 23:30 of the day before.
+        "a,2024-03-31T22:30:00Z",
+        "b,2024-03-31T21:30:00Z",
+        "c,2024-03-31 12:30:00-10:00",
+        "d,2024-04-01T07:29:00 +09:30",
+        // What New York shows is at most six hours behind.
+        "e,2024-03-31T17:59:00",
+    ];
+    for zone in ["Europe/Berlin", "America/New_York", "UTC"] {
+        let project = Project::new(&declarations.replace("ZONE", zone));
+        project.write("visits.csv", format!("who,at\n{}\n", rows.join("\n")));
+        let run = project.published("2024-04-01");
+        assert_eq!(
+            balance(&run["summary"]["rows"]["visits"]),
+            [5, 3, 2, 0, 0, 0],
+            "{zone}"
+        );
+        let counted = project.sql("SELECT customer FROM customer_value ORDER BY 1");
+        let counted: Vec<_> = counted.iter().map(|row| &row["customer"]).collect();
+        assert_eq!(counted, ["b", "d", "e"], "{zone}");
+    }
+}

@@ -2,12 +2,12 @@
 
 use std::ops::RangeInclusive;
 
-use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::day::Day;
-use super::offsets::{DAY, Interval, Offsets, UnknownZone, day_at, time_zone};
+use super::offsets::{DAY, Interval, Offsets, UnknownZone, day_at, micros_of, time_zone};
 
 /// No zone has ever moved its clocks by more than a day; local times this far behind a change
 /// cannot be repeated by it.
@@ -113,6 +113,13 @@ pub fn local_micros_to_instant(zone: &TimeZone, local_micros: i64) -> Option<i64
         .ok()?;
     let instant = zone.to_ambiguous_timestamp(shown).compatible().ok()?;
     Some(instant.as_microsecond())
+}
+
+/// What clocks in `zone` show at an instant: the way back of [`local_micros_to_instant`], but for times that
+/// are shown twice. `None` beyond the years -9999 to 9999.
+pub fn instant_to_local_micros(zone: &TimeZone, micros: i64) -> Option<i64> {
+    let instant = Timestamp::from_microsecond(micros).ok()?;
+    micros.checked_add(micros_of(zone.to_offset(instant)))
 }
 
 /// Offsets of a zone with the interval that was asked for last at hand.

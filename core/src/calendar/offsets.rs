@@ -109,6 +109,6 @@ fn interval_at(zone: &TimeZone, micros: i64) -> Option<Interval> {
     })
 }
 
-fn micros_of(offset: Offset) -> i64 {
+pub(super) fn micros_of(offset: Offset) -> i64 {
     i64::from(offset.seconds()) * SECOND
 }

@@ -477,6 +477,28 @@ mod mapping {
     }
 
     #[test]
+    fn clocks_show_an_instant_by_the_offset_of_then() {
+        let shown = |zone, text| {
+            let zone = time_zone(zone).unwrap();
+            let micros = instant_to_local_micros(&zone, instant(text)).unwrap();
+            Timestamp::from_microsecond(micros).unwrap().to_string()
+        };
+        assert_eq!(
+            shown("Europe/Berlin", "2024-03-31T00:59:59Z"),
+            "2024-03-31T01:59:59Z"
+        );
+        assert_eq!(
+            shown("Europe/Berlin", "2024-03-31T01:00:00Z"),
+            "2024-03-31T03:00:00Z"
+        );
+        assert_eq!(
+            shown("America/New_York", "2024-07-01T02:00:00Z"),
+            "2024-06-30T22:00:00Z"
+        );
+        assert_eq!(instant_to_local_micros(&TimeZone::UTC, i64::MAX), None);
+    }
+
+    #[test]
     fn a_local_time_of_the_own_zone_is_on_the_day_it_shows() {
         let mut mapper =
             DayMapper::for_local_times("America/Sao_Paulo", "America/Sao_Paulo").unwrap();

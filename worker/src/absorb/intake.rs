@@ -16,7 +16,7 @@ use tenfold_core::refresh::task::{InputUnit, SourceMapping};
 
 use super::check_mapping;
 use super::derive::{BadRow, Derivation};
-use super::read::{Columns, Malformed, Rows, UnitReader, Unreadable, arrow_type};
+use super::read::{Columns, Malformed, Rows, UnitReader, Unreadable, arrow_type, by_clocks};
 use super::suppressed::Suppressed;
 use crate::TaskContext;
 use crate::arrays::{arrow_bug, batch, is_text};
@@ -191,7 +191,10 @@ fn conform(mapping: &SourceMapping, rows: &mut Rows) -> Result<(), Failure> {
     let mut arrays = Vec::with_capacity(mapping.types.len());
     for (name, declared) in &mapping.types {
         let array = match rows.batch.column_by_name(name) {
-            Some(column) => typed(name, column, *declared, &mut rows.unreadable)?,
+            Some(column) => {
+                let typed = typed(name, column, *declared, &mut rows.unreadable)?;
+                by_clocks(mapping, name, column, typed)?
+            }
             None => new_null_array(&arrow_type(*declared), count),
         };
         fields.push(Field::new(name, array.data_type().clone(), true));

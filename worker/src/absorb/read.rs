@@ -1,5 +1,6 @@
 //! Input files as batches of rows: Parquet, CSV and JSON lines, with the columns that are needed.
 
+mod clocks;
 mod json;
 mod parquet;
 mod text;
@@ -14,6 +15,7 @@ use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::project::{ColumnType, Format};
 use tenfold_core::refresh::task::{InputUnit, SourceMapping};
 
+pub use self::clocks::by_clocks;
 use self::json::JsonReader;
 use self::parquet::ParquetReader;
 pub use self::text::RECORD_BYTES;
@@ -256,7 +258,7 @@ fn apply_types(
     for (name, column) in names.iter().zip(columns) {
         let array: ArrayRef = match mapping.types.get(name) {
             None | Some(ColumnType::String) => Arc::new(column),
-            Some(declared) => cast_column(name, &column, *declared, &mut unreadable)?,
+            Some(declared) => cast_column(mapping, name, &column, *declared, &mut unreadable)?,
         };
         fields.push(Field::new(name, array.data_type().clone(), true));
         arrays.push(array);
@@ -266,6 +268,7 @@ fn apply_types(
 }
 
 fn cast_column(
+    mapping: &SourceMapping,
     name: &str,
     column: &StringArray,
     declared: ColumnType,
@@ -281,20 +284,19 @@ fn cast_column(
         ))
         .code(ErrorCode::WrongType)
     })?;
-    if cast.null_count() == column.null_count() {
-        return Ok(cast);
-    }
-    for row in 0..column.len() {
-        if cast.is_null(row) && column.is_valid(row) {
-            unreadable.push(Unreadable {
-                row,
-                column: name.to_owned(),
-                value: shown(column, row),
-                reason: format!("`{name}` is no {declared}"),
-            });
+    if cast.null_count() != column.null_count() {
+        for row in 0..column.len() {
+            if cast.is_null(row) && column.is_valid(row) {
+                unreadable.push(Unreadable {
+                    row,
+                    column: name.to_owned(),
+                    value: shown(column, row),
+                    reason: format!("`{name}` is no {declared}"),
+                });
+            }
         }
     }
-    Ok(cast)
+    by_clocks(mapping, name, column, cast)
 }
 
 /// One-row arrays of the hive keys of a path, of their declared types.
@@ -312,7 +314,7 @@ pub fn key_columns(
         let mut unreadable = Vec::new();
         let array = match declared {
             ColumnType::String => Arc::new(text),
-            declared => cast_column(name, &text, declared, &mut unreadable)?,
+            declared => cast_column(mapping, name, &text, declared, &mut unreadable)?,
         };
         match unreadable.is_empty() {
             true => Ok((Field::new(name, array.data_type().clone(), true), array)),
