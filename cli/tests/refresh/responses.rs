@@ -379,6 +379,34 @@ fn the_tables_are_those_of_going_through_the_rows_and_nothing_else_changes() {
     assert_eq!(project.tenfold(&["snapshot", "verify"]).code, Some(0));
 }
 
+/// A vendor's clocks show New York, and what was sent says its offset.
+#[test]
+fn responses_of_clocks_and_of_instants_are_in_one_order() {
+    let types = "types: {contact: int64, at: timestamp}";
+    for typed in [types, "types: {contact: int64}"] {
+        let declarations = shop()
+            .replace("zone: UTC", "zone: America/New_York")
+            .replace(types, typed);
+        let (project, _) = with_sales(&declarations);
+        let rows = "uid,contact,at,event,camp,decile\n\
+                    open,1,2024-04-01T10:05:00,EmailOpen,spring,\n\
+                    sent,1,2024-04-01T14:00:00Z,sent,spring,1\n";
+        project.write("mails/1.csv", rows);
+        project.published(AS_OF);
+        let told = project.sql(
+            "SELECT event_id, to_unixtime(time) AS time, decile, to_unixtime(sent_at) AS sent \
+             FROM fact_email_event ORDER BY event_id",
+        );
+        // 2024-04-01T14:00:00Z.
+        let sent = 1_711_980_000;
+        let expected = json!([
+            {"event_id": "open", "time": sent + 300, "decile": 1, "sent": sent},
+            {"event_id": "sent", "time": sent, "decile": 1, "sent": sent},
+        ]);
+        assert_eq!(Value::Array(told), expected, "{typed}");
+    }
+}
+
 #[test]
 fn files_nights_and_shards_change_no_byte() {
     let mut rows = rows(4);

@@ -34,7 +34,7 @@ enum Input {
     /// Local times of the project's own zone: each carries its civil day with it.
     OwnLocalTimes,
     /// Local times of another zone.
-    LocalTimes(LocalClock),
+    LocalTimes(Cached),
 }
 
 /// A timestamp beyond the limits of [`jiff::Timestamp`], the years -9999 to 9999.
@@ -68,7 +68,7 @@ impl DayMapper {
         let input = if local == project {
             Input::OwnLocalTimes
         } else {
-            Input::LocalTimes(LocalClock(Cached::new(local)))
+            Input::LocalTimes(Cached::new(local))
         };
         let project = Cached::new(project);
         Ok(Self { input, project })
@@ -83,10 +83,21 @@ impl DayMapper {
                 let day = day_at(micros, 0);
                 return LOCAL_DAYS.contains(&day).then_some(Day(day));
             }
-            Input::LocalTimes(clock) => clock.instant(micros)?,
+            Input::LocalTimes(clock) => clock.shown_at(micros)?,
         };
         let offset = self.project.at(instant)?.offset;
         Some(Day(day_at(instant, offset)))
+    }
+
+    /// The instant of one timestamp; `None` beyond the years -9999 to 9999. Local times are read as
+    /// [`local_micros_to_instant`] says.
+    #[inline]
+    pub fn instant(&mut self, micros: i64) -> Option<i64> {
+        match &mut self.input {
+            Input::Instants => Some(micros),
+            Input::OwnLocalTimes => self.project.shown_at(micros),
+            Input::LocalTimes(clock) => clock.shown_at(micros),
+        }
     }
 
     /// Appends the day of each timestamp to `out`, as days since 1970-01-01. At the first that is
@@ -147,27 +158,22 @@ impl Cached {
         }
         Some(&self.last)
     }
-}
 
-/// Local times of a zone to instants.
-#[derive(Debug)]
-struct LocalClock(Cached);
-
-impl LocalClock {
-    /// As [`local_micros_to_instant`], without asking the rules for times far from a change.
+    /// The instant at which clocks show a local time: as [`local_micros_to_instant`], without asking
+    /// the rules for times far from a change.
     #[inline]
-    fn instant(&mut self, local_micros: i64) -> Option<i64> {
-        let guess = self.instant_far_from_change(local_micros);
-        guess.or_else(|| local_micros_to_instant(self.0.offsets.zone(), local_micros))
+    fn shown_at(&mut self, local_micros: i64) -> Option<i64> {
+        let guess = self.shown_far_from_change(local_micros);
+        guess.or_else(|| local_micros_to_instant(self.offsets.zone(), local_micros))
     }
 
     /// The instant of a local time, when it lies in an interval and clear of its start: no other
     /// offset can have shown the same time before.
     #[inline]
-    fn instant_far_from_change(&mut self, local_micros: i64) -> Option<i64> {
+    fn shown_far_from_change(&mut self, local_micros: i64) -> Option<i64> {
         // By any offset the instant is off by a day or two at most: most often the right interval.
-        let nearby = local_micros.checked_sub(self.0.last.offset)?;
-        let Interval { instants, offset } = self.0.at(nearby)?;
+        let nearby = local_micros.checked_sub(self.last.offset)?;
+        let Interval { instants, offset } = self.at(nearby)?;
         let instant = local_micros.checked_sub(*offset)?;
         let clear = instants.start.saturating_add(CLEAR_OF_CHANGE)..instants.end;
         clear.contains(&instant).then_some(instant)

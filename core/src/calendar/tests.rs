@@ -499,6 +499,28 @@ mod mapping {
     }
 
     #[test]
+    fn mappers_know_the_instants_of_local_times_in_whatever_zone_their_days_are() {
+        let texts = [
+            "2024-07-01T12:00:00",
+            "2024-10-27T02:30:00",
+            "2024-10-27T03:00:00",
+            "2024-03-31T02:30:00",
+            "2024-12-01T00:00:00",
+        ];
+        let berlin = time_zone("Europe/Berlin").unwrap();
+        for zone in ["Europe/Berlin", "America/New_York", "UTC"] {
+            let mut mapper = DayMapper::for_local_times("Europe/Berlin", zone).unwrap();
+            for text in texts {
+                let expected = local_micros_to_instant(&berlin, local(text));
+                assert_eq!(mapper.instant(local(text)), expected, "{text}, {zone}");
+            }
+            assert_eq!(mapper.instant(i64::MAX), None);
+        }
+        let mut mapper = DayMapper::new("Europe/Berlin").unwrap();
+        assert_eq!(mapper.instant(7), Some(7));
+    }
+
+    #[test]
     fn a_local_time_of_the_own_zone_is_on_the_day_it_shows() {
         let mut mapper =
             DayMapper::for_local_times("America/Sao_Paulo", "America/Sao_Paulo").unwrap();

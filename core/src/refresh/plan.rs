@@ -413,7 +413,7 @@ fn mapping(project: &Project, name: &str, source: &Source) -> SourceMapping {
         .clv
         .as_ref()
         .filter(|clv| clv.refunds == Refunds::Ignore && clv.source == name);
-    SourceMapping {
+    let mapping = SourceMapping {
         source: name.to_owned(),
         format: source.format,
         // What was taken in has these types by now, so one more declared changes nothing.
@@ -436,6 +436,12 @@ fn mapping(project: &Project, name: &str, source: &Source) -> SourceMapping {
         }),
         measures: measures.collect(),
         dimensions: dimensions.collect(),
+        instants: false,
+    };
+    let zone = source.time.zone.as_deref();
+    SourceMapping {
+        instants: mapping.keeps_time() && zone.is_some_and(|zone| zone != "UTC"),
+        ..mapping
     }
 }
 

@@ -28,7 +28,7 @@ const DAYS_POSSIBLE: std::ops::RangeInclusive<i32> = -719_162..=2_932_896;
 pub struct Times {
     /// Days since 1970-01-01.
     pub days: Vec<i32>,
-    /// Microseconds: the order of events.
+    /// Microseconds since 1970, where times are kept: the order of events, whichever clocks told them.
     pub micros: Vec<i64>,
 }
 
@@ -38,6 +38,8 @@ pub struct TimeReader {
     kind: Kind,
     instants: DayMapper,
     locals: Option<DayMapper>,
+    /// Whether anybody looks at the instants: those of local times take longer than their days.
+    keeps_time: bool,
 }
 
 enum Kind {
@@ -84,6 +86,7 @@ impl TimeReader {
             kind,
             instants,
             locals,
+            keeps_time: mapping.keeps_time(),
         })
     }
 
@@ -133,20 +136,20 @@ impl TimeReader {
             (Kind::Local, Some(locals)) => locals,
             _ => &mut self.instants,
         };
-        let mut days = Vec::with_capacity(micros.len());
-        for (row, micros) in micros.iter().enumerate() {
-            match micros.and_then(|micros| mapper.day(micros)) {
-                Some(day) => days.push(day.0),
-                None => {
-                    if array.is_valid(row) {
-                        marks.refuse(row, &self.column, array, "is out of range".to_owned());
-                    }
-                    days.push(0);
-                }
+        let mut times = Times {
+            days: Vec::with_capacity(micros.len()),
+            micros: Vec::with_capacity(micros.len()),
+        };
+        for (row, micros) in micros.into_iter().enumerate() {
+            let time = micros.and_then(|micros| known(mapper, micros, self.keeps_time));
+            if time.is_none() && array.is_valid(row) {
+                marks.refuse(row, &self.column, array, "is out of range".to_owned());
             }
+            let (day, micros) = time.unwrap_or_default();
+            times.days.push(day);
+            times.micros.push(micros);
         }
-        let micros = micros.into_iter().map(Option::unwrap_or_default).collect();
-        Ok(Times { days, micros })
+        Ok(times)
     }
 
     /// Microseconds since 1970, none where they do not fit.
@@ -252,17 +255,22 @@ impl TimeReader {
                     .locals
                     .as_mut()
                     .ok_or("has no time zone: declare `zone`")?;
-                Ok((locals.day(micros).ok_or_else(out_of_range)?.0, micros))
+                known(locals, micros, self.keeps_time).ok_or_else(out_of_range)
             }
             Said::Instant(instant) => {
                 let micros = instant.as_microsecond();
-                Ok((
-                    self.instants.day(micros).ok_or_else(out_of_range)?.0,
-                    micros,
-                ))
+                known(&mut self.instants, micros, self.keeps_time).ok_or_else(out_of_range)
             }
         }
     }
+}
+
+/// The day and, where it is kept, the instant of a timestamp; none where it is out of range.
+fn known(mapper: &mut DayMapper, micros: i64, keeps_time: bool) -> Option<(i32, i64)> {
+    let day = mapper.day(micros)?.0;
+    // Clocks show times at both ends of the calendar whose instants are beyond them.
+    let instant = keeps_time.then(|| mapper.instant(micros)).flatten();
+    Some((day, instant.unwrap_or(micros)))
 }
 
 fn kind(mapping: &SourceMapping, data_type: &DataType) -> Result<Kind, Failure> {
@@ -351,6 +359,7 @@ mod tests {
             kind: Kind::Epoch(EpochUnit::Milliseconds),
             instants: DayMapper::new("UTC").unwrap(),
             locals: None,
+            keeps_time: true,
         };
         let counts: ArrayRef = Arc::new(UInt64Array::from(vec![1_700_000_000_000, u64::MAX]));
         let mut marks = Marks::new(2);

@@ -257,6 +257,21 @@ fn another_mapping_reads_everything_again() {
 }
 
 #[test]
+fn only_where_clocks_tell_kept_times_are_events_read_again_as_instants() {
+    let says = |time: &str| {
+        let text = TEXT.replace("time: day", &format!("time: {time}"));
+        let mapping = mappings(&parse(&text).unwrap()).remove(0);
+        let written = serde_json::to_value(&mapping).unwrap();
+        written.get("instants").is_some()
+    };
+    let id = "\n    event_id: id";
+    assert!(says(&format!("{{column: day, zone: Europe/Berlin}}{id}")));
+    assert!(!says(&format!("{{column: day, zone: UTC}}{id}")));
+    assert!(!says("{column: day, zone: Europe/Berlin}"));
+    assert!(!says(&format!("day{id}")));
+}
+
+#[test]
 fn a_plan_says_what_changed_declarations_cost() {
     let files = [file("a", 10), file("b", 20)];
     let mut head = head(&files);

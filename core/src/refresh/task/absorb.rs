@@ -92,6 +92,11 @@ pub struct SourceMapping {
     pub dimensions: Vec<DimensionMapping>,
     /// Index of the measure whose negative rows are left out (`refunds: ignore`).
     pub ignore_negative: Option<usize>,
+    /// Whether times that clocks of another zone than UTC showed are kept, as instants. Absorbing does
+    /// not need it: it is here since earlier versions kept what the clocks showed, and needs those
+    /// events again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub instants: bool,
 }
 
 impl SourceMapping {
