@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, join_all};
@@ -20,11 +21,11 @@ use tenfold_coordinator::Executor;
 use tenfold_coordinator::erasure::{Errand, begin, carry_out, finish, known};
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::task::{Task, TaskOutput};
-use tenfold_core::snapshot::{Announcement, Event, Marks, ObjectRef};
+use tenfold_core::snapshot::{Announcement, Event, Manifest, Marks, ObjectRef};
 use tenfold_store::delta::read_files_at;
 use tenfold_store::marks::{Writer, mark};
 use tenfold_store::object::Store;
-use tenfold_store::publish::read_manifest;
+use tenfold_store::publish::{highest, read_manifest};
 use tenfold_store::scrub::scrub;
 
 use crate::dying::Dying;
@@ -678,4 +679,38 @@ async fn stopped_after_any_operation_it_is_gone_on_with() {
         operations += 40;
     }
     assert!(operations > 100, "{operations}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_published_as_its_number_is_about_to_be_taken_is_rewritten() {
+    let project = nights(SHOP, Keys::Text, 3, true);
+    let third = Manifest::path(3);
+    let (late, there): (Vec<_>, Vec<_>) = files_of(&project)
+        .into_iter()
+        .partition(|(path, _)| *path == third);
+    let memory = in_memory(&there).await;
+    let store = Store::over(memory.clone());
+    let errand = Errand {
+        store: &store,
+        name: "errand",
+        now: &|| (String::new(), 1_700_000_000_000),
+    };
+    begin(&errand, &[TEXT.to_owned()].into(), "salt")
+        .await
+        .unwrap();
+    // The second one was the highest when it was rewritten. The third one, announced before the
+    // erasure, comes now, and its number was waited for long enough.
+    let comes = |number: u64| {
+        if number == 2 {
+            let place = third.as_str().into();
+            let put = memory.put(&place, late[0].1.clone().into());
+            put.now_or_never().unwrap().unwrap();
+            tokio::time::advance(Duration::from_secs(4)).now_or_never();
+        }
+    };
+    carry_out(&errand, &Nobody, &comes).await.unwrap();
+    finish(&errand, 0).await.unwrap();
+    assert_eq!(highest(&store).await, Ok(3));
+    whole(&store).await;
+    assert!(!is_anywhere(&memory).await);
 }

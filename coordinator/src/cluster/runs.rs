@@ -421,6 +421,8 @@ async fn without_objects(
     let Some(gone) = publish::lacks(store, manifest).await? else {
         return Ok(None);
     };
+    // Before the head is read: a head of before an erasure must not pass for one that honours it.
+    let suppression = suppression(store).await?;
     let newest = publish::newest(store).await?;
     let head = newest.head.as_ref();
     // Where the number is taken, the next look at its slot shows by whom.
@@ -429,7 +431,6 @@ async fn without_objects(
     };
     let at_ms = cluster.clock.now_ms();
     let now = (super::render::time(at_ms), at_ms);
-    let suppression = suppression(store).await?;
     let run = cluster.ids.run(at_ms);
     let taken = match again(store, head, &newest, suppression, run, now).await {
         Ok(taken) => taken.number,

@@ -230,7 +230,7 @@ impl<'a> Rewriting<'a> {
                 return Ok(());
             }
             if began.elapsed() > ANNOUNCED_FOR {
-                self.take_number().await?;
+                self.take_number(last).await?;
             } else {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -241,10 +241,15 @@ impl<'a> Rewriting<'a> {
         self.suppression.erasures
     }
 
-    /// Publishes the newest snapshot again, so that nobody else takes its number.
-    async fn take_number(&self) -> Result<(), Failure> {
+    /// Publishes the newest snapshot again, so that nobody else takes the number after `last`, up to
+    /// which all are rewritten.
+    async fn take_number(&self, last: u64) -> Result<(), Failure> {
         let kept = self.errand.store;
         let newest = newest(kept).await?;
+        // One that came meanwhile still shows them: it is rewritten, never copied.
+        if newest.last != last {
+            return Ok(());
+        }
         let Some(head) = &newest.head else {
             return Err(Failure::dependency(
                 "a run was about to publish the first snapshot when the erasure began",
