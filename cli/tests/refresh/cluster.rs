@@ -188,6 +188,30 @@ fn what_was_acknowledged_is_there_after_a_kill() {
     assert_eq!(cluster.project.manifest()["number"], 1);
 }
 
+#[test]
+fn a_timeout_of_an_older_ledger_that_no_clock_can_count_stops_nobody() {
+    let mut cluster = Cluster::new(shop());
+    let endless = format!("{}s", u64::MAX);
+    let refused = cluster.ask(&["submit", "--as-of", AS_OF, "--run-timeout", &endless]);
+    assert_ne!(refused.code, Some(0));
+    assert!(refused.stderr.contains("century"), "{}", refused.stderr);
+    let run = cluster.submit(AS_OF);
+    cluster.coordinator.kill();
+    let never = "\"timeout_seconds\":0";
+    let endless = format!("\"timeout_seconds\":{}", u64::MAX);
+    let mut changed = 0;
+    for entry in files_below(&cluster.project.path("store/_coordinator/ledger")) {
+        let text = fs::read_to_string(&entry).unwrap();
+        changed += text.matches(never).count();
+        fs::write(&entry, text.replace(never, &endless)).unwrap();
+    }
+    assert_eq!(changed, 1);
+    cluster.restart();
+    let _worker = cluster.worker("a");
+    cluster.succeeded(&run);
+    published_once(&cluster, &run);
+}
+
 /// Two coordinators of one store, and a worker that knows both. The second one stands by.
 fn with_standby() -> (Cluster, Process, Process) {
     let cluster = Cluster::new(shop());

@@ -1,8 +1,9 @@
-//! How long the words of a request may be: what is acknowledged is kept for ever.
+//! How long the words and times of a request may be: what is acknowledged is kept for ever.
 
 use std::collections::BTreeMap;
 
 use tenfold_core::failure::Failure;
+use tenfold_core::project::Length;
 use tenfold_proto::{CancelRunRequest, SubmitRunRequest};
 
 /// Labels of a run.
@@ -21,6 +22,7 @@ pub(super) fn submission(request: &SubmitRunRequest) -> Result<(), Failure> {
     name("the idempotency key", &request.idempotency_key)?;
     name("the plan hash", &request.plan_hash)?;
     name("the day to look back from", &request.as_of)?;
+    timeout(request.timeout_seconds)?;
     labels(&request.labels)
 }
 
@@ -53,6 +55,16 @@ pub(super) fn reason(words: &str) -> Result<(), Failure> {
 /// Checks a name that something is looked up by.
 pub(super) fn name(what: &str, name: &str) -> Result<(), Failure> {
     within(what, name, NAME)
+}
+
+fn timeout(seconds: u64) -> Result<(), Failure> {
+    match seconds > Length::LONGEST {
+        true => Err(
+            Failure::config(format!("a timeout of {seconds} s is longer than a century"))
+                .remedy("give a shorter one, or none: then the run takes as long as it takes"),
+        ),
+        false => Ok(()),
+    }
 }
 
 fn within(what: &str, text: &str, most: usize) -> Result<(), Failure> {
@@ -102,6 +114,18 @@ mod tests {
             reason,
         };
         assert!(cancel(&cancelled).unwrap_err().message.contains("reason"));
+    }
+
+    #[test]
+    fn a_timeout_is_no_longer_than_a_century() {
+        let within = |timeout_seconds: u64| SubmitRunRequest {
+            timeout_seconds,
+            ..SubmitRunRequest::default()
+        };
+        for seconds in [Length::LONGEST + 1, u64::MAX] {
+            refused(&within(seconds), &format!("{seconds} s is longer"));
+        }
+        assert_eq!(submission(&within(Length::LONGEST)), Ok(()));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tenfold_core::format;
 use tenfold_core::hash::sha256_hex;
 use tenfold_core::ledger::{Ending, Origin, Record, Run, RunState};
-use tenfold_core::project::ScheduleSpec;
+use tenfold_core::project::{Length, ScheduleSpec};
 use tenfold_core::schedule::Readiness;
 use tenfold_core::snapshot::{Manifest, ObjectRef};
 use tenfold_store::publish::{self, Publication, get_object};
@@ -182,8 +182,7 @@ async fn end(cluster: &Arc<Cluster>, run: &Run, ending: Ending) -> Result<(), No
 /// office. `None` when it is not this coordinator's any more, or its publication is unsettled and
 /// has to be looked at again.
 async fn attempt(cluster: &Arc<Cluster>, run: &Run) -> Result<Option<Ending>, NotAdded> {
-    let stop_at = (run.request.timeout_seconds > 0)
-        .then(|| Instant::now() + Duration::from_secs(run.request.timeout_seconds));
+    let stop_at = stop_at(run.request.timeout_seconds);
     let outcome = tokio::select! {
         biased;
         outcome = refresh(cluster, run) => outcome,
@@ -201,6 +200,12 @@ async fn attempt(cluster: &Arc<Cluster>, run: &Run) -> Result<Option<Ending>, No
             Ok(Some(Ending::without(RunState::Failed, Some(failure))))
         }
     }
+}
+
+/// When a run takes too long that begins now. A ledger may say more seconds than clocks can count.
+fn stop_at(timeout_seconds: u64) -> Option<Instant> {
+    let seconds = timeout_seconds.min(Length::LONGEST);
+    (seconds > 0).then(|| Instant::now() + Duration::from_secs(seconds))
 }
 
 fn cancelled_now(cluster: &Cluster, run: &Run) -> Ending {
@@ -445,4 +450,20 @@ async fn without_objects(
     .code(ErrorCode::Damaged)
     .remedy("keep other programs from deleting in the store, then retry the run: it computes anew");
     Ok(Some(Ending::without(RunState::Failed, Some(failure))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_stops_within_a_century_however_long_it_may_take() {
+        assert_eq!(stop_at(0), None);
+        let century = Duration::from_secs(Length::LONGEST);
+        for seconds in [Length::LONGEST, u64::MAX] {
+            let stop_at = stop_at(seconds).unwrap();
+            assert!(stop_at > Instant::now());
+            assert!(stop_at <= Instant::now() + century);
+        }
+    }
 }

@@ -163,6 +163,9 @@ pub enum Then {
 pub struct Length(pub u64);
 
 impl Length {
+    /// The longest, in seconds. A century is for ever, and keeps sums of times in range.
+    pub const LONGEST: u64 = 36_525 * 86_400;
+
     /// The length in milliseconds.
     pub fn ms(self) -> i64 {
         i64::try_from(self.0).map_or(i64::MAX, |seconds| seconds.saturating_mul(1000))
@@ -179,8 +182,7 @@ impl TryFrom<String> for Length {
             let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
             number.checked_mul(*seconds).filter(|all| *all > 0)
         });
-        // A century is for ever, and keeps sums of times in range.
-        let seconds = seconds.filter(|seconds| *seconds <= 36_525 * 86_400);
+        let seconds = seconds.filter(|seconds| *seconds <= Self::LONGEST);
         seconds
             .map(Self)
             .ok_or_else(|| format!("`{text}` is no length of time"))
