@@ -20,6 +20,10 @@ mod schedules;
 pub mod settings;
 mod story;
 mod submissions;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod world;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -89,8 +93,13 @@ impl Cluster {
         let ledger = Arc::new(book.ledger().clone());
         let started_ms = clock.now_ms();
         let counters = Arc::new(Counters::default());
+        let desk = Desk::new(&settings, epoch, Instant::now(), counters.clone());
+        // Whoever drained them was told so by an earlier coordinator.
+        for worker in &ledger.cordoned {
+            desk.cordon(worker, true);
+        }
         Ok(Arc::new(Self {
-            desk: Desk::new(&settings, epoch, Instant::now(), counters.clone()),
+            desk,
             counters,
             settings,
             store,

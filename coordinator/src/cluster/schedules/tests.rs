@@ -1,118 +1,18 @@
 //! Schedules against a clock of the test's own: what is recorded, by one coordinator and by the
 //! next.
 
-use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use tenfold_core::lease::Rules;
-use tenfold_core::ledger::{Ending, RunState};
-use tenfold_core::project::parse;
+use tenfold_core::ledger::RunState;
 use tenfold_proto::{ApplyScheduleRequest, PauseScheduleRequest, ScheduleRequest};
-use tenfold_store::locations::Locations;
-use tenfold_store::object::Store;
 
 use super::*;
-use crate::book::Book;
-use crate::cluster::{Projects, Settings};
-use crate::listing::Understanding;
-use crate::seams::{System, WallClock};
-
-const PROJECT: &str = "\
-project: shop
-time_zone: Europe/Berlin
-customer: {type: int64}
-sources:
-  sales:
-    path: sales/
-    format: csv
-    layout: hive
-    types: {customer: int64, day: date, n: int64}
-    customer: customer
-    time: day
-    measures:
-      n: {column: n}
-deciles:
-  - {measure: n, lookbacks: [1]}
-";
+use crate::cluster::world::{World, ms};
+use crate::seams::WallClock;
 
 const NIGHTLY: &str = "schedule: nightly\ncron: 30 0 * * *\n";
 
-struct Clock(AtomicI64);
-
-impl WallClock for Clock {
-    fn now_ms(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-struct Shop(String);
-
-impl Projects for Shop {
-    fn open(&self) -> BoxFuture<'_, Result<OpenProject, Failure>> {
-        let project = parse(PROJECT).unwrap();
-        let opened = OpenProject {
-            project,
-            base: self.0.clone(),
-            inputs: Arc::new(Locations::default()),
-            lookup: |_| None,
-        };
-        std::future::ready(Ok(opened)).boxed()
-    }
-
-    fn understanding(&self) -> Understanding<'_> {
-        Understanding {
-            check: &|_, _, _| Ok(()),
-            rules_out: &|_, _| Ok(false),
-        }
-    }
-}
-
-struct World {
-    store: Store,
-    clock: Arc<Clock>,
-    base: tempfile::TempDir,
-    cluster: Arc<Cluster>,
-}
-
-async fn office(store: &Store, clock: &Arc<Clock>, base: &Path) -> Arc<Cluster> {
-    let mut book = Book::open(store.clone(), None, clock.clone(), Arc::new(System))
-        .await
-        .unwrap();
-    book.take_office("c", "http://c", "1").await.unwrap();
-    let settings = Settings {
-        coordinator: "c".to_owned(),
-        address: "http://c".to_owned(),
-        version: "1".to_owned(),
-        project: "p".to_owned(),
-        shards: None,
-        rules: Rules::default(),
-    };
-    let project = Shop(base.to_str().unwrap().to_owned());
-    let (clock, ids) = (clock.clone(), Arc::new(System));
-    Cluster::new(settings, store.clone(), Arc::new(project), clock, ids, book).unwrap()
-}
-
 impl World {
-    async fn at(now: &str) -> Self {
-        let store = Store::in_memory();
-        let clock = Arc::new(Clock(AtomicI64::new(ms(now))));
-        let base = tempfile::tempdir().unwrap();
-        let cluster = office(&store, &clock, base.path()).await;
-        Self {
-            store,
-            clock,
-            base,
-            cluster,
-        }
-    }
-
-    /// The coordinator is lost, and another one takes office.
-    async fn takeover(&mut self) {
-        self.cluster = office(&self.store, &self.clock, self.base.path()).await;
-    }
-
     async fn apply(&self, spec: &str) {
         let request = ApplyScheduleRequest {
             spec: spec.to_owned(),
@@ -124,20 +24,6 @@ impl World {
     async fn serve(&self, now: &str) -> Option<i64> {
         self.clock.0.store(ms(now), Ordering::SeqCst);
         self.cluster.serve_schedule("nightly").await
-    }
-
-    async fn end(&self, state: RunState) {
-        let run = self.cluster.ledger().queue[0].clone();
-        let started = Record::Started {
-            run: run.clone(),
-            missing: None,
-        };
-        self.cluster.add(started).await.unwrap();
-        let ending = Box::new(Ending::without(state, None));
-        self.cluster
-            .add(Record::Ended { run, ending })
-            .await
-            .unwrap();
     }
 
     /// All runs in the order of their firings: the firing and the day looked back from.
@@ -169,10 +55,6 @@ impl World {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
-}
-
-fn ms(text: &str) -> i64 {
-    nominal_ms(text).unwrap()
 }
 
 fn pairs(wanted: &[(&str, &str)]) -> Vec<(String, String)> {
