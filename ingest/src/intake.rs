@@ -112,7 +112,8 @@ impl Intake {
         let Some(gone) = gone(&self.store).await? else {
             return Ok(());
         };
-        let exchanged = ingested_of(&self.store, &self.source, self.writer(), &gone);
+        let keys = self.mapping.customer_type;
+        let exchanged = ingested_of(&self.store, &self.source, self.writer(), &gone, keys);
         exchanged.await.map(|_| ())
     }
 

@@ -472,19 +472,44 @@ fn people_are_erased_from_what_was_sent_and_others_keep_their_figures() {
     );
 }
 
+/// Declarations whose customers are texts.
+fn with_texts(declarations: &str) -> String {
+    declarations
+        .replace("customer: {type: int64}", "customer: {type: string}")
+        .replace("customer: int64", "customer: string")
+}
+
+/// Keys of different customers, all but the last of which would be one number.
+const ALIKE: [&str; 5] = ["7", "07", "7.0", "+7", "x7"];
+
+/// Good rows of all keys, and refused ones of three of them.
+fn alike(ids: &str) -> String {
+    let good = ALIKE.map(|key| format!("{ids}{key},{key},2024-01-01,5.00,north\n"));
+    let refused = ["7", "07", "7.0"].map(|key| format!("{ids}r{key},{key},never,5.00,north\n"));
+    let (good, refused) = (good.concat(), refused.concat());
+    format!("id,customer,day,amount,region\n{good}{refused}")
+}
+
+/// The customers of the refused rows that are kept of what was sent.
+fn refused_customers(project: &Project) -> BTreeSet<String> {
+    let kept = bytes_below(&project.path("store/_ingest/sales/errors"));
+    let kept = String::from_utf8(kept).unwrap();
+    let customer = |line: &str| {
+        let row: Value = serde_json::from_str(line).unwrap();
+        row["customer"].as_str().unwrap().to_owned()
+    };
+    kept.lines().map(customer).collect()
+}
+
 #[test]
 fn keys_that_are_texts_are_erased_as_they_are_and_others_stay() {
-    let texts = sent_shop()
-        .replace("customer: {type: int64}", "customer: {type: string}")
-        .replace("customer: int64", "customer: string");
-    let project = Project::new(&texts);
-    let rows =
-        ["7", "07", "7.0", "+7", "x7"].map(|key| format!("s{key},{key},2024-01-01,5.00,north\n"));
-    project.write(
-        "1.csv",
-        format!("id,customer,day,amount,region\n{}", rows.concat()),
+    let project = Project::new(&with_texts(&sent_shop()).replace("10%", "50%"));
+    project.write("1.csv", alike("s"));
+    let sent = taken(&project, &["1.csv", "--allow-partial"]);
+    assert_eq!(
+        (&sent["rows_out"], &sent["rows_failed"]),
+        (&5.into(), &3.into())
     );
-    assert_eq!(taken(&project, &["1.csv"])["rows_out"], 5);
     project.published(DAY);
     let erase = project.tenfold(&["erase", "--customer", "7", "--yes", "--now"]);
     assert_eq!(erase.code, Some(0), "{}", erase.stderr);
@@ -495,6 +520,38 @@ fn keys_that_are_texts_are_erased_as_they_are_and_others_stay() {
         left.extend(keys.as_string::<i32>().iter().flatten().map(str::to_owned));
     }
     assert_eq!(left, ["+7", "07", "7.0", "x7"].map(str::to_owned).into());
+    let others = BTreeSet::from(["07", "7.0"].map(str::to_owned));
+    assert_eq!(refused_customers(&project), others);
+    // Sent again, theirs are left out and no others.
+    project.write("2.csv", alike("t"));
+    let late = taken(&project, &["2.csv", "--allow-partial"]);
+    assert_eq!(
+        (
+            &late["rows_erased"],
+            &late["rows_out"],
+            &late["rows_failed"]
+        ),
+        (&2.into(), &4.into(), &2.into())
+    );
+    assert_eq!(refused_customers(&project), others);
+}
+
+#[test]
+fn refused_rows_of_files_that_lie_at_a_path_stay_where_keys_are_other_texts() {
+    let texts = with_texts(SHOP) + "quarantine: {max_share: 0.5}\n";
+    let project = Project::new(&texts);
+    project.write("sales/1.csv", alike("s"));
+    project.published(DAY);
+    assert_eq!(project.quarantine().len(), 3);
+    let erase = ["erase", "--customer", "7", "--yes", "--now", "-o", "json"];
+    let erased = project.tenfold(&erase).json();
+    assert_eq!(erased["snapshots"][0]["erased"]["quarantine_rows"], 1);
+    let customer = |row: &Value| {
+        let record: Value = serde_json::from_str(row["record"].as_str().unwrap()).unwrap();
+        record["customer"].as_str().unwrap().to_owned()
+    };
+    let left: BTreeSet<String> = project.quarantine().iter().map(customer).collect();
+    assert_eq!(left, ["07", "7.0"].map(str::to_owned).into());
 }
 
 #[test]

@@ -28,7 +28,7 @@ use bytes::Bytes;
 use object_store::ObjectStoreExt;
 use tenfold_core::failure::Failure;
 use tenfold_core::format;
-use tenfold_core::project::Project;
+use tenfold_core::project::{CustomerType, Project};
 use tenfold_core::refresh::state::OLDEST_STATE;
 use tenfold_core::snapshot::{
     Erasing, Event, Gone, Manifest, Marks, Suppression, SuppressionList, erasures,
@@ -145,6 +145,13 @@ async fn declared(kept: &Store) -> Result<Option<Project>, Failure> {
     Ok(head.map(|head| head.declarations))
 }
 
+/// The type of the customers. Before the first snapshot nothing in the store says it: keys count in
+/// every form then.
+async fn key_type(kept: &Store) -> Result<CustomerType, Failure> {
+    let declared = declared(kept).await?;
+    Ok(declared.map_or(CustomerType::Int64, |project| project.customer.key_type))
+}
+
 async fn list_of(kept: &Store, known: &Suppression) -> Result<SuppressionList, Failure> {
     let bytes = get_part(kept, &known.list).await?;
     format::read(&bytes, SuppressionList::FORMAT, &known.list.path)
@@ -176,8 +183,9 @@ pub async fn carry_out(
         done: BTreeMap::new(),
     };
     rewriting.all(rewritten).await?;
-    ingested(kept, errand.writer(), &Gone::since(&list, 0)).await?;
-    deliveries(kept, &Gone::since(&list, 0), (errand.now)().1).await?;
+    let gone = Gone::since(&list, 0);
+    ingested(kept, errand.writer(), &gone, key_type(kept).await?).await?;
+    deliveries(kept, &gone, (errand.now)().1).await?;
     let snapshots: Vec<RewrittenSnapshot> = rewriting.done.into_values().collect();
     for (erasure, erasing) in now.erasing.range(first..=suppression.erasures) {
         let receipt = Receipt {
@@ -393,7 +401,7 @@ pub async fn finish(errand: &Errand<'_>, readers_ms: i64) -> Result<(), NotMarke
         // Files that were sent while the erasure began may have been checked without it, and a delivery
         // may have named them once more.
         if let Some(gone) = gone(kept).await? {
-            ingested(kept, errand.writer(), &gone).await?;
+            ingested(kept, errand.writer(), &gone, key_type(kept).await?).await?;
             deliveries(kept, &gone, (errand.now)().1).await?;
         }
         mend_logs(kept).await?;

@@ -154,7 +154,16 @@ impl Gone {
         self.texts.has(first_bits(hash_text(customer))) && self.knows(customer)
     }
 
-    /// Whether a value as a file has it stands for one of them.
+    /// Whether a value as a file has it is the key of one of them: a text as it is, a number however
+    /// it is written.
+    pub fn is_key(&self, value: &str, customer: CustomerType) -> bool {
+        match customer {
+            CustomerType::Int64 => self.is_written(value),
+            CustomerType::String => self.has_text(value),
+        }
+    }
+
+    /// Whether a value stands for one of them in any form.
     pub fn is_written(&self, value: &str) -> bool {
         self.has_text(value)
             || self.has_text(value.trim())
@@ -300,6 +309,19 @@ mod tests {
             assert!(gone.is_named_in(line), "{line}");
         }
         assert!(!gone.is_named_in("47,11 anna @ x.org 14711"));
+    }
+
+    #[test]
+    fn texts_are_keys_as_they_are_and_numbers_however_they_are_written() {
+        let list = SuppressionList::new("salt".to_owned()).with(1, &keys(&["7"]));
+        let gone = Gone::since(&list, 0);
+        for customer in [CustomerType::Int64, CustomerType::String] {
+            assert!(gone.is_key("7", customer) && !gone.is_key("70", customer));
+        }
+        for written in ["07", "7.0", "+7", " 7"] {
+            assert!(gone.is_key(written, CustomerType::Int64), "{written}");
+            assert!(!gone.is_key(written, CustomerType::String), "{written}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tenfold_core::failure::Failure;
 use tenfold_core::hash::sha256_hex;
 use tenfold_core::ingest::{Event, Exchange, Place, State, StoredFile};
+use tenfold_core::project::CustomerType;
 use tenfold_core::snapshot::Gone;
 
 use super::parquet::{File, without};
@@ -13,14 +14,20 @@ use crate::ingest::{Log, NotDone, sources};
 use crate::marks::Writer;
 use crate::object::Store;
 
-/// Takes people out of the files of every source; gives how many files named one of them.
+/// Takes people out of the files of every source, with keys of a type; gives how many files named one
+/// of them.
 ///
 /// # Errors
 /// When a file cannot be read, or the store fails; what was done is kept.
-pub async fn ingested(store: &Store, writer: Writer<'_>, gone: &Gone) -> Result<u64, Failure> {
+pub async fn ingested(
+    store: &Store,
+    writer: Writer<'_>,
+    gone: &Gone,
+    keys: CustomerType,
+) -> Result<u64, Failure> {
     let mut exchanged = 0;
     for source in sources(store).await? {
-        exchanged += ingested_of(store, &source, writer, gone).await?;
+        exchanged += ingested_of(store, &source, writer, gone, keys).await?;
     }
     Ok(exchanged)
 }
@@ -34,8 +41,10 @@ pub async fn ingested_of(
     source: &str,
     writer: Writer<'_>,
     gone: &Gone,
+    keys: CustomerType,
 ) -> Result<u64, Failure> {
-    take_out(&mut Log::read(store, source).await?, store, writer, gone).await
+    let mut log = Log::read(store, source).await?;
+    take_out(&mut log, store, writer, gone, keys).await
 }
 
 /// The same by a log as it was read. Whoever exchanged a file meanwhile may have taken out others: what
@@ -45,9 +54,10 @@ pub(super) async fn take_out(
     store: &Store,
     writer: Writer<'_>,
     gone: &Gone,
+    keys: CustomerType,
 ) -> Result<u64, Failure> {
     loop {
-        let files = exchanges(store, log, gone).await?;
+        let files = exchanges(store, log, gone, keys).await?;
         if files.is_empty() {
             return Ok(0);
         }
@@ -63,14 +73,19 @@ pub(super) async fn take_out(
 }
 
 /// What has to stand for the files that name one of them.
-async fn exchanges(store: &Store, log: &Log, gone: &Gone) -> Result<Vec<Exchange>, Failure> {
+async fn exchanges(
+    store: &Store,
+    log: &Log,
+    gone: &Gone,
+    keys: CustomerType,
+) -> Result<Vec<Exchange>, Failure> {
     let mut files = Vec::new();
     for known in log.state().batches.values() {
         for file in &known.outcome.files {
             files.extend(rows(store, file, gone).await?);
         }
         for file in &known.outcome.errors {
-            files.extend(errors(store, file, gone).await?);
+            files.extend(errors(store, file, gone, keys).await?);
         }
     }
     Ok(files)
@@ -101,6 +116,7 @@ async fn errors(
     store: &Store,
     file: &StoredFile,
     gone: &Gone,
+    keys: CustomerType,
 ) -> Result<Option<Exchange>, Failure> {
     // It is kept for a while only.
     let Some(bytes) = store.get_if_present(&file.path).await? else {
@@ -109,7 +125,7 @@ async fn errors(
     let text = String::from_utf8_lossy(&bytes);
     let left: Vec<&str> = text
         .lines()
-        .filter(|line| !is_theirs(line, &file.customer, gone))
+        .filter(|line| !is_theirs(line, &file.customer, gone, keys))
         .collect();
     if left.len() == text.lines().count() {
         return Ok(None);
@@ -127,11 +143,11 @@ async fn errors(
 
 /// A refused row is of whom its column of the customer names. One that could not be taken apart is of
 /// everybody whom it names anywhere.
-fn is_theirs(line: &str, customer: &str, gone: &Gone) -> bool {
+fn is_theirs(line: &str, customer: &str, gone: &Gone, keys: CustomerType) -> bool {
     match serde_json::from_str::<Value>(line) {
         Ok(Value::Object(fields)) if !fields.contains_key("_corrupt_record") => {
             let named = fields.get(customer).and_then(Value::as_str);
-            named.is_some_and(|value| gone.is_written(value))
+            named.is_some_and(|value| gone.is_key(value, keys))
         }
         _ => gone.is_named_in(line),
     }

@@ -91,7 +91,7 @@ impl<'a> Refused<'a> {
         named
             .into_iter()
             .chain(refused)
-            .any(|customer| gone.is_written(customer))
+            .any(|key| gone.is_key(key, declarations.customer.key_type))
     }
 
     fn count_erased(&self, row: usize, index: &mut StateIndex) {

@@ -136,10 +136,11 @@ async fn of_two_that_take_people_out_of_what_was_sent_at_a_time_neither_undoes_t
     let mut late = Log::read(&store, "s").await.unwrap();
     let happens = |_: &_| Ok(Some(completed.clone()));
     assert!(late.append(writer, happens).await.unwrap());
-    let taken = ingested_of(&store, "s", writer, &gone(&["1"])).await;
+    let numbers = CustomerType::Int64;
+    let taken = ingested_of(&store, "s", writer, &gone(&["1"]), numbers).await;
     assert_eq!(taken, Ok(1));
     // It has read the log before, and looks at the file that is not named any more.
-    let taken = ingested::take_out(&mut late, &store, writer, &gone(&["2"])).await;
+    let taken = ingested::take_out(&mut late, &store, writer, &gone(&["2"]), numbers).await;
     assert_eq!(taken, Ok(1));
     let left: Vec<&StoredFile> = late.state().visible().collect();
     assert_eq!(left.len(), 1);

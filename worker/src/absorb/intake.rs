@@ -68,7 +68,7 @@ pub fn check_rows(
             Some(ready) => ready,
             None => derivation.insert(Derivation::new(mapping, &rows.batch.schema())?),
         };
-        take(check(derivation, &rows, &mapping.customer, &suppressed)?)?;
+        take(check(derivation, &rows, mapping, &suppressed)?)?;
     }
     Ok(())
 }
@@ -99,7 +99,7 @@ pub fn check_declared(mapping: &SourceMapping) -> Result<(), Failure> {
 fn check(
     derivation: &mut Derivation,
     rows: &Rows,
-    customer: &str,
+    mapping: &SourceMapping,
     suppressed: &Suppressed,
 ) -> Result<Checked, Failure> {
     let sorted = derivation.sort(rows)?;
@@ -124,9 +124,12 @@ fn check(
     let refused = refused.map(|bad| taken_apart(rows, bad, values(bad.row)));
     // A value that is no customer may stand for one of them all the same.
     let (named, mut refused): (Vec<Refused>, Vec<Refused>) = refused.partition(|row| {
-        let named = row.columns.as_ref().and_then(|row| row.get(customer));
+        let named = row
+            .columns
+            .as_ref()
+            .and_then(|row| row.get(&mapping.customer));
         let named = named.and_then(Value::as_str);
-        named.is_some_and(|value| suppressed.is_written(value))
+        named.is_some_and(|key| suppressed.is_key(key, mapping.customer_type))
     });
     let erased = gone.iter().filter(|gone| **gone).count() + theirs.len() + named.len();
     refused.extend(malformed.into_iter().map(|row| Refused {

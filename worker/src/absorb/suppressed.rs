@@ -4,6 +4,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::Int64Type;
 use tenfold_core::failure::Failure;
 use tenfold_core::format;
+use tenfold_core::project::CustomerType;
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::snapshot::{Gone, SuppressionList};
 
@@ -49,9 +50,10 @@ impl Suppressed {
         rows.contains(&true).then_some(rows)
     }
 
-    /// Whether a value as a file has it stands for one of them.
-    pub fn is_written(&self, value: &str) -> bool {
-        self.0.as_ref().is_some_and(|gone| gone.is_written(value))
+    /// Whether a value as a file has it is the key of one of them.
+    pub fn is_key(&self, value: &str, customer: CustomerType) -> bool {
+        let gone = self.0.as_ref();
+        gone.is_some_and(|gone| gone.is_key(value, customer))
     }
 
     /// Whether a row that could not be taken apart names one of them.
