@@ -152,6 +152,7 @@ impl Refresh<'_> {
         if prepared.planned.nothing_new {
             record.steps = costs.steps();
             record.summary.files_reused = prepared.planned.reused_files;
+            run::correct(self.store, &record).await?;
             return Ok(record);
         }
         let mut work = Work::new(self, executor, progress, costs).await?;

@@ -189,6 +189,29 @@ fn what_was_acknowledged_is_there_after_a_kill() {
 }
 
 #[test]
+fn a_run_that_is_tried_again_is_told_of_as_it_ended() {
+    let cluster = Cluster::new(shop());
+    let _worker = cluster.worker("a");
+    let header = "id,customer,day,amount,region\n";
+    let bad = "b,1,2024-01-09,1o.00,north\n".repeat(900);
+    cluster
+        .project
+        .write("sales/bad.csv", format!("{header}{bad}"));
+    let run = cluster.submit(AS_OF);
+    let ended = cluster.ask(&["run", "wait", &run, "--timeout", "120s"]);
+    assert_ne!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(cluster.project.quarantine().len(), 900);
+    cluster.project.remove("sales/bad.csv");
+    let again = cluster.ask(&["run", "retry", &run]);
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+    cluster.succeeded(&run);
+    published_once(&cluster, &run);
+    let told = cluster.project.tenfold(&["quarantine", "ls", "-o", "json"]);
+    assert_eq!(told.json(), Value::Array(Vec::new()));
+    assert!(!told.stderr.contains("failed"), "{}", told.stderr);
+}
+
+#[test]
 fn a_timeout_of_an_older_ledger_that_no_clock_can_count_stops_nobody() {
     let mut cluster = Cluster::new(shop());
     let endless = format!("{}s", u64::MAX);
