@@ -1,6 +1,6 @@
 //! Snapshots of earlier days, made with what is known today.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tenfold_core::snapshot::AGAINST_PARENT;
 
 use crate::processes::Cluster;
@@ -183,6 +183,29 @@ fn the_plan_and_what_is_created_agree() {
             .iter()
             .all(|day| day["state"] == "skip")
     );
+}
+
+#[test]
+fn a_day_whose_only_snapshot_has_expired_is_made_again() {
+    let cluster = Cluster::new(shop());
+    let _worker = cluster.worker("a");
+    for day in [DAYS[0], NIGHT] {
+        let night = cluster.submit(day);
+        cluster.succeeded(&night);
+    }
+    let planned = || {
+        let plan = ["backfill", "plan", "--from", DAYS[0], "--to", DAYS[0]];
+        let planned = cluster.ask(&[&plan[..], &["-o", "json"]].concat()).json();
+        planned["days"][0]["state"].clone()
+    };
+    assert_eq!(planned(), "skip");
+    let expire = ["snapshot", "expire", "--keep-last", "1", "-o", "json"];
+    let expired = cluster.project.tenfold(&expire).json();
+    assert_eq!(expired["expired"], json!([1]));
+    assert_eq!(planned(), "make");
+    let made = create(&cluster, &["--wait"]);
+    assert_eq!(made["days_made"], 3);
+    assert_eq!(made["days"][0]["snapshot"], 3);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::hash::sha256_json;
 use tenfold_core::ledger::{Backfill, Ledger, Origin, Record, RunRequest};
 use tenfold_proto as proto;
+use tenfold_store::marks::marks;
 use tenfold_store::publish;
 
 use super::Cluster;
@@ -107,9 +108,11 @@ impl Cluster {
         })
     }
 
-    /// The newest snapshot of each day.
+    /// The newest snapshot of each day that can be read.
     async fn snapshots_by_day(&self) -> Result<BTreeMap<Day, u64>, Failure> {
-        let numbers = publish::snapshots(&self.store).await?;
+        let marks = marks(&self.store).await?;
+        let mut numbers = publish::snapshots(&self.store).await?;
+        numbers.retain(|number| !marks.is_expired(*number));
         let manifests: Vec<_> = futures::stream::iter(numbers)
             .map(|number| publish::read_manifest(&self.store, number))
             .buffered(MANIFESTS_AT_ONCE)
