@@ -2,8 +2,9 @@
 //! their turn.
 //!
 //! What a backfill would do and what it does come of one function, [`Cluster::plan_backfill`]: the
-//! ledger keeps the days that it decided on. Submitting the run of the next day is a reconciler:
-//! it looks at the ledger alone, so a coordinator that takes over goes on where another one died.
+//! ledger keeps the days that it decided on. Submitting the run of the next day, or stopping that of a
+//! cancelled backfill, is a reconciler: it looks at the ledger alone, so a coordinator that takes over
+//! goes on where another one died.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use futures::{StreamExt, TryStreamExt};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::hash::sha256_json;
-use tenfold_core::ledger::{Backfill, Ledger, Origin, Record, RunRequest};
+use tenfold_core::ledger::{Backfill, Ledger, Origin, Record, RunRequest, RunState};
 use tenfold_proto as proto;
 use tenfold_store::marks::marks;
 use tenfold_store::publish;
@@ -150,21 +151,11 @@ impl Cluster {
     ) -> Result<(), NotAdded> {
         let record = Record::BackfillCancelled {
             backfill: backfill.to_owned(),
-            reason: reason.clone(),
-            by: by.clone(),
+            reason,
+            by,
         };
         self.add(record).await?;
-        let ledger = self.ledger();
-        let runs = ledger.backfills.get(backfill).into_iter();
-        let live = runs
-            .flat_map(|backfill| backfill.runs.values())
-            .filter(|(_, state)| !state.is_final());
-        for (run, _) in live {
-            let record = Record::CancelRequested {
-                run: run.clone(),
-                reason: reason.clone(),
-                by: by.clone(),
-            };
+        while let Some(record) = left_over(&self.ledger()) {
             match self.add(record).await {
                 // It ended, or is being published: that day is made.
                 Ok(()) | Err(NotAdded::Refused(_)) => {}
@@ -241,26 +232,62 @@ fn days(request: &proto::PlanBackfillRequest) -> Result<Vec<Day>, Failure> {
     }
 }
 
-/// Submits the runs of backfills until this coordinator is deposed.
+/// Submits the runs of backfills, and stops those of cancelled ones, until this coordinator is
+/// deposed.
 pub(super) async fn serve(cluster: Arc<Cluster>) {
     let mut changes = cluster.watch();
     while !cluster.is_deposed() {
         changes.borrow_and_update();
-        let ledger = cluster.ledger();
-        let due = ledger
-            .backfills
-            .values()
-            .find_map(|backfill| Some((backfill.backfill.clone(), backfill.next_day()?)));
-        let Some((backfill, day)) = due else {
-            // The sender lives in `cluster`, so an error cannot come.
-            let _ = changes.changed().await;
-            continue;
-        };
-        if let Err(NotAdded::Failed(failure)) = submit(&cluster, &backfill, day).await {
-            tracing::warn!(%backfill, as_of = %day, %failure, "a day is submitted again later");
-            tokio::time::sleep(super::runs::STORE_PAUSE).await;
+        match advance(&cluster).await {
+            Ok(false) => {
+                // The sender lives in `cluster`, so an error cannot come.
+                let _ = changes.changed().await;
+            }
+            Err(NotAdded::Failed(failure)) => {
+                tracing::warn!(%failure, "backfills are looked at again later");
+                tokio::time::sleep(super::runs::STORE_PAUSE).await;
+            }
+            // A refusal means that the ledger moved on: it is looked at again.
+            Ok(true) | Err(NotAdded::Refused(_) | NotAdded::Deposed { .. }) => {}
         }
     }
+}
+
+/// Adds the record that backfills need next; false when they need none.
+async fn advance(cluster: &Cluster) -> Result<bool, NotAdded> {
+    let ledger = cluster.ledger();
+    if let Some(record) = left_over(&ledger) {
+        cluster.add(record).await?;
+        return Ok(true);
+    }
+    let due = ledger
+        .backfills
+        .values()
+        .find_map(|backfill| Some((backfill.backfill.clone(), backfill.next_day()?)));
+    let Some((backfill, day)) = due else {
+        return Ok(false);
+    };
+    submit(cluster, &backfill, day).await?;
+    Ok(true)
+}
+
+/// What stops a run of a cancelled backfill: whoever cancelled it may have been lost before that.
+fn left_over(ledger: &Ledger) -> Option<Record> {
+    let stops = |run: &&String| {
+        let state = ledger.runs.get(*run).map(|run| run.state);
+        matches!(state, Some(RunState::Queued | RunState::Running))
+    };
+    ledger.backfills.values().find_map(|backfill| {
+        let (by, reason) = backfill.cancelled.as_ref()?;
+        let live = backfill.runs.values();
+        let live = live.filter(|(_, state)| !state.is_final());
+        let run = live.map(|(run, _)| run).find(stops)?;
+        Some(Record::CancelRequested {
+            run: run.clone(),
+            reason: reason.clone(),
+            by: by.clone(),
+        })
+    })
 }
 
 async fn submit(cluster: &Cluster, backfill: &str, day: Day) -> Result<(), NotAdded> {
@@ -275,3 +302,6 @@ async fn submit(cluster: &Cluster, backfill: &str, day: Day) -> Result<(), NotAd
     };
     cluster.submit(submission).await.map(|_| ())
 }
+
+#[cfg(test)]
+mod tests;

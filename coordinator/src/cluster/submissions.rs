@@ -2,7 +2,7 @@
 
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::hash::sha256_json;
-use tenfold_core::ledger::{Origin, Record, Refusal, RunRequest, RunState};
+use tenfold_core::ledger::{Backfill, Ledger, Origin, Record, Refusal, RunRequest, RunState};
 use tenfold_proto as proto;
 use tonic::Status;
 
@@ -54,6 +54,17 @@ impl Submission {
             origin,
         })
     }
+
+    /// Whether it is still to be made: a backfill may have been cancelled since.
+    fn is_wanted(&self, ledger: &Ledger) -> bool {
+        match &self.origin {
+            Origin::Backfill { backfill } => {
+                let backfill = ledger.backfills.get(backfill);
+                backfill.and_then(Backfill::next_day) == Some(self.request.as_of)
+            }
+            Origin::Operator { .. } | Origin::Schedule { .. } => true,
+        }
+    }
 }
 
 impl Cluster {
@@ -69,6 +80,9 @@ impl Cluster {
         let key = wanted.key.clone();
         let added = self
             .add_if(|ledger| {
+                if !wanted.is_wanted(ledger) {
+                    return Err(NotAdded::Refused(Refusal::Nonsense));
+                }
                 let Some(known) = ledger
                     .keys
                     .get(&wanted.key)
