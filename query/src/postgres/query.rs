@@ -138,10 +138,14 @@ impl Session {
             Some(type_of(found).0)
         };
         let types = (0..count).map(|place| given(place).or_else(|| found(place)));
-        Ok(Shape {
-            values: types.map(|oid| oid.unwrap_or(oid::TEXT)).collect(),
-            schema: plan.schema().inner().clone(),
-        })
+        let values = types.map(|oid| oid.unwrap_or(oid::TEXT)).collect();
+        // CASE and UNION have the type of all their branches only then. Where a value without a type
+        // stands in the way, the plan as it is has to do.
+        let state = context.state();
+        let analyzer = state.analyzer();
+        let analyzed = analyzer.execute_and_check(plan.clone(), state.config_options(), |_, _| {});
+        let schema = analyzed.as_ref().unwrap_or(&plan).schema().inner().clone();
+        Ok(Shape { values, schema })
     }
 
     /// Plans a query with its values.

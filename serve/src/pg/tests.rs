@@ -155,6 +155,32 @@ async fn values_are_bound_and_portals_give_rows_in_parts() {
 }
 
 #[tokio::test]
+async fn columns_have_the_type_of_all_that_may_stand_in_them() {
+    let service = Service::open().await;
+    let client = service.connect().await;
+    let half = "CASE WHEN customer < 0 THEN 0 ELSE 0.5 END";
+    let sql = format!("SELECT {half} FROM customer_value LIMIT 1");
+    let row = client.query_one(&sql, &[]).await.unwrap();
+    assert_eq!(row.get::<_, f64>(0), 0.5);
+    let sql = format!("SELECT sum({half}), count(*) FROM customer_value WHERE customer > $1");
+    let row = client.query_one(&sql, &[&-1_i64]).await.unwrap();
+    let count: i64 = row.get(1);
+    assert!(count > 0);
+    assert_eq!(row.get::<_, f64>(0), count as f64 / 2.0);
+    let alive = "SELECT p_alive FROM customer_value WHERE p_alive IS NOT NULL";
+    let sorted = async |sql: &str| {
+        let rows = client.query(sql, &[]).await.unwrap();
+        let mut values: Vec<f64> = rows.iter().map(|row| row.get(0)).collect();
+        values.sort_by(f64::total_cmp);
+        values
+    };
+    let mut expected = sorted(alive).await;
+    expected.insert(0, 0.0);
+    let both = sorted(&format!("SELECT 0 AS x UNION ALL {alive}")).await;
+    assert_eq!(both, expected);
+}
+
+#[tokio::test]
 async fn nothing_is_changed_and_a_failed_transaction_waits_for_its_end() {
     let service = Service::open().await;
     let client = service.connect().await;
