@@ -21,8 +21,9 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// The query with its parameters, spaced and spelled always the same way, and the content of the other
-    /// snapshots' tables that it asks for: equal texts over one snapshot have the same answer.
+    /// The query with its parameters, spaced and spelled always the same way, what stands in quotes in it, and
+    /// the content of the other snapshots' tables that it asks for: equal texts over one snapshot have the
+    /// same answer.
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -242,7 +242,8 @@ impl Session {
         let fail = |error| error::failure(&error, &self.tables);
         let mut statement = statement::parsed(text, &self.tables)?;
         // Values stand beside it: -1 in the place of `$1` would read as an operator and a number.
-        let text = format!("{statement} {parameters:?}");
+        let quoted = statement::quoted(text);
+        let text = format!("{statement} {quoted:?} {parameters:?}");
         parameters.bind(&mut statement)?;
         let context = self.own_context().map_err(fail)?;
         self.prepared(statement, context, text).await

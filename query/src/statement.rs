@@ -90,6 +90,40 @@ fn counts(token: &Token) -> bool {
     }
 }
 
+/// What stands in quotes in a text, in its order. A statement as it is written again does not tell
+/// `'a''b'` and `'a''''b'` apart.
+pub(crate) fn quoted(text: &str) -> Vec<String> {
+    let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize();
+    let tokens = tokens.iter().flatten();
+    tokens.filter_map(in_quotes).map(str::to_owned).collect()
+}
+
+fn in_quotes(token: &Token) -> Option<&str> {
+    match token {
+        Token::Word(word) => word.quote_style.map(|_| word.value.as_str()),
+        Token::DollarQuotedString(quoted) => Some(quoted.value.as_str()),
+        Token::QuoteDelimitedStringLiteral(quoted)
+        | Token::NationalQuoteDelimitedStringLiteral(quoted) => Some(quoted.value.as_str()),
+        Token::SingleQuotedString(text)
+        | Token::DoubleQuotedString(text)
+        | Token::TripleSingleQuotedString(text)
+        | Token::TripleDoubleQuotedString(text)
+        | Token::SingleQuotedByteStringLiteral(text)
+        | Token::DoubleQuotedByteStringLiteral(text)
+        | Token::TripleSingleQuotedByteStringLiteral(text)
+        | Token::TripleDoubleQuotedByteStringLiteral(text)
+        | Token::SingleQuotedRawStringLiteral(text)
+        | Token::DoubleQuotedRawStringLiteral(text)
+        | Token::TripleSingleQuotedRawStringLiteral(text)
+        | Token::TripleDoubleQuotedRawStringLiteral(text)
+        | Token::NationalStringLiteral(text)
+        | Token::EscapedStringLiteral(text)
+        | Token::UnicodeStringLiteral(text)
+        | Token::HexStringLiteral(text) => Some(text.as_str()),
+        _ => None,
+    }
+}
+
 pub(crate) fn the_statement(mut statements: VecDeque<Statement>) -> Result<Statement, Failure> {
     match (statements.pop_front(), statements.is_empty()) {
         (Some(statement), true) => Ok(statement),

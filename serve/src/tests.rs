@@ -309,6 +309,22 @@ async fn equal_queries_over_one_snapshot_are_computed_once() {
     for _ in 0..2 {
         assert_eq!(ask(json!({"sql": "SELECT now() AS t"})).await.0, "never");
     }
+    for (text, length, cache) in [
+        ("'a''b'", 3, "miss"),
+        ("'a''''b'", 4, "miss"),
+        (" 'a''b'\n", 3, "hit"),
+    ] {
+        let sql = format!("SELECT length({text}) AS n");
+        let (found, answer) = ask(json!({"sql": sql})).await;
+        assert_eq!(answer["rows"], json!([{"n": length}]), "{sql}");
+        assert_eq!(found, cache, "{sql}");
+    }
+    for (name, cache) in [("a\"\"b", "miss"), ("a\"\"\"\"b", "miss")] {
+        let (found, answer) = ask(json!({"sql": format!("SELECT 1 AS \"{name}\"")})).await;
+        let name = name.replace("\"\"", "\"");
+        assert_eq!(answer["columns"][0]["name"], name);
+        assert_eq!(found, cache, "{name}");
+    }
 }
 
 #[tokio::test]

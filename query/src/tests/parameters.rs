@@ -126,6 +126,10 @@ async fn one_query_has_one_text() {
     let none = Parameters::default();
     let cast = session.prepare("SELECT -1::bigint", &none).await.unwrap();
     assert_ne!(text("SELECT $1::bigint", number("-1")).await, cast.text());
+    // Written again, one quote and two are alike.
+    let quoted = async |sql: &str| text(&format!("SELECT {sql}, $1"), number("1")).await;
+    assert_ne!(quoted("'a''b'").await, quoted("'a''''b'").await);
+    assert_eq!(quoted("'a''b'").await, quoted(" 'a''b' ").await);
 }
 
 #[tokio::test]
