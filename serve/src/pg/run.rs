@@ -4,15 +4,16 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
-use arrow::compute::cast;
-use arrow::datatypes::SchemaRef;
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::error::ArrowError;
 use bytes::{BufMut, Bytes, BytesMut};
 use jiff::tz::TimeZone;
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::snapshot::At;
 use tenfold_query::postgres::{
-    Cells, Query, Shape, Surroundings, Value, length_of, put_copied, put_line, type_of,
+    Cells, Query, Shape, Surroundings, Value, length_of, oid, put_copied, put_line, type_of,
 };
 use tenfold_query::rows::csv_cell;
 use tenfold_query::within;
@@ -209,7 +210,9 @@ impl Server {
             .await?;
         let mut answer = prepared.run().await?;
         let schema = match &plan.told {
-            Some(told) if !are_same(told, &answer.schema()) => return Err(changed()),
+            Some(told) if !are_same(told, &answer.schema(), !plan.values.is_empty()) => {
+                return Err(changed());
+            }
             Some(told) => told.clone(),
             None => answer.schema(),
         };
@@ -245,12 +248,17 @@ impl Server {
 }
 
 /// Whether columns are those that were told. Names that were made up of an expression may be others
-/// once its values are known.
-fn are_same(told: &SchemaRef, now: &SchemaRef) -> bool {
+/// once its values are known, and a value without a type, which is a text then, may have been taken for
+/// something else before.
+fn are_same(told: &SchemaRef, now: &SchemaRef, has_values: bool) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let mut pairs = told.fields().iter().zip(now.fields());
     told.fields().len() == now.fields().len()
-        && pairs.all(|(told, now)| told.name() == now.name() || !told.name().chars().all(plain))
+        && pairs.all(|(told, now)| {
+            let named = told.name() == now.name() || !told.name().chars().all(plain);
+            let types = [told, now].map(|field| type_of(field.data_type()).0);
+            named && (types[0] == types[1] || has_values && types.contains(&oid::TEXT))
+        })
 }
 
 /// Why a query is not answered that was prepared over a snapshot with other tables. Drivers know it by
@@ -312,17 +320,9 @@ impl Writer<'_> {
 
     fn cells(&self, batch: &RecordBatch) -> Result<Vec<Cells>, Failure> {
         let wrong = |error| Failure::config(format!("a value cannot be written: {error}"));
-        let cells: Result<Vec<Cells>, _> = batch
-            .columns()
-            .iter()
-            .zip(self.schema.fields())
-            .map(
-                |(array, field)| match array.data_type() == field.data_type() {
-                    true => Cells::of(array, &self.plan.zone),
-                    // A value made the type another one than was told before it was known.
-                    false => Cells::of(&cast(array, field.data_type())?, &self.plan.zone),
-                },
-            )
+        let columns = batch.columns().iter().zip(self.schema.fields());
+        let cells: Result<Vec<Cells>, _> = columns
+            .map(|(array, field)| Cells::of(&as_told(array, field.data_type())?, &self.plan.zone))
             .collect();
         cells.map_err(wrong)
     }
@@ -357,6 +357,24 @@ impl Writer<'_> {
     }
 }
 
+/// A column whose values are sent as those of the type that was told: as it is, unless a text stands where
+/// another type was told. What does not fit that one is an error, and no NULL.
+fn as_told(array: &ArrayRef, told: &DataType) -> Result<ArrayRef, ArrowError> {
+    let told = match told {
+        // That of a value alone, before it was known.
+        DataType::Null => &DataType::Utf8,
+        told => told,
+    };
+    if type_of(array.data_type()).0 == type_of(told).0 {
+        return Ok(array.clone());
+    }
+    let strict = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    cast_with_options(array, told, &strict)
+}
+
 fn put_csv(cells: &[Cells], row: usize, out: &mut BytesMut) {
     put(out, b'd', |out| {
         let mut value = BytesMut::new();
@@ -376,7 +394,8 @@ fn put_csv(cells: &[Cells], row: usize, out: &mut BytesMut) {
 
 #[cfg(test)]
 mod tests {
-    use arrow::datatypes::{DataType, Field, Schema};
+    use arrow::array::StringArray;
+    use arrow::datatypes::{Field, Schema};
 
     use super::*;
 
@@ -387,18 +406,37 @@ mod tests {
             Arc::new(Schema::new(names.iter().map(field).collect::<Vec<_>>()))
         };
         let told = schema(&["customer", "events", "$1 + events"]);
-        assert!(are_same(&told, &told));
-        assert!(are_same(
-            &told,
-            &schema(&["customer", "events", "Int64(1) + events"])
-        ));
+        assert!(are_same(&told, &told, false));
+        let named = schema(&["customer", "events", "Int64(1) + events"]);
+        assert!(are_same(&told, &named, true));
         for other in [
             &["customer", "events"][..],
             &["customer", "country", "events"],
             &["customer", "country", "$1 + events"],
             &["customer", "country", "events", "$1 + events"],
         ] {
-            assert!(!are_same(&told, &schema(other)), "{other:?}");
+            assert!(!are_same(&told, &schema(other), true), "{other:?}");
         }
+    }
+
+    #[test]
+    fn columns_that_have_another_type_now_are_noticed() {
+        let schema = |data_type: DataType| -> SchemaRef {
+            Arc::new(Schema::new(vec![Field::new("events", data_type, true)]))
+        };
+        let told = schema(DataType::Int64);
+        assert!(!are_same(&told, &schema(DataType::Utf8), false));
+        assert!(!are_same(&told, &schema(DataType::Float64), true));
+        assert!(are_same(&told, &schema(DataType::UInt32), false));
+        let decimal = |scale| schema(DataType::Decimal128(38, scale));
+        assert!(are_same(&decimal(10), &decimal(2), true));
+        // A text that stands for a number is one, or is refused.
+        assert!(are_same(&told, &schema(DataType::Utf8), true));
+        let text = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
+        let number = as_told(&text("7"), &DataType::Int64).unwrap();
+        assert_eq!(number.data_type(), &DataType::Int64);
+        assert!(as_told(&text("seven"), &DataType::Int64).is_err());
+        let open = as_told(&text("seven"), &DataType::Null).unwrap();
+        assert_eq!(open.as_ref(), text("seven").as_ref());
     }
 }

@@ -2,15 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use futures::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use super::*;
@@ -178,6 +181,47 @@ async fn columns_have_the_type_of_all_that_may_stand_in_them() {
     expected.insert(0, 0.0);
     let both = sorted(&format!("SELECT 0 AS x UNION ALL {alive}")).await;
     assert_eq!(both, expected);
+}
+
+/// A number as the protocol has it in binary.
+#[derive(Debug, PartialEq)]
+struct Numeric(Vec<u8>);
+
+impl ToSql for Numeric {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        out.extend_from_slice(&self.0);
+        Ok(IsNull::No)
+    }
+
+    fn accepts(of: &Type) -> bool {
+        *of == Type::NUMERIC
+    }
+
+    to_sql_checked!();
+}
+
+impl<'a> FromSql<'a> for Numeric {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self(raw.to_vec()))
+    }
+
+    fn accepts(of: &Type) -> bool {
+        *of == Type::NUMERIC
+    }
+}
+
+#[tokio::test]
+async fn values_that_are_asked_for_come_back_as_they_are() {
+    let service = Service::open().await;
+    let client = service.connect().await;
+    let row = client.query_one("SELECT $1", &[&"abc"]).await.unwrap();
+    assert_eq!(row.get::<_, Option<&str>>(0), Some("abc"));
+    // 30 digits, which leave no room for the ten after the point that are told.
+    let groups: [i16; 12] = [8, 7, 0, 0, 12, 3456, 7890, 1234, 5678, 9012, 3456, 7890];
+    let number = Numeric(groups.into_iter().flat_map(i16::to_be_bytes).collect());
+    let statement = client.prepare_typed("SELECT $1", &[Type::NUMERIC]).await;
+    let row = client.query_one(&statement.unwrap(), &[&number]).await;
+    assert_eq!(row.unwrap().get::<_, Option<Numeric>>(0), Some(number));
 }
 
 #[tokio::test]
