@@ -12,7 +12,7 @@ pub fn decode(type_oid: u32, binary: bool, value: Option<Bytes>) -> Result<Value
         Some(value) if !binary || is_text(type_oid) => {
             let text = String::from_utf8(value.to_vec());
             let wrong = |_| Refused::new("22021", "a value is not UTF-8", "send UTF-8");
-            Some(of_day(type_oid, text.map_err(wrong)?))
+            Some(plain(type_oid, text.map_err(wrong)?))
         }
         Some(mut value) => Some(read(type_oid, &mut value)?),
     };
@@ -25,19 +25,48 @@ pub fn decode(type_oid: u32, binary: bool, value: Option<Bytes>) -> Result<Value
     })
 }
 
-/// A day that has a zone, as JDBC sends it: without it where a day is meant, and with midnight where
-/// a time is.
-fn of_day(type_oid: u32, text: String) -> String {
-    let day = text.split_once(' ').filter(|(day, zone)| {
-        let digit = |c: char| c.is_ascii_digit();
-        day.len() == 10 && zone.starts_with(['+', '-']) && zone[1..].starts_with(digit)
-    });
-    match (type_oid, day) {
-        (oid::DATE, Some((day, _))) => day.to_owned(),
-        (oid::TIMESTAMP, Some((day, _))) => format!("{day} 00:00:00"),
-        (oid::TIMESTAMPTZ, Some((day, zone))) => format!("{day} 00:00:00{zone}"),
+/// A day or time without what its type has not: drivers send days with a zone or a time, and times with a
+/// zone, and leave it to the server which one is meant.
+fn plain(type_oid: u32, text: String) -> String {
+    let Some((day, time)) = day_and_time(&text) else {
+        return text;
+    };
+    let (clock, zone) = time.split_at(zone_at(time).unwrap_or(time.len()));
+    let clock = match clock.trim_end() {
+        "" => "00:00:00",
+        clock => clock,
+    };
+    match type_oid {
+        oid::DATE => day.to_owned(),
+        oid::TIMESTAMP => format!("{day} {clock}"),
+        // Of a day alone the zone would be taken for a time.
+        oid::TIMESTAMPTZ if time == zone => format!("{day} {clock}{zone}"),
         _ => text,
     }
+}
+
+/// A text such as `2030-01-01 12:00:00+01`, cut after its day; none for a day alone.
+fn day_and_time(text: &str) -> Option<(&str, &str)> {
+    let (day, rest) = text.split_at_checked(10)?;
+    let is_day = day.bytes().enumerate().all(|(place, byte)| match place {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    });
+    let time = rest.strip_prefix([' ', 'T'])?;
+    let begins = |c: char| c.is_ascii_digit() || c == '+' || c == '-';
+    // A day before the year 1 says so at its end.
+    let is_time = time.starts_with(begins) && !time.ends_with("BC");
+    (is_day && is_time).then_some((day, time))
+}
+
+/// Where the zone of a time begins: `Z`, or a sign with hours and, after colons, what is less than those.
+fn zone_at(time: &str) -> Option<usize> {
+    if time.ends_with('Z') {
+        return Some(time.len() - 1);
+    }
+    let sign = time.rfind(['+', '-'])?;
+    let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    time[sign + 1..].split(':').all(number).then_some(sign)
 }
 
 fn is_text(type_oid: u32) -> bool {
@@ -289,6 +318,50 @@ mod tests {
     }
 
     #[test]
+    fn days_and_times_are_read_without_what_their_types_have_not() {
+        for (type_oid, sent, read) in [
+            (oid::DATE, "2030-01-01", "2030-01-01"),
+            (oid::DATE, "2030-01-01 +00", "2030-01-01"),
+            (oid::DATE, "2030-01-01 23:30:00-05", "2030-01-01"),
+            (oid::DATE, "2030-01-01T23:30:00.5Z", "2030-01-01"),
+            (oid::DATE, "0044-03-15 BC", "0044-03-15 BC"),
+            (oid::TIMESTAMP, "2030-01-01", "2030-01-01"),
+            (oid::TIMESTAMP, "2030-01-01 +00", "2030-01-01 00:00:00"),
+            (oid::TIMESTAMP, "2030-01-01 12:30", "2030-01-01 12:30"),
+            (
+                oid::TIMESTAMP,
+                "2030-01-01 12:30:00.5+02",
+                "2030-01-01 12:30:00.5",
+            ),
+            (
+                oid::TIMESTAMP,
+                "2030-01-01 12:30:00-05:30:15",
+                "2030-01-01 12:30:00",
+            ),
+            (
+                oid::TIMESTAMP,
+                "2030-01-01T12:30:00Z",
+                "2030-01-01 12:30:00",
+            ),
+            (
+                oid::TIMESTAMPTZ,
+                "2030-01-01 -05:30",
+                "2030-01-01 00:00:00-05:30",
+            ),
+            (
+                oid::TIMESTAMPTZ,
+                "2030-01-01T12:30:00-05:30",
+                "2030-01-01T12:30:00-05:30",
+            ),
+            (oid::TEXT, "2030-01-01 +00", "2030-01-01 +00"),
+        ] {
+            let bytes = Bytes::from_static(sent.as_bytes());
+            let value = decode(type_oid, false, Some(bytes)).unwrap();
+            assert_eq!(value.text.as_deref(), Some(read), "{type_oid} {sent}");
+        }
+    }
+
+    #[test]
     fn what_is_no_value_is_refused_with_its_code() {
         assert_eq!(binary(oid::INT4, &[0, 1]), Err("22P03"));
         assert_eq!(binary(oid::INT2, &[0, 1, 2]), Err("22P03"));
@@ -312,10 +385,6 @@ mod tests {
                 .map_err(|refused| refused.state)
         };
         assert!(text(oid::INT4, " 5 ").is_ok());
-        let day = text(oid::DATE, "2030-01-01 +00").unwrap();
-        assert_eq!(day.text.as_deref(), Some("2030-01-01"));
-        let time = text(oid::TIMESTAMPTZ, "2030-01-01 -05:30").unwrap();
-        assert_eq!(time.text.as_deref(), Some("2030-01-01 00:00:00-05:30"));
         for (type_oid, wrong) in [
             (oid::INT2, "70000"),
             (oid::INT4, "1; DROP"),
