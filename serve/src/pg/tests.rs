@@ -326,6 +326,23 @@ async fn cursors_and_copies_give_the_rows_of_their_queries() {
 }
 
 #[tokio::test]
+async fn a_cursor_is_declared_with_values() {
+    let service = Service::open().await;
+    let client = service.connect().await;
+    texts(&client, "BEGIN").await.unwrap();
+    let declare = "DECLARE c CURSOR FOR SELECT customer FROM customer_value \
+                   WHERE customer > $1 ORDER BY 1";
+    let declared = client.prepare(declare).await.unwrap();
+    assert_eq!(declared.params(), [Type::INT8]);
+    assert!(declared.columns().is_empty());
+    client.execute(&declared, &[&3_i64]).await.unwrap();
+    let fetched = texts(&client, "FETCH ALL FROM c").await.unwrap();
+    let sql = "SELECT customer FROM customer_value WHERE customer > 3 ORDER BY 1";
+    assert!(!fetched.is_empty());
+    assert_eq!(fetched, texts(&client, sql).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_query_ends_when_it_is_cancelled_late_or_left() {
     let service = Service::open().await;
     let client = service.connect().await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
 use bytes::BufMut;
-use tenfold_query::postgres::{Command, Query};
+use tenfold_query::postgres::{Command, Query, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::portals::{Portal, State, Statement};
@@ -98,7 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 "DEALLOCATE"
             }
             Command::Declare { name, hold, query } => {
-                return self.declare(name, hold, query).await;
+                return self.declare(name, hold, query, Vec::new()).await;
             }
             Command::Fetch { name, rows } => return self.fetch(&name, rows, describe).await,
             Command::Close(Some(name)) => {
@@ -142,7 +142,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         Ok(())
     }
 
-    async fn declare(&mut self, name: String, hold: bool, query: Arc<Query>) -> Done {
+    /// Opens a cursor over a query with its values.
+    pub(super) async fn declare(
+        &mut self,
+        name: String,
+        hold: bool,
+        query: Arc<Query>,
+        values: Vec<Value>,
+    ) -> Done {
         if !hold && self.status != Status::InTransaction {
             let message = "DECLARE CURSOR can only be used in transaction blocks";
             return Err(
@@ -155,7 +162,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         self.room(self.portals.len(), name.len())?;
         let text: Arc<str> = format!("DECLARE {name}").into();
-        let with = (Vec::new(), Vec::new(), None);
+        let with = (values, Vec::new(), None);
         let running = self.begin(&query, &text, Form::Rows, with).await?;
         let portal = Portal {
             statement: Statement {

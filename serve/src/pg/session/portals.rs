@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::BufMut;
-use tenfold_query::postgres::{Command, Shape, Value};
+use tenfold_query::postgres::{Command, Query, Shape, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::commands::shown;
@@ -44,6 +44,14 @@ pub(super) enum State {
 }
 
 impl Statement {
+    /// The query that its values are for.
+    fn query(&self) -> Option<&Arc<Query>> {
+        match self.command.as_ref()? {
+            Command::Query(query) | Command::Declare { query, .. } => Some(query),
+            _ => None,
+        }
+    }
+
     /// Bytes of what a client gave, about.
     fn size(&self) -> usize {
         self.text.len() + size_of_val(self.declared.as_slice())
@@ -130,7 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// Finds out what a query gives and asks for, unless that is known. Whether it found something.
     async fn shape(&mut self, statement: &mut Statement) -> Done<bool> {
-        let (Some(Command::Query(query)), None) = (&statement.command, &statement.shape) else {
+        let (Some(query), None) = (statement.query(), &statement.shape) else {
             return Ok(false);
         };
         let (declared, around) = (statement.declared.clone(), self.surroundings());
@@ -144,7 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     async fn bind(&mut self, bind: Bind) -> Done {
         let statement = self.statement(&bind.statement)?;
-        let asks = matches!(&statement.command, Some(Command::Query(query)) if query.asks());
+        let asks = statement.query().is_some_and(|query| query.asks());
         let statement = match asks || !bind.values.is_empty() {
             true => self.shaped(&bind.statement).await?,
             false => statement,
@@ -271,6 +279,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Command::CopyOut { query, csv, header } => {
                 let text = portal.statement.text.clone();
                 self.answer(query, &text, Form::Copy { csv, header }).await
+            }
+            Command::Declare { name, hold, query } => {
+                self.declare(name, hold, query, portal.values).await
             }
             other => self.command(other, false).await,
         }
