@@ -34,6 +34,8 @@ const CHUNKS: usize = 2;
 pub enum Form {
     /// Rows of an answer.
     Rows,
+    /// Rows of a cursor: whoever fetches them says which columns are binary.
+    Fetched,
     /// Lines of a copy.
     Copy {
         /// Whether as CSV.
@@ -78,16 +80,24 @@ pub struct Running {
     pub columns: Vec<Column>,
     /// What it reads.
     pub opened: Arc<Opened>,
+    form: Form,
     rows: mpsc::Receiver<Result<Chunk, Failure>>,
     current: Chunk,
 }
 
-/// Rows as they are sent, and where each of them ends.
-#[derive(Default)]
-struct Chunk {
-    bytes: Bytes,
-    ends: Vec<usize>,
-    next: usize,
+/// Rows that wait to be sent.
+enum Chunk {
+    /// As they are sent, and where each of them ends.
+    Written {
+        bytes: Bytes,
+        ends: Vec<usize>,
+        next: usize,
+    },
+    /// As values.
+    Values {
+        cells: Arc<Vec<Cells>>,
+        rows: Range<usize>,
+    },
 }
 
 struct Head {
@@ -97,22 +107,71 @@ struct Head {
 
 impl Running {
     /// More rows as they are sent, so many at most: how many, and they. None when there are no more.
-    pub async fn take(&mut self, most: usize) -> Result<Option<(usize, Bytes)>, Failure> {
-        while self.current.next >= self.current.ends.len() {
+    /// `results` are the forms of the columns as `Bind` has them, where rows are fetched.
+    pub async fn take(
+        &mut self,
+        most: usize,
+        results: &[i16],
+    ) -> Result<Option<(usize, Bytes)>, Failure> {
+        while self.current.left() == 0 {
             match self.rows.recv().await {
                 Some(chunk) => self.current = chunk?,
                 None => return Ok(None),
             }
         }
-        let chunk = &mut self.current;
-        let start = match chunk.next.checked_sub(1) {
-            Some(before) => chunk.ends[before],
-            None => 0,
-        };
-        let count = most.min(chunk.ends.len() - chunk.next);
-        chunk.next += count;
-        let end = chunk.ends[chunk.next - 1];
-        Ok(Some((count, chunk.bytes.slice(start..end))))
+        let count = most.min(self.current.left());
+        Ok(Some((count, self.current.take(count, results))))
+    }
+
+    /// The columns of rows that are fetched in such forms.
+    pub fn fetched(&self, results: &[i16]) -> Vec<Column> {
+        let mut columns = self.columns.clone();
+        if self.form == Form::Fetched {
+            for (place, column) in columns.iter_mut().enumerate() {
+                column.binary = is_binary(results, place);
+            }
+        }
+        columns
+    }
+}
+
+impl Chunk {
+    fn none() -> Self {
+        Self::Written {
+            bytes: Bytes::new(),
+            ends: Vec::new(),
+            next: 0,
+        }
+    }
+
+    fn left(&self) -> usize {
+        match self {
+            Self::Written { ends, next, .. } => ends.len() - next,
+            Self::Values { rows, .. } => rows.len(),
+        }
+    }
+
+    /// So many of the rows that are left, at least one.
+    fn take(&mut self, count: usize, results: &[i16]) -> Bytes {
+        match self {
+            Self::Written { bytes, ends, next } => {
+                let start = match next.checked_sub(1) {
+                    Some(before) => ends[before],
+                    None => 0,
+                };
+                *next += count;
+                bytes.slice(start..ends[*next - 1])
+            }
+            Self::Values { cells, rows } => {
+                let end = rows.start + count;
+                let mut bytes = BytesMut::new();
+                for row in rows.start..end {
+                    put_row(cells, row, results, &mut bytes);
+                }
+                rows.start = end;
+                bytes.freeze()
+            }
+        }
     }
 }
 
@@ -162,7 +221,7 @@ impl Server {
     ) -> Result<Running, Failure> {
         let (head, begun) = oneshot::channel();
         let (rows, receiver) = mpsc::channel(CHUNKS);
-        let server = self.clone();
+        let (server, form) = (self.clone(), plan.form);
         let gone = || Failure::bug("a query ended without an answer");
         let work = async move { server.give(ticket, plan, limit, head, rows).await };
         self.pool().spawn(work).ok_or_else(gone)?;
@@ -170,8 +229,9 @@ impl Server {
         Ok(Running {
             columns: head.columns,
             opened: head.opened,
+            form,
             rows: receiver,
-            current: Chunk::default(),
+            current: Chunk::none(),
         })
     }
 
@@ -235,7 +295,7 @@ impl Server {
             if sent > self.limits().rows {
                 return Err(too_long(self.limits().rows));
             }
-            let cells = writer.cells(&batch)?;
+            let cells = Arc::new(writer.cells(&batch)?);
             for start in (0..batch.num_rows()).step_by(CHUNK) {
                 let end = batch.num_rows().min(start + CHUNK);
                 let chunk = writer.chunk(&cells, start..end);
@@ -311,7 +371,7 @@ impl Writer<'_> {
             }
             out.put_u8(b'\n');
         });
-        Some(Chunk {
+        Some(Chunk::Written {
             ends: vec![bytes.len()],
             bytes: bytes.freeze(),
             next: 0,
@@ -327,12 +387,16 @@ impl Writer<'_> {
         cells.map_err(wrong)
     }
 
-    fn chunk(&self, cells: &[Cells], rows: Range<usize>) -> Chunk {
+    fn chunk(&self, cells: &Arc<Vec<Cells>>, rows: Range<usize>) -> Chunk {
+        if self.plan.form == Form::Fetched {
+            let cells = cells.clone();
+            return Chunk::Values { cells, rows };
+        }
         let mut bytes = BytesMut::new();
         let mut ends = Vec::with_capacity(rows.len());
         for row in rows {
             match self.plan.form {
-                Form::Rows => self.put_row(cells, row, &mut bytes),
+                Form::Rows | Form::Fetched => put_row(cells, row, &self.plan.results, &mut bytes),
                 Form::Copy { csv: true, .. } => put_csv(cells, row, &mut bytes),
                 Form::Copy { csv: false, .. } => {
                     put(&mut bytes, b'd', |out| put_line(cells, row, out));
@@ -340,21 +404,21 @@ impl Writer<'_> {
             }
             ends.push(bytes.len());
         }
-        Chunk {
+        Chunk::Written {
             bytes: bytes.freeze(),
             ends,
             next: 0,
         }
     }
+}
 
-    fn put_row(&self, cells: &[Cells], row: usize, out: &mut BytesMut) {
-        put(out, b'D', |out| {
-            out.put_i16(cells.len() as i16);
-            for (cell, column) in cells.iter().zip(self.columns) {
-                cell.put_field(row, column.binary, out);
-            }
-        });
-    }
+fn put_row(cells: &[Cells], row: usize, results: &[i16], out: &mut BytesMut) {
+    put(out, b'D', |out| {
+        out.put_i16(cells.len() as i16);
+        for (place, cell) in cells.iter().enumerate() {
+            cell.put_field(row, is_binary(results, place), out);
+        }
+    });
 }
 
 /// A column whose values are sent as those of the type that was told: as it is, unless a text stands where

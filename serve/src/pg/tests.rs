@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, Config, NoTls, Row, SimpleQueryMessage};
 
 use super::*;
 use crate::limits::Limits;
@@ -322,6 +322,26 @@ async fn cursors_and_copies_give_the_rows_of_their_queries() {
         let copied = client.copy_out(&format!("{copy}{options}")).await.unwrap();
         let lines: Vec<_> = copied.map(Result::unwrap).collect().await;
         assert_eq!(lines.concat(), line.as_bytes(), "{options}");
+    }
+}
+
+#[tokio::test]
+async fn rows_of_a_cursor_have_the_form_that_they_are_fetched_in() {
+    let service = Service::open().await;
+    let client = service.connect().await;
+    let sql = "SELECT customer, p_alive FROM customer_value ORDER BY 1";
+    let all = client.query(sql, &[]).await.unwrap();
+    texts(&client, &format!("BEGIN; DECLARE c CURSOR FOR {sql}"))
+        .await
+        .unwrap();
+    let mut fetched = client.query("FETCH 5 FROM c", &[]).await.unwrap();
+    let text = texts(&client, "FETCH c").await.unwrap();
+    assert_eq!(text, [all[5].get::<_, i64>(0).to_string()]);
+    fetched.extend(client.query("FETCH ALL FROM c", &[]).await.unwrap());
+    assert_eq!(fetched.len() + 1, all.len());
+    for (one, other) in fetched.iter().zip(all[..5].iter().chain(&all[6..])) {
+        let values = |row: &Row| -> (i64, Option<f64>) { (row.get(0), row.get(1)) };
+        assert_eq!(values(one), values(other));
     }
 }
 

@@ -60,12 +60,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             .begin(&query, text, form, (Vec::new(), Vec::new(), None))
             .await?;
         match form {
-            Form::Rows => put_columns(self.wire.out(), &running.columns),
+            Form::Rows | Form::Fetched => put_columns(self.wire.out(), &running.columns),
             Form::Copy { .. } => put_copy(self.wire.out(), running.columns.len()),
         }
-        let (rows, _) = self.send(&mut running, 0).await?;
+        let (rows, _) = self.send(&mut running, 0, &[]).await?;
         match form {
-            Form::Rows => put_done(self.wire.out(), &format!("SELECT {rows}")),
+            Form::Rows | Form::Fetched => put_done(self.wire.out(), &format!("SELECT {rows}")),
             Form::Copy { header, .. } => {
                 let rows = rows.saturating_sub(u64::from(header));
                 put(self.wire.out(), b'c', |_| {});
@@ -75,15 +75,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         Ok(())
     }
 
-    /// Sends rows: so many at most, or all for 0. How many, and whether there may be more.
-    pub(super) async fn send(&mut self, running: &mut Running, most: u64) -> Done<(u64, bool)> {
+    /// Sends rows: so many at most, or all for 0. How many, and whether there may be more. `results` are
+    /// the forms that rows of a cursor are fetched in.
+    pub(super) async fn send(
+        &mut self,
+        running: &mut Running,
+        most: u64,
+        results: &[i16],
+    ) -> Done<(u64, bool)> {
         let mut rows = 0;
         while most == 0 || rows < most {
             let left = match most {
                 0 => usize::MAX,
                 most => usize::try_from(most - rows).unwrap_or(usize::MAX),
             };
-            let Some((count, bytes)) = self.wait(running.take(left)).await?? else {
+            let Some((count, bytes)) = self.wait(running.take(left, results)).await?? else {
                 return Ok((rows, false));
             };
             rows += count as u64;

@@ -100,7 +100,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Command::Declare { name, hold, query } => {
                 return self.declare(name, hold, query, Vec::new()).await;
             }
-            Command::Fetch { name, rows } => return self.fetch(&name, rows, describe).await,
+            Command::Fetch { name, rows } => return self.fetch(&name, rows, describe, &[]).await,
             Command::Close(Some(name)) => {
                 self.taken(&name)?;
                 "CLOSE CURSOR"
@@ -163,7 +163,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.room(self.portals.len(), name.len())?;
         let text: Arc<str> = format!("DECLARE {name}").into();
         let with = (values, Vec::new(), None);
-        let running = self.begin(&query, &text, Form::Rows, with).await?;
+        let running = self.begin(&query, &text, Form::Fetched, with).await?;
         let portal = Portal {
             statement: Statement {
                 text,
@@ -181,16 +181,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         Ok(())
     }
 
-    async fn fetch(&mut self, name: &str, rows: Option<u64>, describe: bool) -> Done {
+    /// Sends rows of a cursor, in the forms that they are asked for in.
+    pub(super) async fn fetch(
+        &mut self,
+        name: &str,
+        rows: Option<u64>,
+        describe: bool,
+        results: &[i16],
+    ) -> Done {
         let mut portal = self.taken(name)?;
         let mut count = 0;
         if let State::Running(running) = &mut portal.state {
             if describe {
-                put_columns(self.wire.out(), &running.columns);
+                put_columns(self.wire.out(), &running.fetched(results));
             }
             let sent = match rows {
                 Some(0) => (0, true),
-                rows => self.send(running, rows.unwrap_or_default()).await?,
+                rows => {
+                    self.send(running, rows.unwrap_or_default(), results)
+                        .await?
+                }
             };
             count = sent.0;
         }

@@ -218,7 +218,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             (Some(Command::Fetch { name, .. }), _) => {
                 let portal = self.portals.get(name);
                 portal.and_then(|portal| match &portal.state {
-                    State::Running(running) => Some(running.columns.clone()),
+                    State::Running(running) => Some(running.fetched(results)),
                     _ => None,
                 })
             }
@@ -283,6 +283,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Command::Declare { name, hold, query } => {
                 self.declare(name, hold, query, portal.values).await
             }
+            Command::Fetch { name, rows } => self.fetch(&name, rows, false, &portal.results).await,
             other => self.command(other, false).await,
         }
     }
@@ -290,7 +291,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Sends rows of a portal, and whether it has more.
     async fn go_on(&mut self, portal: &mut Portal, most: u64, tag: &str) -> Done {
         let (rows, more) = match &mut portal.state {
-            State::Running(running) => self.send(running, most).await?,
+            State::Running(running) => self.send(running, most, &portal.results).await?,
             _ => (0, false),
         };
         match more {
