@@ -26,7 +26,7 @@ use tenfold_query::Template;
 use tenfold_store::object::Store;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{interval, timeout};
+use tokio::time::{interval, sleep, timeout};
 
 use self::replies::{error_page, harden, sql_answer};
 use self::requests::{REQUEST_ID, foreign, is_this_machine, request_id, snapshot};
@@ -54,6 +54,10 @@ pub(crate) use self::requests::{BODY, BODY_MAX, check_json, decoded, queried, wh
 const HEADERS: Duration = Duration::from_secs(30);
 /// Queries that run when the server stops have so long to end.
 const GRACE: Duration = Duration::from_secs(10);
+/// A connection is so old at most: then somebody with a certificate shows it again.
+const AGE: Duration = Duration::from_secs(3600);
+/// What is asked when a connection is that old may take so much longer than a query.
+const REST: Duration = Duration::from_secs(60);
 /// How often kept answers are looked through.
 const TIDY: Duration = Duration::from_secs(60);
 
@@ -134,6 +138,8 @@ pub(crate) struct App {
     reaching: Reaching,
     access: watch::Receiver<Arc<Access>>,
     encrypted: bool,
+    /// How old a connection may be.
+    age: Duration,
 }
 
 /// Who asks.
@@ -162,7 +168,14 @@ impl App {
             reaching,
             access: listening.access.clone(),
             encrypted: listening.tls.is_some(),
+            age: AGE,
         }
+    }
+
+    /// The same with connections that may be so old.
+    #[cfg(test)]
+    pub(crate) fn with_age(self, age: Duration) -> Self {
+        Self { age, ..self }
     }
 
     pub(crate) async fn serve(
@@ -213,9 +226,11 @@ impl App {
             // Whoever was at the other end is gone, and knows it.
             _ = served.as_mut() => return,
             _ = ended.changed() => {}
+            () = sleep(self.age) => {}
         }
         served.as_mut().graceful_shutdown();
-        let _ = served.await;
+        // Whoever takes nothing of an answer, or sends nothing of a body, is left.
+        let _ = timeout(self.server.limits().time + REST, served).await;
     }
 
     async fn respond(&self, request: Request<Incoming>, peer: &Peer) -> Response<Body> {

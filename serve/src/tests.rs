@@ -18,9 +18,11 @@ use tenfold_coordinator::serve::Listening;
 use tenfold_coordinator::serve::access::{Access, Role, new_token};
 use tenfold_core::failure::Failure;
 use tenfold_store::object::Store;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::answer::Server;
 use crate::audiences::Files;
@@ -78,8 +80,23 @@ impl Service {
         Self::over(limits, access, nowhere).await
     }
 
+    /// One whose connections may be so old.
+    async fn aged(age: Duration) -> Self {
+        let nowhere: Folders = Arc::new(|| Ok(Store::in_memory()));
+        Self::made(LIMITS, Access::open(), nowhere, |app| app.with_age(age)).await
+    }
+
     /// One whose project is in a folder.
     async fn over(limits: Limits, access: Access, folders: Folders) -> Self {
+        Self::made(limits, access, folders, |app| app).await
+    }
+
+    async fn made(
+        limits: Limits,
+        access: Access,
+        folders: Folders,
+        change: impl FnOnce(App) -> App,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let listening = Listening {
@@ -101,7 +118,7 @@ impl Service {
             deliveries: Deliveries::new(nothing, folders.clone()),
             audiences: Files::new(folders),
         };
-        let app = Arc::new(App::new(server, reaching, &listening));
+        let app = Arc::new(change(App::new(server, reaching, &listening)));
         let (stop, stopped) = oneshot::channel();
         let serving = app.clone().serve(listening, async {
             // A test that ends without a word stops it, too.
@@ -736,6 +753,29 @@ async fn templates_are_listed_and_answered() {
     ] {
         assert_eq!(problem(ask("decile_size", wrong).await).await.0, 400);
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_used_all_the_time_ends_with_its_age() {
+    let service = Service::aged(Duration::from_millis(200)).await;
+    let mut stream = TcpStream::connect(service.address).await.unwrap();
+    let request = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let used = async {
+        let (mut answer, mut read) = (vec![0; 4096], 0);
+        loop {
+            // One that has ended may say so at either.
+            let sent = stream.write_all(request).await;
+            match stream.read(&mut answer).await {
+                Ok(bytes) if bytes > 0 && sent.is_ok() => read += bytes,
+                _ => return read,
+            }
+        }
+    };
+    let read = timeout(PATIENCE, used).await;
+    assert!(read.expect("the connection goes on") > 0);
+    // The next one begins anew.
+    let health = service.ask("GET", "/healthz").send().await.unwrap();
+    assert_eq!(health.status(), 200);
 }
 
 #[tokio::test]
