@@ -130,6 +130,13 @@ impl Cancels {
         }
     }
 
+    /// Notes that a session runs nothing.
+    pub fn rests(&self, process: i32) {
+        if let Some((_, running)) = self.known().sessions.get_mut(&process) {
+            *running = None;
+        }
+    }
+
     /// The query of a session, for whoever knows its secret.
     fn query(&self, process: i32, secret: i32) -> Option<String> {
         let known = self.known();

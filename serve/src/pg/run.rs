@@ -76,6 +76,8 @@ pub enum Read {
 
 /// A query whose rows come.
 pub struct Running {
+    /// Its identity.
+    pub id: String,
     /// Its columns.
     pub columns: Vec<Column>,
     /// What it reads.
@@ -221,12 +223,13 @@ impl Server {
     ) -> Result<Running, Failure> {
         let (head, begun) = oneshot::channel();
         let (rows, receiver) = mpsc::channel(CHUNKS);
-        let (server, form) = (self.clone(), plan.form);
+        let (server, id, form) = (self.clone(), ticket.id.clone(), plan.form);
         let gone = || Failure::bug("a query ended without an answer");
         let work = async move { server.give(ticket, plan, limit, head, rows).await };
         self.pool().spawn(work).ok_or_else(gone)?;
         let head: Head = begun.await.map_err(|_| gone())??;
         Ok(Running {
+            id,
             columns: head.columns,
             opened: head.opened,
             form,

@@ -173,6 +173,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// Tells of an error; true when there was one.
     fn answered(&mut self, done: Done) -> io::Result<bool> {
+        // What is only open is not what somebody wants to stop who stops a query.
+        self.shared.cancels.rests(self.process);
         match done {
             Ok(()) => Ok(false),
             Err(Stop::Gone(error)) => Err(error),

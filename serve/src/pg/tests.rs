@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Config, NoTls, Row, SimpleQueryMessage};
+use tokio_postgres::{CancelToken, Client, Config, NoTls, Row, SimpleQueryMessage};
 
 use super::*;
 use crate::limits::Limits;
@@ -70,6 +70,17 @@ impl Service {
         while self.server.alive() > 0 {
             assert!(begun.elapsed() < PATIENCE, "work goes on");
             tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Cancels until no query leaves any work behind: it may come before the query is known.
+    async fn cancelled(&self, cancel: &CancelToken) {
+        loop {
+            cancel.cancel_query(NoTls).await.unwrap();
+            let idle = tokio::time::timeout(Duration::from_millis(100), self.until_idle());
+            if idle.await.is_ok() {
+                return;
+            }
         }
     }
 
@@ -376,16 +387,7 @@ async fn a_query_ends_when_it_is_cancelled_late_or_left() {
     let cancel = client.cancel_token();
     let cancelled = async {
         service.until_running().await;
-        // It may have come before the query was known.
-        loop {
-            cancel.cancel_query(NoTls).await.unwrap();
-            if tokio::time::timeout(Duration::from_millis(100), service.until_idle())
-                .await
-                .is_ok()
-            {
-                return;
-            }
-        }
+        service.cancelled(&cancel).await;
     };
     let (state, ()) = tokio::join!(texts(&client, ENDLESS), cancelled);
     assert_eq!(state.unwrap_err(), SqlState::QUERY_CANCELED);
@@ -398,6 +400,25 @@ async fn a_query_ends_when_it_is_cancelled_late_or_left() {
     connection.abort();
     service.until_idle().await;
     assert!(left.await.is_err(), "there is no answer to read");
+}
+
+#[tokio::test]
+async fn a_cursor_is_stopped_while_rows_are_fetched_whatever_was_asked_meanwhile() {
+    // Its time would stop it, too.
+    let limits = Limits {
+        time: 2 * PATIENCE,
+        ..LIMITS
+    };
+    let service = Service::start(limits, Passwords::open().unwrap()).await;
+    let client = service.connect().await;
+    let declare = format!("BEGIN; DECLARE c CURSOR FOR {ENDLESS}");
+    texts(&client, &declare).await.unwrap();
+    assert_eq!(texts(&client, "SELECT 1").await.unwrap(), ["1"]);
+    let cancel = client.cancel_token();
+    let both = async { tokio::join!(texts(&client, "FETCH c"), service.cancelled(&cancel)) };
+    let both = tokio::time::timeout(PATIENCE, both).await;
+    let (state, ()) = both.expect("the cursor goes on");
+    assert_eq!(state.unwrap_err(), SqlState::QUERY_CANCELED);
 }
 
 #[tokio::test]

@@ -83,6 +83,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         most: u64,
         results: &[i16],
     ) -> Done<(u64, bool)> {
+        // Others may have been asked since it began.
+        self.shared.cancels.runs(self.process, &running.id);
         let mut rows = 0;
         while most == 0 || rows < most {
             let left = match most {
