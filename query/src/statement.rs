@@ -53,9 +53,9 @@ fn parsed_to(text: &str, tables: &[String], deepest: Option<usize>) -> Result<St
     Ok(statement)
 }
 
-/// Refuses a statement with more words than a stack is there for. `dialect` is the one that it is
-/// parsed by: another one sees other words.
-pub(crate) fn check_length(text: &str, dialect: &dyn Dialect) -> Result<(), Failure> {
+/// Refuses a statement with more words than a stack is there for, and counts its tokens. `dialect` is the
+/// one that it is parsed by: another one sees other words.
+pub(crate) fn check_length(text: &str, dialect: &dyn Dialect) -> Result<usize, Failure> {
     let tokens = Tokenizer::new(dialect, text).tokenize();
     // What is no text of SQL is refused by the parser, which says where.
     let words = tokens
@@ -64,7 +64,7 @@ pub(crate) fn check_length(text: &str, dialect: &dyn Dialect) -> Result<(), Fail
         .filter(|token| counts(token))
         .count();
     match words <= WORDS {
-        true => Ok(()),
+        true => Ok(tokens.map_or(0, |tokens| tokens.len())),
         false => Err(Failure::config(format!(
             "the query has {words} keywords and operators, and may have {WORDS}"
         ))

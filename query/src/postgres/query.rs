@@ -25,11 +25,15 @@ use crate::{error, statement};
 const VALUES: usize = 65_535;
 /// Columns that an answer may have, alike.
 const COLUMNS: usize = 32_767;
+/// Bytes that a token takes once it is read, about.
+const TOKEN: usize = 320;
 
 /// A query that was read and not yet planned.
 #[derive(Debug, Clone)]
 pub struct Query {
     statement: Statement,
+    /// Tokens of its text.
+    tokens: usize,
     /// Values that it asks for: `$1` and so on, up to this one.
     values: usize,
     /// Names of its columns, where every one of them is written down.
@@ -51,7 +55,7 @@ impl Query {
     /// # Errors
     /// When it cannot be read, or is none.
     pub(super) fn parse(text: &str) -> Result<Self, Failure> {
-        statement::check_length(text, &PostgreSqlDialect {})?;
+        let tokens = statement::check_length(text, &PostgreSqlDialect {})?;
         let parser = DFParserBuilder::new(text)
             .with_dialect(&PostgreSqlDialect {})
             .build();
@@ -64,9 +68,15 @@ impl Query {
         let names = sql_mut(&mut statement).and_then(names);
         Ok(Self {
             statement,
+            tokens,
             values,
             names,
         })
+    }
+
+    /// Bytes that it takes with the types of its values, about: many times those of its text.
+    pub fn size(&self) -> usize {
+        self.tokens * TOKEN + self.values * size_of::<u32>()
     }
 
     /// Whether it asks for values.

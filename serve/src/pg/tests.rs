@@ -452,14 +452,12 @@ async fn what_a_client_leaves_with_its_session_is_bounded() {
     assert_eq!(texts(&client, "SELECT 1").await.unwrap(), ["1"]);
 }
 
-#[tokio::test]
-async fn names_of_what_a_client_leaves_are_counted() {
-    let service = Service::open().await;
+/// What a session answers when statements are parsed under names, one after another.
+async fn parsed(service: &Service, names: &[String], sql: &str) -> String {
     let mut stream = TcpStream::connect(service.address).await.unwrap();
     let mut said = b"\0\0\0\x13\0\x03\0\0user\0jane\0\0".to_vec();
-    for place in 0..8 {
-        let name = format!("{place}{}", "n".repeat(3 << 20));
-        let body = [name.as_bytes(), b"\0SELECT 1\0\0\0"].concat();
+    for name in names {
+        let body = [name.as_bytes(), b"\0", sql.as_bytes(), b"\0\0\0"].concat();
         said.push(b'P');
         said.extend((body.len() as i32 + 4).to_be_bytes());
         said.extend(body);
@@ -469,8 +467,27 @@ async fn names_of_what_a_client_leaves_are_counted() {
     stream.write_all(&said).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
-    let answer = String::from_utf8_lossy(&answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn names_of_what_a_client_leaves_are_counted() {
+    let service = Service::open().await;
+    let names = (0..8).map(|place| format!("{place}{}", "n".repeat(3 << 20)));
+    let answer = parsed(&service, &names.collect::<Vec<_>>(), "SELECT 1").await;
     assert!(answer.contains("53400"), "{answer}");
+}
+
+#[tokio::test]
+async fn what_statements_take_once_they_are_read_is_counted() {
+    let service = Service::open().await;
+    // Little text, and much that is read of it.
+    let sql = format!("SELECT 1 IN (1{})", ",1".repeat(100_000));
+    let answer = parsed(&service, &["a", "b", "c"].map(str::to_owned), &sql).await;
+    assert!(answer.contains("53400"), "{answer}");
+    // Here each takes the place of the one before.
+    let answer = parsed(&service, &["", "", ""].map(str::to_owned), &sql).await;
+    assert!(!answer.contains("53400"), "{answer}");
 }
 
 #[tokio::test]

@@ -161,6 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             return Err(Refused::new("42P03", message, "CLOSE it before").into());
         }
         self.room(self.portals.len(), name.len())?;
+        self.room_to_read(Some(&query))?;
         let text: Arc<str> = format!("DECLARE {name}").into();
         let with = (values, Vec::new(), None);
         let running = self.begin(&query, &text, Form::Fetched, with).await?;

@@ -1,5 +1,6 @@
 //! Statements that are kept, and portals: statements with their values.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::BufMut;
@@ -17,6 +18,8 @@ use crate::pg::wire::{Bind, Message, is_binary, put, put_columns, put_done};
 const MANY: usize = 1000;
 /// Bytes of their names, texts and values.
 const KEPT: usize = 16 << 20;
+/// Bytes of what was read of them.
+const READ: usize = 128 << 20;
 
 /// A statement that was read.
 #[derive(Clone)]
@@ -49,6 +52,14 @@ impl Statement {
         match self.command.as_ref()? {
             Command::Query(query) | Command::Declare { query, .. } => Some(query),
             _ => None,
+        }
+    }
+
+    /// What was read of it.
+    fn read(&self) -> Option<&Arc<Query>> {
+        match self.command.as_ref()? {
+            Command::CopyOut { query, .. } => Some(query),
+            _ => self.query(),
         }
     }
 
@@ -110,7 +121,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             declared,
             shape: None,
         };
+        // The one without a name ends where the next one begins.
+        if name.is_empty() {
+            self.statements.remove(&name);
+        }
         self.room(self.statements.len(), name.len() + statement.size())?;
+        self.room_to_read(statement.read())?;
         self.statements.insert(name, statement);
         put(self.wire.out(), b'1', |_| {});
         Ok(())
@@ -244,6 +260,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 format!(
                     "a session may have {MANY} statements and as many portals, with {KEPT} bytes \
                      of names, texts and values"
+                ),
+                "close those that are not needed",
+            )),
+        }
+    }
+
+    /// Refuses a query when too much would be kept of what was read: it takes many times its text. Statements
+    /// and their portals have it together.
+    pub(super) fn room_to_read(&self, query: Option<&Arc<Query>>) -> Result<(), Refused> {
+        let of_portals = self.portals.values().map(|portal| &portal.statement);
+        let kept = self.statements.values().chain(of_portals);
+        let kept = kept.filter_map(Statement::read).chain(query);
+        let sizes: BTreeMap<*const Query, usize> = kept
+            .map(|query| (Arc::as_ptr(query), query.size()))
+            .collect();
+        match sizes.values().sum::<usize>() <= READ {
+            true => Ok(()),
+            false => Err(Refused::new(
+                "53400",
+                format!(
+                    "statements and portals of a session may take {READ} bytes once they are read"
                 ),
                 "close those that are not needed",
             )),
