@@ -21,11 +21,11 @@ fn main() -> Result<()> {
     let mut table =
         String::from("/// The built pages, by their paths.\npub static PAGES: &[Page] = &[\n");
     for file in files(&dist)? {
-        page(&mut table, &dist, &file).map_err(Error::other)?;
+        page(&mut table, (&root, &dist), &file).map_err(Error::other)?;
     }
     table.push_str("];\n\n/// The dashboards that come with Tenfold, by name.\npub static BOARDS: &[Board] = &[\n");
     for file in files(&boards)? {
-        board(&mut table, &file).map_err(Error::other)?;
+        board(&mut table, &root, &file).map_err(Error::other)?;
     }
     table.push_str("];\n");
     fs::write(variable("OUT_DIR")?.join("embedded.rs"), table)
@@ -56,7 +56,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// A row for a page. One with a copy by gzip is embedded as that alone.
-fn page(table: &mut String, dist: &Path, file: &Path) -> std::fmt::Result {
+fn page(table: &mut String, (root, dist): (&Path, &Path), file: &Path) -> std::fmt::Result {
     let compressed = PathBuf::from(format!("{}.gz", file.display()));
     let is_copy = file.extension().is_some_and(|end| end == "gz");
     if is_copy && file.with_extension("").is_file() {
@@ -68,23 +68,30 @@ fn page(table: &mut String, dist: &Path, file: &Path) -> std::fmt::Result {
         true => (compressed.as_path(), true),
         false => (file, false),
     };
-    let held = held.display().to_string();
     writeln!(
         table,
-        "    Page {{ path: {:?}, bytes: include_bytes!({held:?}), gzip: {gzip} }},",
-        format!("/{path}")
+        "    Page {{ path: {:?}, bytes: include_bytes!({}), gzip: {gzip} }},",
+        format!("/{path}"),
+        place(root, held)
     )
 }
 
 /// A row for a dashboard.
-fn board(table: &mut String, file: &Path) -> std::fmt::Result {
+fn board(table: &mut String, root: &Path, file: &Path) -> std::fmt::Result {
     if file.extension().is_none_or(|end| end != "yaml") {
         return Ok(());
     }
     let name = file.file_stem().unwrap_or_default().display().to_string();
-    let text = file.display().to_string();
     writeln!(
         table,
-        "    Board {{ name: {name:?}, yaml: include_str!({text:?}) }},"
+        "    Board {{ name: {name:?}, yaml: include_str!({}) }},",
+        place(root, file)
     )
+}
+
+/// Where a file is, as an expression: a build that is kept may be gone on with from another folder.
+fn place(root: &Path, file: &Path) -> String {
+    let within = file.strip_prefix(root).unwrap_or(file);
+    let within = format!("/{}", within.display().to_string().replace('\\', "/"));
+    format!("concat!(env!(\"CARGO_MANIFEST_DIR\"), {within:?})")
 }
