@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tenfold beside DuckDB, Polars and DataFusion on the same purchases, in turns.
+"""Tenfold beside DuckDB, Polars, DataFusion and, where it is asked for, Spark on the same purchases, in turns.
 
 The peers compute recency, frequency, value, six look-back sums and six NTILE(10) of them, and write one Parquet
 file. Tenfold computes these, and fits and applies a CLV model, ranks by it, and publishes a snapshot. Every round
@@ -178,12 +178,15 @@ def main():
     arguments.add_argument("--text-keys", action="store_true", help="customers as text")
     arguments.add_argument("--event-ids", action="store_true", help="Tenfold counts every event once by its id as well")
     arguments.add_argument("--memory", default="4GiB", help="memory for Tenfold's tasks")
+    arguments.add_argument("--spark", action="store_true", help="Spark as well, which needs Java 17 or later")
     given = arguments.parse_args()
     binary = given.binary.resolve()
     python = interpreter()
     purchases = generated(python, given.customers, given.text_keys)
     work = cache() / "work"
     peers = [Peer(name, python) for name in ("duckdb", "polars", "datafusion")]
+    if given.spark:
+        peers.append(Peer("spark", interpreter("spark", "requirements-spark.txt")))
     options = ["--memory", given.memory]
     tenfold = Tenfold("tenfold", binary, options, given.event_ids, given.text_keys)
     full, night = {}, {}
