@@ -1,5 +1,7 @@
 //! Plans a delivery: members against those whom the destination has acknowledged.
 
+use std::collections::BTreeSet;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use tenfold_core::activation::{
@@ -12,6 +14,7 @@ use tenfold_store::object::Store;
 
 use crate::driver::{FieldKind, Limits};
 use crate::ledger::{Ledger, PlanRecord};
+use crate::run::Outcomes;
 use crate::{made, members, rows};
 
 /// Samples that a plan shows.
@@ -188,6 +191,29 @@ impl Planned {
                 .collect(),
         };
         rows.map(sample).collect()
+    }
+
+    /// Whether the number before was refused, for good, all that this one would send.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn was_refused(&self, ledger: &Ledger<'_>) -> Result<bool, Failure> {
+        let last = self.number - 1;
+        if last == 0 || self.counts.rows == 0 {
+            return Ok(false);
+        }
+        let plan = ledger.plan(last).await?;
+        let outcomes = Outcomes::read(ledger, &plan).await?;
+        let work = rows::work(ledger.store(), plan.work.as_ref()).await?;
+        let refused = outcomes.rejections.values();
+        let refused = refused.filter(|rejection| !rejection.retryable);
+        let refused: BTreeSet<(&str, &str)> = refused
+            .filter_map(|rejection| work.get(usize::try_from(rejection.row).ok()?))
+            .map(|row| (row.identity.as_str(), row.hash.as_str()))
+            .collect();
+        let sent = usize::try_from(self.counts.rows).unwrap_or(usize::MAX);
+        let mut sent = self.plan.work.iter().take(sent);
+        Ok(sent.all(|row| refused.contains(&(&*row.identity, &*row.hash))))
     }
 
     /// Whether it would change more than the delivery lets it.

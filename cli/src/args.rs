@@ -21,7 +21,7 @@ use crate::service::coordinator::Listen;
 use crate::service::dev_esp::DevEsp;
 use crate::service::sql::{Serve, SqlListen};
 use crate::terminal::View;
-pub use audience::{Audience, AudienceOf, Rule};
+pub use audience::{Audience, AudienceOf, MembersOf, Rule};
 pub use campaign::Campaign;
 pub use dashboard::Dashboard;
 pub use delivery::{Delivery, Destination};

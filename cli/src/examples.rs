@@ -47,6 +47,15 @@ const EXAMPLES: &[(&str, &str)] = &[
          tenfold serve -p shop --pg-listen 127.0.0.1:5439",
     ),
     (
+        "audience live",
+        "tenfold audience live -p shop\ntenfold audience live at_risk -p s3://bucket/shop -o json",
+    ),
+    (
+        "audience watch",
+        "tenfold audience watch -p shop\n\
+         tenfold audience watch at_risk -p s3://bucket/shop --every 60 --deliver -o jsonl",
+    ),
+    (
         "destination test",
         "tenfold destination test crm -p shop\ntenfold destination test crm -p s3://bucket/shop",
     ),

@@ -7,6 +7,7 @@ mod dashboards;
 mod deliveries;
 mod demo;
 mod examples;
+mod live;
 mod log;
 mod machine;
 mod output;

@@ -3,8 +3,13 @@
 
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use datafusion::catalog::TableProvider;
 use datafusion::catalog::view::ViewTable;
+use datafusion::datasource::MemTable;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::prelude::SessionContext;
@@ -14,56 +19,177 @@ use tenfold_core::failure::Failure;
 use tenfold_core::project::CustomerType;
 use tenfold_store::object::Store;
 
+use crate::session::ArrivedEvents;
 use crate::table::{PartOf, open_parts};
 use crate::{error, statement};
+
+/// That an event `e` is one `l` that does not count, for another customer's.
+pub(crate) const IS_LOST: &str =
+    "l.event_id = e.event_id AND l.customer = e.customer AND l.\"time\" = e.\"time\"";
 
 /// Columns of the state that are no content of an event.
 const NO_CONTENT: [&str; 5] = ["customer", "day", "time", "event_id", "until"];
 
-/// Gives a context the events of a source under a name.
+/// Gives a context the events of a source under a name: those of its state, and those that arrived since.
 pub(crate) async fn register(
     (context, store, objects): (&SessionContext, &Store, &ObjectStoreUrl),
     name: &str,
-    input: &EventsInput,
+    (input, arrived): (&EventsInput, Option<&ArrivedEvents>),
     as_of: Day,
 ) -> Result<(), Failure> {
     let fail = |error| error::failure(&error, &[]).within(format!("events of {name}"));
-    if input.runs.is_empty() {
+    let arrived = arrived.filter(|arrived| !arrived.rows.is_empty());
+    if input.runs.is_empty() && arrived.is_none() {
         let empty = EmptyTable::new(columns(input));
         context
             .register_table(name, Arc::new(empty))
             .map_err(fail)?;
         return Ok(());
     }
-    let runs: Vec<PartOf> = input.runs.iter().map(PartOf::from).collect();
-    let runs = open_parts((context, store, objects), &runs).await?;
-    let schema = runs.schema();
     let (raw, lost) = (format!("_raw{name}"), format!("_lost{name}"));
-    context.register_table(raw.as_str(), runs).map_err(fail)?;
+    let schema = match input.runs.is_empty() {
+        true => kept_columns(input),
+        false => {
+            let runs: Vec<PartOf> = input.runs.iter().map(PartOf::from).collect();
+            let runs = open_parts((context, store, objects), &runs).await?;
+            let schema = runs.schema();
+            context.register_table(raw.as_str(), runs).map_err(fail)?;
+            schema
+        }
+    };
+    if let Some(arrived) = arrived {
+        let kept = context.deregister_table(raw.as_str()).map_err(fail)?;
+        let older: Vec<PartOf> = arrived.older.iter().map(PartOf::from).collect();
+        let older = match older.is_empty() || !input.has_ids {
+            true => None,
+            false => Some(open_parts((context, store, objects), &older).await?),
+        };
+        let all = together(context, name, [kept, older], (&schema, &arrived.rows)).await?;
+        context.register_table(raw.as_str(), all).map_err(fail)?;
+    }
     if !input.lost.is_empty() {
         let parts: Vec<PartOf> = input.lost.iter().map(PartOf::from).collect();
         let parts = open_parts((context, store, objects), &parts).await?;
         context.register_table(lost.as_str(), parts).map_err(fail)?;
     }
+    // Copies of what arrived may lie in any month, and of all of them the first counts.
+    let from = input.from.filter(|_| arrived.is_none());
+    let days = days(from, as_of);
     let sql = match input.has_ids {
-        true => of_events(input, (&raw, &lost), &schema, as_of),
-        false => of_days(input, &raw, as_of),
+        true => of_events(input, (&raw, &lost), &schema, &days),
+        false => of_days(input, &raw, &days),
     };
-    let statement = statement::parsed(&sql, &[])?;
-    let plan = context.state().statement_to_plan(statement).await;
-    let view = ViewTable::new(plan.map_err(fail)?, None);
-    context.register_table(name, Arc::new(view)).map_err(fail)?;
+    let view = view(context, &sql).await?;
+    context.register_table(name, view).map_err(fail)?;
     Ok(())
+}
+
+/// A query of ours as a table.
+pub(crate) async fn view(
+    context: &SessionContext,
+    sql: &str,
+) -> Result<Arc<dyn TableProvider>, Failure> {
+    let statement = statement::parsed(sql, &[])?;
+    let plan = context.state().statement_to_plan(statement).await;
+    let plan = plan.map_err(|error| error::failure(&error, &[]))?;
+    Ok(Arc::new(ViewTable::new(plan, None)))
+}
+
+/// Events that arrived beside those that are kept, in the columns of these, and beside older copies of them.
+async fn together(
+    context: &SessionContext,
+    name: &str,
+    [kept, older]: [Option<Arc<dyn TableProvider>>; 2],
+    (schema, rows): (&SchemaRef, &[RecordBatch]),
+) -> Result<Arc<dyn TableProvider>, Failure> {
+    let wrong = |error: ArrowError| Failure::bug(format!("new events of {name}: {error}"));
+    let fail = |error| error::failure(&error, &[]).within(format!("events of {name}"));
+    let rows = rows.iter().map(|batch| as_kept(batch, schema));
+    let rows: Vec<RecordBatch> = rows.collect::<Result<_, _>>().map_err(wrong)?;
+    let columns = nullable(schema);
+    let arrived = MemTable::try_new(columns, vec![rows]).map_err(fail)?;
+    let new = format!("_arrived{name}");
+    context
+        .register_table(new.as_str(), Arc::new(arrived))
+        .map_err(fail)?;
+    let mut all = vec![format!("SELECT * FROM {new}")];
+    if let Some(kept) = kept {
+        let old = format!("_kept{name}");
+        context.register_table(old.as_str(), kept).map_err(fail)?;
+        all.push(format!("SELECT * FROM {old}"));
+    }
+    if let Some(older) = older {
+        let old = format!("_older{name}");
+        context.register_table(old.as_str(), older).map_err(fail)?;
+        all.push(format!(
+            "SELECT o.* FROM {old} AS o LEFT SEMI JOIN {new} AS n \
+             ON n.event_id = o.event_id AND n.customer = o.customer"
+        ));
+    }
+    view(context, &all.join(" UNION ALL ")).await
+}
+
+fn nullable(schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields().iter();
+    let fields = fields.map(|field| field.as_ref().clone().with_nullable(true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// Events as they are read from files, in the columns in which the state keeps them.
+fn as_kept(events: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let column = |field: &Arc<Field>| -> Result<ArrayRef, ArrowError> {
+        let rows = events.num_rows();
+        let own = match field.name().as_str() {
+            "rows" => return Ok(Arc::new(Int64Array::from(vec![1; rows]))),
+            // An event that has no copies yet.
+            "until" => events.column_by_name("day"),
+            name => events.column_by_name(name),
+        };
+        match own {
+            Some(values) => cast(values, field.data_type()),
+            // What no statement asks for, such as how many of the rows are refunds.
+            None => Ok(arrow::array::new_null_array(field.data_type(), rows)),
+        }
+    };
+    let columns = schema.fields().iter().map(column);
+    RecordBatch::try_new(nullable(schema), columns.collect::<Result<_, _>>()?)
+}
+
+/// The columns in which the state would keep events of a source that has none there yet.
+fn kept_columns(input: &EventsInput) -> SchemaRef {
+    let field = |name: String, kind: DataType| Field::new(name, kind, true);
+    let mut fields = vec![
+        field("customer".to_owned(), key_type(input)),
+        field("day".to_owned(), DataType::Date32),
+    ];
+    match input.has_ids {
+        true => {
+            fields.push(field("time".to_owned(), DataType::Int64));
+            fields.push(field("event_id".to_owned(), DataType::Utf8));
+        }
+        false => fields.push(field("rows".to_owned(), DataType::Int64)),
+    }
+    let measures = input.measures.iter();
+    fields.extend(measures.map(|name| field(format!("m.{name}"), DataType::Int64)));
+    let dimensions = input.dimensions.iter();
+    fields.extend(dimensions.map(|name| field(format!("d.{name}"), DataType::Utf8)));
+    if input.horizon.is_some() {
+        fields.push(field("until".to_owned(), DataType::Date32));
+    }
+    Arc::new(Schema::new(fields))
+}
+
+fn key_type(input: &EventsInput) -> DataType {
+    match input.customer_type {
+        CustomerType::Int64 => DataType::Int64,
+        CustomerType::String => DataType::Utf8,
+    }
 }
 
 /// The columns of the table, for a source without events.
 fn columns(input: &EventsInput) -> SchemaRef {
-    let customer = match input.customer_type {
-        CustomerType::Int64 => DataType::Int64,
-        CustomerType::String => DataType::Utf8,
-    };
     let mut fields = vec![
-        Field::new("customer", customer, false),
+        Field::new("customer", key_type(input), false),
         Field::new("day", DataType::Date32, false),
         Field::new("events", DataType::Int64, false),
     ];
@@ -83,14 +209,14 @@ fn renamed(input: &EventsInput) -> String {
     measures.chain(dimensions).collect()
 }
 
-/// The days that are read: whole months, since copies of an event lie in one month.
-fn days(input: &EventsInput, as_of: Day) -> String {
-    let from = input.from.map(|from| format!(" AND day >= DATE '{from}'"));
+/// The days that are read: whole months, since copies of an event lie in one month of the state.
+fn days(from: Option<Day>, as_of: Day) -> String {
+    let from = from.map(|from| format!(" AND day >= DATE '{from}'"));
     format!("day < DATE '{as_of}'{}", from.unwrap_or_default())
 }
 
-fn of_days(input: &EventsInput, raw: &str, as_of: Day) -> String {
-    let (more, days) = (renamed(input), days(input, as_of));
+fn of_days(input: &EventsInput, raw: &str, days: &str) -> String {
+    let more = renamed(input);
     format!("SELECT customer, day, \"rows\" AS events{more} FROM {raw} WHERE {days}")
 }
 
@@ -99,7 +225,7 @@ fn of_events(
     input: &EventsInput,
     (raw, lost): (&str, &str),
     schema: &Schema,
-    as_of: Day,
+    days: &str,
 ) -> String {
     let content = schema.fields().iter().map(|field| field.name());
     let content: String = content
@@ -119,13 +245,10 @@ fn of_events(
             format!("(place IS NULL OR CAST(day AS INT) - CAST(place AS INT) > {days})"),
         ),
     };
-    let (more, days) = (renamed(input), days(input, as_of));
+    let more = renamed(input);
     let counted = match input.lost.is_empty() {
         true => String::new(),
-        false => format!(
-            " LEFT ANTI JOIN {lost} AS l ON l.event_id = e.event_id AND l.customer = e.customer \
-             AND l.\"time\" = e.\"time\""
-        ),
+        false => format!(" LEFT ANTI JOIN {lost} AS l ON {IS_LOST}"),
     };
     format!(
         "SELECT e.customer, e.day, CAST(1 AS BIGINT) AS events{more} \

@@ -34,13 +34,13 @@ mod templates;
 mod tests;
 mod user;
 
-pub use audiences::Looked;
+pub use audiences::{Fresh, Looked};
 pub use campaigns::{Campaign, campaign, campaign_report, campaigns};
 pub use deadline::within;
 pub use deliveries::delivery_members;
 pub use parameters::{Parameter, Parameters};
 pub use prepared::Prepared;
-pub use session::{Answer, Contents, NO_EVENTS, Session, SessionOptions};
+pub use session::{Answer, Arrived, ArrivedEvents, Contents, NO_EVENTS, Session, SessionOptions};
 pub use statement::STACK;
 pub use templates::{Declared, Kind, Template};
 pub use user::{FileFinding, check_columns, declare_tables};

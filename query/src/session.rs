@@ -15,7 +15,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use futures::{StreamExt, TryStreamExt};
-use tenfold_core::audience::EventsInput;
+use tenfold_core::audience::{EventsInput, EventsRun};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::project::UserTable;
@@ -67,6 +67,26 @@ pub struct Contents<'a> {
     pub as_of: Option<Day>,
     /// Events of sources, each by the name that the statement has for them.
     pub events: &'a BTreeMap<String, EventsInput>,
+    /// What has come since, where statements look at that, too.
+    pub arrived: Option<&'a Arrived>,
+}
+
+/// Events that no snapshot has yet.
+#[derive(Debug, Clone)]
+pub struct Arrived {
+    /// The day that statements look back from with them; views keep that of the snapshot.
+    pub as_of: Day,
+    /// The events, by the names that the statement has for those of their sources.
+    pub events: BTreeMap<String, ArrivedEvents>,
+}
+
+/// Events of a source that no snapshot has yet.
+#[derive(Debug, Clone, Default)]
+pub struct ArrivedEvents {
+    /// The events, in the columns in which they are read from files.
+    pub rows: Vec<RecordBatch>,
+    /// Where the state may have copies of them that the statement does not look at.
+    pub older: Vec<EventsRun>,
 }
 
 /// No events: what most statements read.
@@ -105,6 +125,7 @@ impl Session {
             declared: &manifest.declarations.tables,
             as_of: Some(manifest.as_of),
             events: &NO_EVENTS,
+            arrived: None,
         };
         Self::open_contents(store, contents, options).await
     }
@@ -123,6 +144,7 @@ impl Session {
             declared: &[],
             as_of: None,
             events: &NO_EVENTS,
+            arrived: None,
         };
         Self::open_contents(store, contents, options).await
     }
@@ -143,6 +165,7 @@ impl Session {
             declared,
             as_of,
             events,
+            arrived,
         } = contents;
         let fail = |error| error::failure(&error, &[]);
         let context = context(options).map_err(fail)?;
@@ -174,14 +197,20 @@ impl Session {
                 .map_err(fail)?;
         }
         for (name, input) in events {
+            let as_of = arrived.map(|arrived| arrived.as_of).or(as_of);
             let as_of = as_of.unwrap_or(Day(i32::MAX));
-            events::register((&context, store, &objects), name, input, as_of).await?;
+            let arrived = arrived.and_then(|arrived| arrived.events.get(name));
+            let opening = (&context, store, &objects);
+            events::register(opening, name, (input, arrived), as_of).await?;
         }
         for view in declared.iter().filter(|declared| !declared.is_table()) {
             match register_view(&context, view).await {
                 Ok(schema) => drop(schemas.insert(view.name.clone(), schema)),
                 Err(why) => relations.leave_out(&view.name, why),
             }
+        }
+        if let Some(arrived) = arrived {
+            functions::register_as_of(&context, arrived.as_of);
         }
         let described = Described {
             catalog: CATALOG,

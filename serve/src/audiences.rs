@@ -175,6 +175,7 @@ pub async fn count(
                 let looked = Looked {
                     manifest,
                     index: &index,
+                    fresh: None,
                 };
                 let of_rule = (project, &asked);
                 Session::for_audience(&of.store, looked, of_rule, of.options()).await?

@@ -75,7 +75,7 @@ impl Store {
         self
     }
 
-    /// A store that lives in memory, for tests.
+    /// A store that lives in memory: for tests, and for what is kept nowhere.
     pub fn in_memory() -> Self {
         Self::over(Arc::new(InMemory::new()))
     }

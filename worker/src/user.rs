@@ -91,6 +91,7 @@ async fn open(inputs: &StatementInputs, context: &TaskContext) -> Result<Session
         declared: &inputs.declared,
         as_of: Some(inputs.as_of),
         events: &inputs.events,
+        arrived: None,
     };
     Session::open_contents(&context.store, contents, options).await
 }

@@ -36,10 +36,29 @@ pub enum Audience {
     },
     /// Choose by an audience as the project declares it now, with groups; nothing is published
     Evaluate(AudienceOf),
-    /// Show members that an audience has in a snapshot
+    /// Show who has come and gone since the newest snapshot, by the events that came since
+    Live {
+        /// Audiences of the snapshot; those that are declared `live` when none is named
+        names: Vec<String>,
+        /// First day that does not count, at midnight in the project's time zone; without it tomorrow
+        #[arg(long, value_name = "DAY")]
+        as_of: Option<String>,
+    },
+    /// Say who comes and goes as events come, until told to stop
+    Watch {
+        /// Audiences of the snapshot; those that are declared `live` when none is named
+        names: Vec<String>,
+        /// Seconds between two looks at what has come
+        #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+        every: u64,
+        /// Send the deliveries of these audiences that are declared `run: live`
+        #[arg(long)]
+        deliver: bool,
+    },
+    /// Show members that an audience has in a snapshot, or has by now
     Members {
         #[command(flatten)]
-        of: AudienceOf,
+        of: MembersOf,
         /// How many at most
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
@@ -53,10 +72,10 @@ pub enum Audience {
         #[command(flatten)]
         at: At,
     },
-    /// Write all members that an audience has in a snapshot, with columns of theirs
+    /// Write all members that an audience has in a snapshot, or has by now, with columns of theirs
     Export {
         #[command(flatten)]
-        of: AudienceOf,
+        of: MembersOf,
         /// A column of customer_value, or an attribute; may be repeated
         #[arg(long, value_name = "COLUMN")]
         with: Vec<String>,
@@ -70,6 +89,19 @@ pub struct AudienceOf {
     pub name: String,
     #[command(flatten)]
     pub at: At,
+}
+
+/// The members of an audience.
+#[derive(Debug, Clone, Args)]
+pub struct MembersOf {
+    #[command(flatten)]
+    pub of: AudienceOf,
+    /// By the events that came since the newest snapshot, too
+    #[arg(long, conflicts_with = "at")]
+    pub live: bool,
+    /// First day that does not count, at midnight in the project's time zone; without it tomorrow
+    #[arg(long, value_name = "DAY", requires = "live")]
+    pub as_of: Option<String>,
 }
 
 /// An audience of the project, or a rule.

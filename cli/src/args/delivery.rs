@@ -46,7 +46,8 @@ pub enum Delivery {
         #[arg(long)]
         allow_partial: bool,
     },
-    /// Send the deliveries that are declared `run: after_refresh` and have not had the newest snapshot
+    /// Send the deliveries that are declared `run: after_refresh` and have not had the newest snapshot, and
+    /// what those that are declared `run: live` lack by now
     Due,
     /// Go on with a delivery that was stopped, with the rows that it was planned with
     Resume {

@@ -1,5 +1,7 @@
 //! `tenfold audience`: whom rules choose, and whom audiences of a snapshot have.
 
+mod live;
+
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use arrow::util::display::array_value_to_string;
@@ -17,7 +19,7 @@ use tenfold_store::object::Store;
 
 use super::sql::answer;
 use super::{Stopped, asked_for, print};
-use crate::args::{self, At, AudienceOf, Global};
+use crate::args::{self, At, AudienceOf, Global, MembersOf};
 use crate::machine::Machine;
 use crate::output::{TextTable, counted, text_to_stdout, to_stdout, write_batches};
 use crate::project;
@@ -33,6 +35,14 @@ pub fn run(verb: &args::Audience, global: &Global, machine: &Machine) -> Result<
         args::Audience::Count { rule, at } => count(rule, at, global, machine),
         args::Audience::Sample { rule, rows, at } => sample(rule, (*rows, at), global, machine),
         args::Audience::Evaluate(of) => evaluate(of, global, machine),
+        args::Audience::Live { names, as_of } => {
+            live::show(names, as_of.as_deref(), global, machine)
+        }
+        args::Audience::Watch {
+            names,
+            every,
+            deliver,
+        } => live::watch(names, (*every, *deliver), global, machine),
         args::Audience::Members { of, limit } => members(of, &[], Some(*limit), global, machine),
         args::Audience::Overlap { first, second, at } => {
             overlap([first, second], at, global, machine)
@@ -286,6 +296,7 @@ impl Chosen {
             let looked = Looked {
                 manifest,
                 index: &index,
+                fresh: None,
             };
             let of = (&self.project, &self.audience);
             let session = Session::for_audience(store, looked, of, machine.reading()).await?;
@@ -407,23 +418,41 @@ fn evaluate(of: &AudienceOf, global: &Global, machine: &Machine) -> Result<(), S
 }
 
 fn members(
-    of: &AudienceOf,
+    asked: &MembersOf,
     columns: &[String],
     limit: Option<u32>,
     global: &Global,
     machine: &Machine,
 ) -> Result<(), Stopped> {
+    let of = &asked.of;
+    if asked.live {
+        let found = live::found(&of.name, asked.as_of.as_deref(), global, machine)?;
+        let sql = members_of(&found.manifest.declarations, &of.name, columns, limit)?;
+        let answer = machine.runtime.block_on(async {
+            let answer = found.session.compiled(&sql).await?;
+            Ok::<_, Failure>((answer.schema(), answer.collect().await?))
+        });
+        return shown(answer?, global);
+    }
     let (store, manifest) = with_audiences(&[&of.name], &of.at, global, machine)?;
-    let project = &manifest.declarations;
-    let sql = members_sql(project, &of.name, columns, limit).map_err(|column| {
+    let sql = members_of(&manifest.declarations, &of.name, columns, limit)?;
+    shown(answer(&sql, &store, &manifest, machine)?, global)
+}
+
+fn members_of(
+    project: &Project,
+    name: &str,
+    columns: &[String],
+    limit: Option<u32>,
+) -> Result<String, Failure> {
+    members_sql(project, name, columns, limit).map_err(|column| {
         let names = column_names(project);
         let failure = Failure::config(format!("customers have no column {column}"));
         let names = names.iter().map(String::as_str);
         failure
             .code(ErrorCode::WrongAudience)
             .remedy(did_you_mean(&column, names))
-    })?;
-    shown(answer(&sql, &store, &manifest, machine)?, global)
+    })
 }
 
 fn overlap(

@@ -4,7 +4,7 @@ mod due;
 mod shown;
 mod told;
 
-pub use due::{Followed, follow};
+pub use due::{Followed, follow, send_live};
 
 use tenfold_activation::Tell;
 use tenfold_activation::connect::connect;
@@ -12,16 +12,18 @@ use tenfold_activation::driver::Driver;
 use tenfold_activation::ledger::{DoneRecord, Ending, Ledger, PlanRecord};
 use tenfold_activation::planned::{About, Planned, Wanted};
 use tenfold_activation::run::{Runner, cancel};
-use tenfold_core::activation::{DeliverySpec, DestinationSpec, Identify};
+use tenfold_core::activation::{DeliverySpec, DestinationSpec, Identify, Members, Run};
 use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tenfold_core::project::CustomerType;
-use tenfold_core::snapshot::{At as Named, Manifest};
+use tenfold_core::snapshot::At as Named;
+use tenfold_query::delivery_members;
 use tenfold_store::erase::gone;
 use ulid::Ulid;
 
 use super::{Stopped, manifest};
 use crate::args::{Delivery, Global};
 use crate::deliveries::{self, Opened, members};
+use crate::live::{Arrivals, Found};
 use crate::machine::{Machine, now};
 use crate::terminal::say;
 
@@ -40,7 +42,7 @@ pub fn run(verb: &Delivery, global: &Global, machine: &Machine) -> Result<(), St
             force,
             allow_partial,
         } => {
-            let (plan, done) = command.send(name, &at.at, *force)?;
+            let (plan, done) = command.run(name, &at.at, *force)?;
             command.ended(&plan, &done, *allow_partial)
         }
         Delivery::Due => due::run(&command),
@@ -79,18 +81,48 @@ impl Command<'_> {
             .map_err(Stopped::not_found)
     }
 
-    /// What would be sent of a snapshot.
-    fn planned(
+    /// The members that the audience of a live delivery has by now, unless another snapshot than the newest
+    /// one was asked for.
+    fn found(
         &self,
         spec: &DeliverySpec,
-        destination: &DestinationSpec,
+        at: &Named,
+        arrivals: &mut Arrivals<'_>,
+    ) -> Result<Option<Found>, Failure> {
+        match (spec.run, &spec.from, at) {
+            (Run::Live, Members::Audience(name), Named::Latest) => {
+                let now = arrivals.look(None)?;
+                arrivals.members(&now, name).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn arrivals(&self) -> Result<Arrivals<'_>, Failure> {
+        Arrivals::of(self.global, self.machine)
+    }
+
+    /// What would be sent of a snapshot, or of members that were found since.
+    fn planned(
+        &self,
+        (spec, destination): (&DeliverySpec, &DestinationSpec),
         ledger: &Ledger<'_>,
         at: &Named,
-    ) -> Result<(Planned, Manifest), Stopped> {
-        let manifest = manifest(&self.opened.store, at, self.machine)?;
-        let identify = Identify::of(spec, &destination.to, &manifest.declarations)?;
+        found: Option<&Found>,
+    ) -> Result<(Planned, u64), Stopped> {
         let store = &self.opened.store;
-        let (schema, members) = members(spec, &identify, store, &manifest, self.machine)?;
+        let manifest = match found {
+            Some(found) => found.manifest.clone(),
+            None => manifest(store, at, self.machine)?,
+        };
+        let identify = Identify::of(spec, &destination.to, &manifest.declarations)?;
+        let (schema, members) = match found {
+            Some(found) => {
+                let members = delivery_members(&found.session, &manifest, spec, &identify);
+                self.machine.runtime.block_on(members)?
+            }
+            None => members(spec, &identify, store, &manifest, self.machine)?,
+        };
         let gone = self.machine.runtime.block_on(gone(store))?;
         let wanted = Wanted {
             spec,
@@ -100,17 +132,18 @@ impl Command<'_> {
             is_erased: &|key| gone.as_ref().is_some_and(|gone| gone.has_text(key)),
         };
         let planned = self.machine.runtime.block_on(wanted.planned(ledger));
-        Ok((planned.map_err(stopped)?, manifest))
+        Ok((planned.map_err(stopped)?, manifest.number))
     }
 
     fn plan(&self, name: &str, at: &Named) -> Result<(), Stopped> {
         let (spec, destination) = self.known(name)?;
         let ledger = Ledger::new(&self.opened.store, name);
-        let (planned, manifest) = self.planned(spec, destination, &ledger, at)?;
-        shown::plan(spec, &planned, manifest.number, self.global)
+        let found = self.found(spec, at, &mut self.arrivals()?)?;
+        let (planned, number) = self.planned((spec, destination), &ledger, at, found.as_ref())?;
+        shown::plan(spec, &planned, number, self.global)
     }
 
-    fn send(
+    fn run(
         &self,
         name: &str,
         at: &Named,
@@ -118,7 +151,20 @@ impl Command<'_> {
     ) -> Result<(PlanRecord, DoneRecord), Stopped> {
         let (spec, destination) = self.known(name)?;
         let ledger = Ledger::new(&self.opened.store, name);
-        let (planned, manifest) = self.planned(spec, destination, &ledger, at)?;
+        let found = self.found(spec, at, &mut self.arrivals()?)?;
+        let planned = self.planned((spec, destination), &ledger, at, found.as_ref())?;
+        self.send((spec, destination), &ledger, planned, force)
+    }
+
+    /// Keeps what was planned of a snapshot, and sends it.
+    fn send(
+        &self,
+        (spec, destination): (&DeliverySpec, &DestinationSpec),
+        ledger: &Ledger<'_>,
+        (planned, snapshot): (Planned, u64),
+        force: bool,
+    ) -> Result<(PlanRecord, DoneRecord), Stopped> {
+        let name = &spec.delivery;
         let driver = connect(destination, &self.opened.base)?;
         let mut limits = driver.limits();
         if let Some(rows) = destination.limits.rows {
@@ -128,10 +174,10 @@ impl Command<'_> {
             spec,
             destination,
             limits,
-            snapshot: manifest.number,
+            snapshot,
             now_ms: now().1,
         };
-        let keeping = planned.keep(&ledger, &about, force);
+        let keeping = planned.keep(ledger, &about, force);
         let kept = self.machine.runtime.block_on(keeping)?;
         let plan = kept.ok_or_else(|| {
             stopped(
@@ -149,7 +195,7 @@ impl Command<'_> {
             plan.counts.rows,
             spec.destination
         );
-        self.deliver(&ledger, plan, driver.as_ref(), destination)
+        self.deliver(ledger, plan, driver.as_ref(), destination)
     }
 
     fn resume(&self, name: &str) -> Result<(PlanRecord, DoneRecord), Stopped> {

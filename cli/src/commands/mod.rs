@@ -58,7 +58,7 @@ use crate::{dashboards, deliveries, demo, project, service};
 
 pub use between::{Between, Chosen};
 pub use plan::refresh_of;
-pub use refresh::{executor, summary_lines};
+pub use refresh::{executor, executor_of, summary_lines};
 pub use sql::{answer, with_session};
 
 /// Why a command did not succeed, and its exit code.

@@ -1,6 +1,8 @@
 //! Audiences over several nights: their members are those of going through the events one by one; who came
 //! and went; groups; people who are erased; the same with workers; and the commands.
 
+mod live;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};

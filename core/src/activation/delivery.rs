@@ -70,6 +70,9 @@ pub enum Run {
     ByHand,
     /// Once of each newest snapshot, by whoever published it.
     AfterRefresh,
+    /// Whenever members of a live audience come, or change, or go: of each newest snapshot, and in between by
+    /// `tenfold audience watch --deliver`.
+    Live,
 }
 
 impl Run {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::delivery::{DeliveryMode, DeliverySpec, Members};
+use super::delivery::{DeliveryMode, DeliverySpec, Members, Run};
 use super::destination::{DestinationSpec, FileSettings, Target};
 use super::mapping::check_format;
 use crate::failure::{ErrorCode, Failure};
@@ -286,10 +286,42 @@ fn check_delivery(
         }
         Members::Audience(_) | Members::Table(_) | Members::Sql(_) => {}
     }
+    if spec.run == Run::Live {
+        check_live(spec, project, report);
+    }
     check_identity(spec, project, report);
     check_fields(spec, report);
     if let Some(name) = &spec.responses {
         check_responses(name, project, report);
+    }
+}
+
+/// Members are found as events come where an audience says so, and only what has changed is sent then.
+fn check_live(spec: &DeliverySpec, project: &Project, report: &mut Report) {
+    let mut audiences = project.audiences.iter();
+    let message = match &spec.from {
+        Members::Audience(name) => match audiences.find(|audience| audience.name == *name) {
+            Some(audience) if !audience.live => {
+                format!("`run: live`, but audience `{name}` is not declared `live`")
+            }
+            _ => String::new(),
+        },
+        Members::Table(_) | Members::Sql(_) => {
+            "`run: live` is for the members of audiences alone".to_owned()
+        }
+    };
+    if !message.is_empty() {
+        let remedy =
+            "write `live: true` into the file of the audience, or `run: after_refresh` here";
+        report.error(At::Value, "run", message, remedy);
+    }
+    if spec.mode.sends_all() {
+        let message = format!(
+            "`run: live` with `mode: {}` would send everybody whenever somebody comes",
+            spec.mode.name()
+        );
+        let remedy = "use `mode: upsert`, `mirror` or `file_incremental`";
+        report.error(At::Value, "run", message, remedy);
     }
 }
 

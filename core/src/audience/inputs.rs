@@ -2,6 +2,7 @@
 //! `customer_value` as it was.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +72,7 @@ pub fn hidden(
     let mut more = BTreeMap::new();
     for name in reads {
         if let Some(source) = name.strip_prefix(EVENTS) {
-            let input = events_input(project, audiences, source, known);
+            let input = events_input(project, source, first(audiences, source, known), known);
             events.extend(input.map(|input| (name.clone(), input)));
         }
         if name == BEFORE {
@@ -91,22 +92,43 @@ fn is_alike(project: &Project, before: &Manifest) -> bool {
     then.customer == project.customer && then.clv == project.clv && then.deciles == project.deciles
 }
 
-fn events_input(
-    project: &Project,
-    audiences: &[Audience],
-    name: &str,
-    known: Known<'_>,
-) -> Option<EventsInput> {
-    let source = project.sources.get(name)?;
+/// The first day that audiences look at of a source; none where there is no such day.
+fn first(audiences: &[Audience], name: &str, known: Known<'_>) -> Option<Day> {
     let windows = audiences.iter().flat_map(Audience::events);
     let firsts: Option<Vec<Day>> = windows
         .filter(|(of, _)| *of == name)
         .map(|(_, window)| window.first(known.as_of))
         .collect();
-    let from = firsts.and_then(|days| days.into_iter().min());
+    firsts.and_then(|days| days.into_iter().min())
+}
+
+/// The events of a source from the month of a day on.
+pub fn since(project: &Project, name: &str, day: Day, known: Known<'_>) -> Option<EventsInput> {
+    events_input(project, name, Some(day), known)
+}
+
+/// The events of a source before the month that an input begins with.
+pub fn older(name: &str, input: &EventsInput, known: Known<'_>) -> Vec<EventsRun> {
+    let Some(from) = input.from else {
+        return Vec::new();
+    };
+    let runs = known.states.iter().flat_map(|state| state.runs(name));
+    let months = i32::MIN..=from.month_index().saturating_sub(1);
+    runs.filter_map(|run| wanted(run, &months)).collect()
+}
+
+fn events_input(
+    project: &Project,
+    name: &str,
+    from: Option<Day>,
+    known: Known<'_>,
+) -> Option<EventsInput> {
+    let source = project.sources.get(name)?;
     let from = from.map(Day::first_of_month);
     let runs = known.states.iter().flat_map(|state| state.runs(name));
-    let runs = runs.filter_map(|run| wanted(run, from, known.as_of));
+    let first = from.map_or(i32::MIN, Day::month_index);
+    let months = first..=known.as_of.month_index();
+    let runs = runs.filter_map(|run| wanted(run, &months));
     Some(EventsInput {
         customer_type: project.customer.key_type,
         measures: source.measures.keys().cloned().collect(),
@@ -123,11 +145,10 @@ fn events_input(
     })
 }
 
-/// What is read of a run: the months from one up to that of `as_of`.
-fn wanted(run: &StateRun, from: Option<Day>, as_of: Day) -> Option<EventsRun> {
-    let from = from.map_or(i32::MIN, Day::month_index);
-    let months = run.months.iter();
-    let inside = months.filter(|slice| (from..=as_of.month_index()).contains(&slice.month));
+/// What is read of a run: these months.
+fn wanted(run: &StateRun, months: &RangeInclusive<i32>) -> Option<EventsRun> {
+    let slices = run.months.iter();
+    let inside = slices.filter(|slice| months.contains(&slice.month));
     let wanted: Vec<(u32, u32)> = inside
         .map(|slice| (slice.row_group, slice.row_groups))
         .collect();

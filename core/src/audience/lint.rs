@@ -109,6 +109,7 @@ fn read(of: Of<'_>, file: &str, text: &str, report: &mut Report) -> Option<Audie
         suppress,
         holdout,
         priority: written.priority.unwrap_or(Audience::PRIORITY),
+        live: written.live,
     })
 }
 

@@ -25,7 +25,7 @@ pub use ask::{
     LIST_SQL, column_names, count_sql, members_sql, mix_sql, overlap_sql, sample_sql, shown_tiles,
 };
 pub use decimal::{Decimal, NoDecimal};
-pub use inputs::{EventsInput, EventsRun, Known, hidden};
+pub use inputs::{EventsInput, EventsRun, Known, hidden, older, since};
 pub use lint::{FileFinding, audience_json_schema_text, declare, document_of, read_rule};
 pub use model::*;
 pub use resolve::Lists;

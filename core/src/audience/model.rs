@@ -30,6 +30,9 @@ pub struct Audience {
     pub holdout: Option<Holdout>,
     /// Which audience goes first where somebody is in several: the smallest number.
     pub priority: i32,
+    /// Whether its members are also found between snapshots, as events come.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live: bool,
 }
 
 /// Somebody who is never in an audience.
@@ -376,6 +379,7 @@ impl Audience {
             suppress: Vec::new(),
             holdout: None,
             priority: Self::PRIORITY,
+            live: false,
         }
     }
 

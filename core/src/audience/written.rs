@@ -25,6 +25,9 @@ pub(super) struct Audience {
     /// Which audience goes first where somebody is in several: the smallest number; 100 when left out.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub priority: Option<i32>,
+    /// Whether its members are also found between refreshes, as events come.
+    #[serde(default)]
+    pub live: bool,
 }
 
 /// A consent.

@@ -134,6 +134,7 @@ codes! {
     E2319 BatchConflict UserConfig "A batch is not at a stage for this"
     E2320 DeliveryTaken UserConfig "A delivery is not finished, or another process goes on with it"
     E2321 DeclarationChanged UserConfig "Somebody else changed a declaration"
+    E2322 NeedsRefresh UserConfig "What came since the newest snapshot cannot be looked at"
     E2401 Unauthenticated UserConfig "The coordinator does not know the caller"
     E2402 Forbidden UserConfig "The caller's role does not suffice"
     E2403 Exposed UserConfig "An address would be open to everybody"

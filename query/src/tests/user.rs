@@ -74,6 +74,7 @@ async fn a_view_that_cannot_be_planned_is_left_out() {
     ];
     let contents = Contents {
         events: &crate::NO_EVENTS,
+        arrived: None,
         tables: &tables,
         declared: &declared,
         as_of: None,

@@ -47,6 +47,7 @@ pub async fn check_columns(
         declared: &[],
         as_of: Some(head.as_of),
         events: &NO_EVENTS,
+        arrived: None,
     };
     let mut check = Check {
         session: Session::open_contents(store, contents, options).await?,

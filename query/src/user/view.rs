@@ -57,6 +57,10 @@ impl SchemaProvider for Relations {
         self.there.register_table(name, table)
     }
 
+    fn deregister_table(&self, name: &str) -> DataFusionResult<Option<Arc<dyn TableProvider>>> {
+        self.there.deregister_table(name)
+    }
+
     fn table_exist(&self, name: &str) -> bool {
         self.there.table_exist(name)
     }

@@ -1,13 +1,14 @@
-//! Deliveries that follow what is published: those that are declared `run: after_refresh`.
+//! Deliveries that follow what is published, `run: after_refresh`, and those that follow what comes, `run: live`.
 
 use tenfold_activation::ledger::{DoneRecord, Ledger, PlanRecord};
-use tenfold_core::activation::{DeliverySpec, Run};
+use tenfold_core::activation::{DeliverySpec, Members, Run};
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::snapshot::At as Named;
 
 use super::{Command, Stopped, ended, shown};
 use crate::args::Global;
 use crate::deliveries;
+use crate::live::{Arrivals, Found};
 use crate::machine::{Machine, now};
 use crate::output::counted;
 use crate::service::loading::newest;
@@ -100,7 +101,7 @@ pub fn run(command: &Command<'_>) -> Result<(), Stopped> {
 
 fn all(command: &Command<'_>) -> Result<Vec<Followed>, Failure> {
     let declared = command.opened.declared.deliveries.values();
-    let following = declared.filter(|spec| spec.run == Run::AfterRefresh);
+    let following = declared.filter(|spec| !spec.run.is_by_hand());
     let following: Vec<&DeliverySpec> = following.collect();
     if following.is_empty() {
         return Ok(Vec::new());
@@ -112,17 +113,55 @@ fn all(command: &Command<'_>) -> Result<Vec<Followed>, Failure> {
     let Some(newest) = newest.map(|manifest| manifest.number) else {
         return Ok(Vec::new());
     };
+    let mut arrivals = command.arrivals()?;
     let mut followed = Vec::new();
     for spec in following {
-        let mut sent = Vec::new();
-        let stopped = command.one(spec, newest, &mut sent).err().map(Err);
-        let became = sent.into_iter().map(Ok).chain(stopped);
-        followed.extend(became.map(|became| Followed {
-            delivery: spec.delivery.clone(),
-            became,
+        followed.extend(command.followed(spec, |command, sent| {
+            command.one(spec, (newest, &mut arrivals), sent)
         }));
     }
     Ok(followed)
+}
+
+/// Sends what is due of the live deliveries of an audience, now that it has these members.
+///
+/// # Errors
+/// With the first delivery that was not sent; the others are sent all the same, and rows that were rejected are
+/// told of.
+pub fn send_live(
+    audience: &str,
+    found: &Found,
+    global: &Global,
+    machine: &Machine,
+) -> Result<(), Stopped> {
+    let opened = deliveries::open(global, machine)?;
+    let command = Command {
+        opened: &opened,
+        global,
+        machine,
+    };
+    let declared = opened.declared.deliveries.values();
+    let live = declared.filter(|spec| {
+        let is_its = matches!(&spec.from, Members::Audience(name) if name == audience);
+        spec.run == Run::Live && is_its
+    });
+    let mut failed: Option<Stopped> = None;
+    for spec in live {
+        let followed = command.followed(spec, |command, sent| {
+            command.went_on(spec, sent)?;
+            command.rest(spec, found, sent)
+        });
+        for followed in followed {
+            let (Ok(said) | Err(said)) = followed.said();
+            say!("{said}");
+            let wrong = match followed.became {
+                Err(stopped) => Err(stopped),
+                Ok((plan, done)) => ended(&plan, &done, true),
+            };
+            failed = failed.or(wrong.err());
+        }
+    }
+    failed.map_or(Ok(()), Err)
 }
 
 fn begun(name: &str, number: u64) -> Stopped {
@@ -133,34 +172,91 @@ fn begun(name: &str, number: u64) -> Stopped {
     )))
 }
 
+/// Numbers that were sent.
+type Sent = Vec<(PlanRecord, DoneRecord)>;
+
 impl Command<'_> {
+    /// What became of a delivery, number by number.
+    fn followed(
+        &self,
+        spec: &DeliverySpec,
+        send: impl FnOnce(&Self, &mut Sent) -> Result<(), Stopped>,
+    ) -> Vec<Followed> {
+        let mut sent = Vec::new();
+        let stopped = send(self, &mut sent).err().map(Err);
+        let became = sent.into_iter().map(Ok).chain(stopped);
+        let of = |became| Followed {
+            delivery: spec.delivery.clone(),
+            became,
+        };
+        became.map(of).collect()
+    }
+
     /// Sends a delivery, unless it was sent the newest snapshot, or is being sent: first what is left of the
-    /// number before.
+    /// number before. One that is live is sent what it lacks by now.
     fn one(
         &self,
         spec: &DeliverySpec,
-        newest: u64,
-        sent: &mut Vec<(PlanRecord, DoneRecord)>,
+        (newest, arrivals): (u64, &mut Arrivals<'_>),
+        sent: &mut Sent,
     ) -> Result<(), Stopped> {
+        let last = self.went_on(spec, sent)?;
+        if let Some(found) = self.found(spec, &Named::Latest, arrivals)? {
+            return self.rest(spec, &found, sent);
+        }
+        match last {
+            Some(snapshot) if snapshot >= newest => Ok(()),
+            _ => {
+                sent.push(self.run(&spec.delivery, &Named::Latest, false)?);
+                Ok(())
+            }
+        }
+    }
+
+    /// Goes on with the number before, where something is left of it, and tells its snapshot.
+    fn went_on(&self, spec: &DeliverySpec, sent: &mut Sent) -> Result<Option<u64>, Stopped> {
         let name = &spec.delivery;
         let ledger = Ledger::new(&self.opened.store, name);
         let runtime = &self.machine.runtime;
         let number = runtime.block_on(ledger.newest())?;
-        if number > 0 {
-            let plan = runtime.block_on(ledger.plan(number))?;
-            if runtime.block_on(ledger.done(number))?.is_none() {
-                let since = runtime.block_on(ledger.claimed_ms(number))?;
-                let since = since.unwrap_or(plan.planned_ms);
-                if now().1.saturating_sub(since) < PATIENCE_MS {
-                    return Err(begun(name, number));
-                }
-                sent.push(self.resume(name)?);
-            }
-            if plan.snapshot >= newest {
-                return Ok(());
-            }
+        if number == 0 {
+            return Ok(None);
         }
-        sent.push(self.send(name, &Named::Latest, false)?);
+        let plan = runtime.block_on(ledger.plan(number))?;
+        if runtime.block_on(ledger.done(number))?.is_none() {
+            let since = runtime.block_on(ledger.claimed_ms(number))?;
+            let since = since.unwrap_or(plan.planned_ms);
+            if now().1.saturating_sub(since) < PATIENCE_MS {
+                return Err(begun(name, number));
+            }
+            sent.push(self.resume(name)?);
+        }
+        Ok(Some(plan.snapshot))
+    }
+
+    /// Sends whom the destination has not, or has otherwise. Where there is nobody, or nobody but those
+    /// whom it has just refused as they are, no number is made.
+    fn rest(&self, spec: &DeliverySpec, found: &Found, sent: &mut Sent) -> Result<(), Stopped> {
+        let of = self.known(&spec.delivery)?;
+        let ledger = Ledger::new(&self.opened.store, &spec.delivery);
+        let planned = self.planned(of, &ledger, &Named::Latest, Some(found))?;
+        let runtime = &self.machine.runtime;
+        let number = planned.0.number;
+        if number > 1 && runtime.block_on(ledger.plan(number - 1))?.planned_ms >= found.looked_ms {
+            return Err(overtaken(&spec.delivery, number - 1));
+        }
+        let counts = &planned.0.counts;
+        let is_idle = counts.rows == 0 || runtime.block_on(planned.0.was_refused(&ledger))?;
+        if counts.removals > 0 || !is_idle {
+            sent.push(self.send(of, &ledger, planned, false)?);
+        }
         Ok(())
     }
+}
+
+/// Members that were looked at before another number was planned may be older than what it told.
+fn overtaken(name: &str, number: u64) -> Stopped {
+    let message = format!("number {number} was planned while members were looked at");
+    let failure = Failure::config(message).code(ErrorCode::DeliveryTaken);
+    super::stopped(failure.remedy(format!("look again: `tenfold delivery run {name}`")))
 }

@@ -38,7 +38,7 @@ async fn one_day_is_submitted_after_the_other() {
         assert_eq!(advance(&world.cluster).await, Ok(false));
         let ledger = world.cluster.ledger();
         let (run, _) = &ledger.backfills.get("B").unwrap().runs[&day];
-        assert_eq!(ledger.queue, [run.clone()]);
+        assert_eq!(ledger.queue, std::slice::from_ref(run));
         world.end(RunState::Succeeded).await;
     }
     assert_eq!(advance(&world.cluster).await, Ok(false));

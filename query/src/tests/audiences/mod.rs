@@ -89,6 +89,7 @@ async fn open(people: &[Who]) -> Session {
         declared: &[],
         as_of: Some(AS_OF),
         events: &crate::NO_EVENTS,
+        arrived: None,
     };
     Session::open_contents(&store, contents, OPTIONS)
         .await

@@ -1,7 +1,7 @@
 // What the file says beside the rule: who they are, whose consent is needed, who is left out, who is held back.
 
 import { Button } from "../../../ui/Button.tsx";
-import { SelectField, TextField, type Choice } from "../../../ui/Field.tsx";
+import { CheckField, SelectField, TextField, type Choice } from "../../../ui/Field.tsx";
 import type { Vocabulary } from "../rule/vocabulary.ts";
 import { draftFindings, type Draft, type Suppressed } from "./document.ts";
 
@@ -58,6 +58,11 @@ export function MetaFields({ draft, name, names, onChange }: Props) {
           onValue={(priority) => onChange({ priority }, "priority")}
         />
       </div>
+      <CheckField
+        label="Live: members are also found between refreshes, as events come"
+        checked={draft.live === true}
+        onValue={(live) => onChange({ live })}
+      />
       <Suppression
         draft={draft}
         name={name}

@@ -15,6 +15,7 @@ const FULL: Draft = {
   stratifyBy: "decile_clv_12m",
   seed: "spring",
   priority: "20",
+  live: true,
 };
 
 describe("the file", () => {
@@ -29,6 +30,7 @@ suppress:
   - {list: "lists/blocked.txt"}
 holdout: {fraction: 0.1, stratify_by: decile_clv_12m, seed: spring}
 priority: 20
+live: true
 `);
   });
 

@@ -20,12 +20,24 @@ export interface Draft {
   seed: string;
   /** As it is typed; empty for the usual one. */
   priority: string;
+  /** Whether its members are also found between refreshes. */
+  live: boolean;
 }
 
 const PRIORITY = "100";
 
 export function blank(rule: Node): Draft {
-  return { description: "", rule, consent: "", suppress: [], fraction: "", stratifyBy: "", seed: "", priority: "" };
+  return {
+    description: "",
+    rule,
+    consent: "",
+    suppress: [],
+    fraction: "",
+    stratifyBy: "",
+    seed: "",
+    priority: "",
+    live: false,
+  };
 }
 
 /** The fields of the file. */
@@ -49,6 +61,7 @@ export function fieldsOf(draft: Draft): Fields {
       draft.priority.trim() === "" || draft.priority.trim() === PRIORITY
         ? null
         : (digitsOf(draft.priority) ?? draft.priority),
+    live: draft.live ? true : null,
   };
 }
 
@@ -77,6 +90,7 @@ export function draftOf(fields: Fields): Draft {
     stratifyBy: string(inner("holdout").stratify_by),
     seed: string(inner("holdout").seed),
     priority: string(fields.priority),
+    live: fields.live === true,
   };
 }
 
