@@ -195,12 +195,14 @@ def main():
         days = linked(work, purchases, DAYS)
         for one in [*peers, tenfold]:
             full.setdefault(one.name, []).append(one.full(work, days, as_of))
-        rows = check_deciles(tenfold, python, work, peers[number % len(peers)], binary)
+        for peer in peers:
+            rows = check_deciles(tenfold, python, work, peer, binary)
         link(purchases, days, DAYS)
         night.setdefault(tenfold.name, []).append(tenfold.night(work, next_day))
         for one in peers:
             night.setdefault(one.name, []).append(one.full(work, days, next_day))
-        check_deciles(tenfold, python, work, peers[number % len(peers)], binary)
+        for peer in peers:
+            check_deciles(tenfold, python, work, peer, binary)
         for what, taken in (("full", full), ("night", night)):
             shown = ", ".join(f"{name} {runs[-1].wall:.2f}" for name, runs in taken.items())
             print(f"round {number + 1}, {what}: {shown}", file=sys.stderr, flush=True)

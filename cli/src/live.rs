@@ -5,16 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::slice::from_ref;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 use arrow::util::display::array_value_to_string;
 use serde::Serialize;
 use tenfold_coordinator::Executor;
-use tenfold_coordinator::OpenGate;
-use tenfold_coordinator::listing::{Places, Understanding};
-use tenfold_coordinator::refresh::Refresh;
 use tenfold_coordinator::store::newest;
 use tenfold_core::audience::{self, AUDIENCE_MEMBER, Audience};
 use tenfold_core::calendar::Day;
@@ -28,12 +25,11 @@ use tenfold_query::{Fresh, Looked, Session};
 use tenfold_store::locations::Locations;
 use tenfold_store::object::Store;
 use tenfold_store::part::{decode_segment, get_part, get_segment};
-use ulid::Ulid;
 
 use crate::args::Global;
-use crate::commands::executor_of;
+use crate::commands::{executor_of, refresh_of};
 use crate::machine::{Machine, now, shown_bytes};
-use crate::project::{self, lookup};
+use crate::project::{self, Opened};
 
 /// What has come may take this part of the memory.
 const SHARE: u64 = 4;
@@ -172,27 +168,13 @@ impl<'a> Arrivals<'a> {
 
     /// What a refresh would read now; none when another snapshot is the newest one.
     fn plan(&self, head: &Head, as_of: Day) -> Result<Option<Plan>, Failure> {
-        let refresh = Refresh {
-            project: &head.manifest.declarations,
-            as_of,
-            places: Places {
-                base: &self.base,
-                locations: &self.inputs,
-                lookup: &lookup,
-            },
-            store: &self.store,
-            shards: None,
-            understanding: Understanding {
-                check: &tenfold_worker::check_mapping,
-                rules_out: &tenfold_worker::rules_out,
-            },
-            retry: false,
-            run: Ulid::new().to_string(),
-            backfill: None,
-            plan_hash: None,
-            gate: &OpenGate,
-            now: &now,
+        let opened = Opened {
+            project: head.manifest.declarations.clone(),
+            base: self.base.clone(),
+            store: self.store.clone(),
+            inputs: self.inputs.clone(),
         };
+        let refresh = refresh_of(&opened, as_of, None, false);
         let prepared = self.machine.runtime.block_on(refresh.prepare())?;
         let plan = prepared.planned.plan;
         let number = head.manifest.number;
@@ -405,14 +387,11 @@ pub fn changes(before: &RecordBatch, after: &RecordBatch) -> Result<Vec<Change>,
     let old = order.convert_columns(from_ref(&were)).map_err(wrong)?;
     let new = order.convert_columns(from_ref(&are)).map_err(wrong)?;
     let (old_groups, new_groups) = (column(before, "holdout")?, column(after, "holdout")?);
-    let change = |keys, groups: &arrow::array::ArrayRef, row, change| {
+    let change = |keys: &ArrayRef, groups: &ArrayRef, row, change| {
         Ok::<_, Failure>(Change {
             customer: array_value_to_string(keys, row).map_err(wrong)?,
             change,
-            holdout: match groups.as_string_opt::<i32>() {
-                Some(groups) => groups.value(row).to_owned(),
-                None => array_value_to_string(groups, row).map_err(wrong)?,
-            },
+            holdout: array_value_to_string(groups, row).map_err(wrong)?,
         })
     };
     let mut found = Vec::new();

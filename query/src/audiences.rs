@@ -2,6 +2,7 @@
 //! before a refresh does, also by events that have come since.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
@@ -9,7 +10,7 @@ use arrow::datatypes::{Field, Schema};
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
 use datafusion::prelude::SessionContext;
-use tenfold_core::audience::{Audience, BEFORE, EVENTS, Known, hidden, older, since};
+use tenfold_core::audience::{Audience, BEFORE, EVENTS, EventsInput, Known, hidden, older, since};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::project::Project;
@@ -22,7 +23,7 @@ use tenfold_store::publish::read_manifest;
 use crate::events::{IS_LOST, view};
 use crate::session::{Answer, Arrived, ArrivedEvents, Contents, Session, SessionOptions};
 use crate::statement::parsed_of_any_length;
-use crate::table::{PartOf, open_parts};
+use crate::table::open_parts;
 
 /// What a sort sets aside at its beginning, as a part of the memory of its thread.
 const SORTS: usize = 1024;
@@ -51,6 +52,9 @@ pub struct Fresh<'a> {
 /// Where the rows of customers stand, and those that a snapshot has of them.
 const VALUES: &str = "customer_value";
 const SCORED: &str = "_scored";
+
+/// What they are about, in failures.
+const NEWCOMERS: &str = "new customers";
 
 /// The snapshot before another.
 async fn before(store: &Store, number: u64, parent: u64) -> Result<Manifest, Failure> {
@@ -178,42 +182,19 @@ impl Session {
         known: Known<'_>,
         fresh: Fresh<'_>,
     ) -> Result<(), Failure> {
-        let fail = |error| crate::error::failure(&error, self.names()).within("new customers");
+        let fail = |error| crate::error::failure(&error, self.names()).within(NEWCOMERS);
         let context = self.context();
         let mut seen = Vec::new();
         let sources = project.sources.iter();
         for (source, _) in sources.filter(|(_, source)| source.kind.is_events()) {
-            let events = fresh.events.get(source).map_or(&[][..], Vec::as_slice);
-            if let Some(first) = events.first() {
-                let name = format!("_new_{source}");
-                let rows = MemTable::try_new(first.schema(), vec![events.to_vec()]);
-                let rows = Arc::new(rows.map_err(fail)?);
-                context.register_table(name.as_str(), rows).map_err(fail)?;
-                let before = fresh.as_of.0;
-                seen.push(format!(
-                    "SELECT customer FROM {name} WHERE \"day\" < {before}"
-                ));
+            if let Some(events) = fresh.events.get(source) {
+                seen.extend(self.arrived(source, events, fresh.as_of)?);
             }
             // Events that were read before the day that they count on.
             let pending = since(project, source, manifest.as_of, known);
             if let Some(pending) = pending.filter(|pending| !pending.runs.is_empty()) {
-                let name = format!("_pending_{source}");
-                let parts: Vec<PartOf> = pending.runs.iter().map(PartOf::from).collect();
-                let parts = open_parts((context, store, &self.objects), &parts).await?;
-                context.register_table(name.as_str(), parts).map_err(fail)?;
-                let mut counted = String::new();
-                if pending.has_ids && !pending.lost.is_empty() {
-                    let lost = format!("_lost_pending_{source}");
-                    let parts: Vec<PartOf> = pending.lost.iter().map(PartOf::from).collect();
-                    let parts = open_parts((context, store, &self.objects), &parts).await?;
-                    context.register_table(lost.as_str(), parts).map_err(fail)?;
-                    counted = format!(" LEFT ANTI JOIN {lost} AS l ON {IS_LOST}");
-                }
-                seen.push(format!(
-                    "SELECT e.customer FROM {name} AS e{counted} \
-                     WHERE e.\"day\" >= DATE '{}' AND e.\"day\" < DATE '{}'",
-                    manifest.as_of, fresh.as_of
-                ));
+                let days = manifest.as_of..fresh.as_of;
+                seen.push(self.pending(store, source, (&pending, days)).await?);
             }
         }
         if seen.is_empty() {
@@ -239,6 +220,55 @@ impl Session {
         };
         context.register_table(VALUES, all).map_err(fail)?;
         Ok(())
+    }
+
+    /// Asks for the customers of events that arrived, up to a day; none where there are no events.
+    fn arrived(
+        &self,
+        source: &str,
+        events: &[RecordBatch],
+        before: Day,
+    ) -> Result<Option<String>, Failure> {
+        let Some(first) = events.first() else {
+            return Ok(None);
+        };
+        let fail = |error| crate::error::failure(&error, self.names()).within(NEWCOMERS);
+        let name = format!("_new_{source}");
+        let rows = MemTable::try_new(first.schema(), vec![events.to_vec()]);
+        let rows = Arc::new(rows.map_err(fail)?);
+        let context = self.context();
+        context.register_table(name.as_str(), rows).map_err(fail)?;
+        let before = before.0;
+        Ok(Some(format!(
+            "SELECT customer FROM {name} WHERE \"day\" < {before}"
+        )))
+    }
+
+    /// Asks for the customers of events of the state on some days.
+    async fn pending(
+        &self,
+        store: &Store,
+        source: &str,
+        (input, days): (&EventsInput, Range<Day>),
+    ) -> Result<String, Failure> {
+        let fail = |error| crate::error::failure(&error, self.names()).within(NEWCOMERS);
+        let context = self.context();
+        let opening = (context, store, &self.objects);
+        let name = format!("_pending_{source}");
+        let runs = open_parts(opening, &input.runs).await?;
+        context.register_table(name.as_str(), runs).map_err(fail)?;
+        let mut counted = String::new();
+        if input.has_ids && !input.lost.is_empty() {
+            let lost = format!("_lost_pending_{source}");
+            let parts = open_parts(opening, &input.lost).await?;
+            context.register_table(lost.as_str(), parts).map_err(fail)?;
+            counted = format!(" LEFT ANTI JOIN {lost} AS l ON {IS_LOST}");
+        }
+        Ok(format!(
+            "SELECT e.customer FROM {name} AS e{counted} \
+             WHERE e.\"day\" >= DATE '{}' AND e.\"day\" < DATE '{}'",
+            days.start, days.end
+        ))
     }
 
     /// Lets statements find these rows in a table, instead of those that the snapshot has there.

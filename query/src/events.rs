@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
@@ -11,16 +11,14 @@ use datafusion::catalog::TableProvider;
 use datafusion::catalog::view::ViewTable;
 use datafusion::datasource::MemTable;
 use datafusion::datasource::empty::EmptyTable;
-use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::prelude::SessionContext;
 use tenfold_core::audience::EventsInput;
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::project::CustomerType;
-use tenfold_store::object::Store;
 
 use crate::session::ArrivedEvents;
-use crate::table::{PartOf, open_parts};
+use crate::table::{Opening, open_parts};
 use crate::{error, statement};
 
 /// That an event `e` is one `l` that does not count, for another customer's.
@@ -32,44 +30,32 @@ const NO_CONTENT: [&str; 5] = ["customer", "day", "time", "event_id", "until"];
 
 /// Gives a context the events of a source under a name: those of its state, and those that arrived since.
 pub(crate) async fn register(
-    (context, store, objects): (&SessionContext, &Store, &ObjectStoreUrl),
+    opening: Opening<'_>,
     name: &str,
     (input, arrived): (&EventsInput, Option<&ArrivedEvents>),
     as_of: Day,
 ) -> Result<(), Failure> {
+    let (context, ..) = opening;
     let fail = |error| error::failure(&error, &[]).within(format!("events of {name}"));
     let arrived = arrived.filter(|arrived| !arrived.rows.is_empty());
-    if input.runs.is_empty() && arrived.is_none() {
-        let empty = EmptyTable::new(columns(input));
-        context
-            .register_table(name, Arc::new(empty))
-            .map_err(fail)?;
-        return Ok(());
-    }
-    let (raw, lost) = (format!("_raw{name}"), format!("_lost{name}"));
-    let schema = match input.runs.is_empty() {
-        true => kept_columns(input),
-        false => {
-            let runs: Vec<PartOf> = input.runs.iter().map(PartOf::from).collect();
-            let runs = open_parts((context, store, objects), &runs).await?;
-            let schema = runs.schema();
-            context.register_table(raw.as_str(), runs).map_err(fail)?;
-            schema
-        }
+    let kept = match input.runs.is_empty() {
+        true => None,
+        false => Some(open_parts(opening, &input.runs).await?),
     };
-    if let Some(arrived) = arrived {
-        let kept = context.deregister_table(raw.as_str()).map_err(fail)?;
-        let older: Vec<PartOf> = arrived.older.iter().map(PartOf::from).collect();
-        let older = match older.is_empty() || !input.has_ids {
-            true => None,
-            false => Some(open_parts((context, store, objects), &older).await?),
-        };
-        let all = together(context, name, [kept, older], (&schema, &arrived.rows)).await?;
-        context.register_table(raw.as_str(), all).map_err(fail)?;
-    }
+    let all = match (kept, arrived) {
+        (None, None) => {
+            let empty = Arc::new(EmptyTable::new(columns(input)));
+            context.register_table(name, empty).map_err(fail)?;
+            return Ok(());
+        }
+        (Some(kept), None) => kept,
+        (kept, Some(arrived)) => together(opening, (name, input), kept, arrived).await?,
+    };
+    let (raw, lost) = (format!("_raw{name}"), format!("_lost{name}"));
+    let schema = all.schema();
+    context.register_table(raw.as_str(), all).map_err(fail)?;
     if !input.lost.is_empty() {
-        let parts: Vec<PartOf> = input.lost.iter().map(PartOf::from).collect();
-        let parts = open_parts((context, store, objects), &parts).await?;
+        let parts = open_parts(opening, &input.lost).await?;
         context.register_table(lost.as_str(), parts).map_err(fail)?;
     }
     // Copies of what arrived may lie in any month, and of all of them the first counts.
@@ -97,29 +83,30 @@ pub(crate) async fn view(
 
 /// Events that arrived beside those that are kept, in the columns of these, and beside older copies of them.
 async fn together(
-    context: &SessionContext,
-    name: &str,
-    [kept, older]: [Option<Arc<dyn TableProvider>>; 2],
-    (schema, rows): (&SchemaRef, &[RecordBatch]),
+    opening: Opening<'_>,
+    (name, input): (&str, &EventsInput),
+    kept: Option<Arc<dyn TableProvider>>,
+    arrived: &ArrivedEvents,
 ) -> Result<Arc<dyn TableProvider>, Failure> {
+    let (context, ..) = opening;
     let wrong = |error: ArrowError| Failure::bug(format!("new events of {name}: {error}"));
     let fail = |error| error::failure(&error, &[]).within(format!("events of {name}"));
-    let rows = rows.iter().map(|batch| as_kept(batch, schema));
+    let schema = kept.as_ref().map(|kept| kept.schema());
+    let schema = nullable(&schema.unwrap_or_else(|| kept_columns(input)));
+    let rows = arrived.rows.iter().map(|batch| as_kept(batch, &schema));
     let rows: Vec<RecordBatch> = rows.collect::<Result<_, _>>().map_err(wrong)?;
-    let columns = nullable(schema);
-    let arrived = MemTable::try_new(columns, vec![rows]).map_err(fail)?;
+    let rows = Arc::new(MemTable::try_new(schema, vec![rows]).map_err(fail)?);
     let new = format!("_arrived{name}");
-    context
-        .register_table(new.as_str(), Arc::new(arrived))
-        .map_err(fail)?;
+    context.register_table(new.as_str(), rows).map_err(fail)?;
     let mut all = vec![format!("SELECT * FROM {new}")];
     if let Some(kept) = kept {
         let old = format!("_kept{name}");
         context.register_table(old.as_str(), kept).map_err(fail)?;
         all.push(format!("SELECT * FROM {old}"));
     }
-    if let Some(older) = older {
+    if input.has_ids && !arrived.older.is_empty() {
         let old = format!("_older{name}");
+        let older = open_parts(opening, &arrived.older).await?;
         context.register_table(old.as_str(), older).map_err(fail)?;
         all.push(format!(
             "SELECT o.* FROM {old} AS o LEFT SEMI JOIN {new} AS n \
@@ -148,11 +135,11 @@ fn as_kept(events: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Arro
         match own {
             Some(values) => cast(values, field.data_type()),
             // What no statement asks for, such as how many of the rows are refunds.
-            None => Ok(arrow::array::new_null_array(field.data_type(), rows)),
+            None => Ok(new_null_array(field.data_type(), rows)),
         }
     };
     let columns = schema.fields().iter().map(column);
-    RecordBatch::try_new(nullable(schema), columns.collect::<Result<_, _>>()?)
+    RecordBatch::try_new(schema.clone(), columns.collect::<Result<_, _>>()?)
 }
 
 /// The columns in which the state would keep events of a source that has none there yet.

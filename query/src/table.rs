@@ -135,11 +135,18 @@ impl From<&EventsRun> for PartOf {
     }
 }
 
+/// Where parts are opened: for which queries, and from which store by which address.
+pub(crate) type Opening<'a> = (&'a SessionContext, &'a Store, &'a ObjectStoreUrl);
+
 /// Makes a provider of parts that have the same columns; there is one at least.
-pub(crate) async fn open_parts(
-    (context, store, objects): (&SessionContext, &Store, &ObjectStoreUrl),
-    parts: &[PartOf],
-) -> Result<Arc<dyn TableProvider>, Failure> {
+pub(crate) async fn open_parts<P>(
+    (context, store, objects): Opening<'_>,
+    parts: &[P],
+) -> Result<Arc<dyn TableProvider>, Failure>
+where
+    for<'a> PartOf: From<&'a P>,
+{
+    let parts: Vec<PartOf> = parts.iter().map(PartOf::from).collect();
     let state = context.state();
     let file = |part: &PartOf| {
         let mut file = PartitionedFile::new("", part.bytes);

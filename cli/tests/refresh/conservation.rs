@@ -276,23 +276,30 @@ fn windows_hold_the_days_that_they_say() {
     }
 }
 
-#[test]
-fn days_begin_at_midnight_of_the_project() {
-    let declarations = r#"
+/// Visits at times in a file, which are those of a zone where they say no other.
+fn clocks(types: &str, zone: &str) -> String {
+    format!(
+        r#"
 project: clocks
 time_zone: Europe/Berlin
-customer: {type: string}
+customer: {{type: string}}
 sources:
   visits:
     path: visits.csv
+    types: {{{types}}}
     customer: who
-    time: {column: at, zone: America/New_York}
+    time: {{column: at, zone: {zone}}}
     measures:
-      visits: {expression: "1"}
+      visits: {{expression: "1"}}
 deciles:
-  - {measure: visits, lookbacks: [1, lifetime]}
-"#;
-    let project = Project::new(declarations);
+  - {{measure: visits, lookbacks: [1, lifetime]}}
+"#
+    )
+}
+
+#[test]
+fn days_begin_at_midnight_of_the_project() {
+    let project = Project::new(&clocks("", "America/New_York"));
     let rows = [
         // 2024-04-01 00:30 in Berlin: pending.
         "a,2024-03-31T22:30:00Z",
@@ -323,21 +330,6 @@ deciles:
 
 #[test]
 fn times_that_say_their_offset_are_instants_whatever_type_is_declared() {
-    let declarations = r#"
-project: clocks
-time_zone: Europe/Berlin
-customer: {type: string}
-sources:
-  visits:
-    path: visits.csv
-    types: {at: timestamp}
-    customer: who
-    time: {column: at, zone: ZONE}
-    measures:
-      visits: {expression: "1"}
-deciles:
-  - {measure: visits, lookbacks: [lifetime]}
-"#;
     let rows = [
         // 2024-04-01 00:30 in Berlin: pending. 23:30 of the day before.
         "a,2024-03-31T22:30:00Z",
@@ -348,7 +340,7 @@ deciles:
         "e,2024-03-31T17:59:00",
     ];
     for zone in ["Europe/Berlin", "America/New_York", "UTC"] {
-        let project = Project::new(&declarations.replace("ZONE", zone));
+        let project = Project::new(&clocks("at: timestamp", zone));
         project.write("visits.csv", format!("who,at\n{}\n", rows.join("\n")));
         let run = project.published("2024-04-01");
         assert_eq!(

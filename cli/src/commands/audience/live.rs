@@ -10,6 +10,7 @@ use tenfold_core::failure::{ErrorCode, Failure};
 use super::super::delivery::send_live;
 use super::super::{Stopped, print};
 use crate::args::Global;
+use crate::deliveries::{self, Opened};
 use crate::live::{Arrivals, Change, Found, Now, changes};
 use crate::machine::{Machine, now};
 use crate::output::{Format, TextTable, counted, text_to_stdout};
@@ -171,7 +172,8 @@ struct Watch<'a> {
     arrivals: Arrivals<'a>,
     names: &'a [String],
     every: Duration,
-    deliver: bool,
+    /// The deliveries that are sent, as they were declared when it began.
+    deliveries: Option<Opened>,
     global: &'a Global,
     machine: &'a Machine,
     audiences: BTreeMap<String, Watched>,
@@ -201,7 +203,10 @@ pub fn watch(
         arrivals: Arrivals::of(global, machine)?,
         names,
         every,
-        deliver,
+        deliveries: match deliver {
+            true => Some(deliveries::open(global, machine)?),
+            false => None,
+        },
         global,
         machine,
         audiences: BTreeMap::new(),
@@ -264,8 +269,9 @@ impl Watch<'_> {
     fn looked_at(&self, name: &str, of: &mut Watched, moment: &Now) -> Result<(), Stopped> {
         let is_new = |identity: &Option<String>| identity.as_ref() != Some(&moment.identity);
         let is_time = of.again.is_none_or(|again| again <= Instant::now());
-        let sends = self.deliver && is_new(&of.sent) && is_time;
-        if !is_new(&of.told) && !sends {
+        let sends = self.deliveries.as_ref();
+        let sends = sends.filter(|_| is_new(&of.sent) && is_time);
+        if !is_new(&of.told) && sends.is_none() {
             return Ok(());
         }
         let found = self.arrivals.members(moment, name).map_err(unknown)?;
@@ -276,15 +282,16 @@ impl Watch<'_> {
             of.members = Some(found.members.clone());
             of.told = Some(moment.identity.clone());
         }
-        if sends {
-            self.sent(name, of, &found, moment);
+        if let Some(deliveries) = sends {
+            let sending = send_live((name, &found), deliveries, self.global, self.machine);
+            self.tried(name, of, sending, moment);
         }
         Ok(())
     }
 
-    /// Sends what is due; what fails keeps no audience from being looked at.
-    fn sent(&self, name: &str, of: &mut Watched, found: &Found, moment: &Now) {
-        match send_live(name, found, self.global, self.machine) {
+    /// Notes how sending went; what fails keeps no audience from being looked at.
+    fn tried(&self, name: &str, of: &mut Watched, sending: Result<(), Stopped>, moment: &Now) {
+        match sending {
             Ok(()) => {
                 of.sent = Some(moment.identity.clone());
                 (of.failures, of.again) = (0, None);

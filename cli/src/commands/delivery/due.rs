@@ -7,7 +7,7 @@ use tenfold_core::snapshot::At as Named;
 
 use super::{Command, Stopped, ended, shown};
 use crate::args::Global;
-use crate::deliveries;
+use crate::deliveries::{self, Opened};
 use crate::live::{Arrivals, Found};
 use crate::machine::{Machine, now};
 use crate::output::counted;
@@ -129,14 +129,13 @@ fn all(command: &Command<'_>) -> Result<Vec<Followed>, Failure> {
 /// With the first delivery that was not sent; the others are sent all the same, and rows that were rejected are
 /// told of.
 pub fn send_live(
-    audience: &str,
-    found: &Found,
+    (audience, found): (&str, &Found),
+    opened: &Opened,
     global: &Global,
     machine: &Machine,
 ) -> Result<(), Stopped> {
-    let opened = deliveries::open(global, machine)?;
     let command = Command {
-        opened: &opened,
+        opened,
         global,
         machine,
     };
