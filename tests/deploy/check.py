@@ -3,6 +3,7 @@
 Usage: check.py TENFOLD, where TENFOLD is the binary whose flags and variables the files use.
 """
 
+import fnmatch
 import json
 import pathlib
 import re
@@ -24,6 +25,7 @@ CASES = {
         "tokens": {"existingSecret": "tokens"},
         "project": {"existingConfigMap": "shop"},
         "imagePullSecrets": [{"name": "registry"}],
+        "networkPolicy": {"metricsNamespaces": []},
     },
     "everything": {
         "project": {"url": "s3://my-bucket/shop"},
@@ -120,6 +122,9 @@ def check_object(o, objects):
     if o["kind"] == "HorizontalPodAutoscaler":
         target = o["spec"]["scaleTargetRef"]
         assert any(x["kind"] == target["kind"] and x["metadata"]["name"] == target["name"] for x in objects)
+    if o["kind"] == "NetworkPolicy":
+        for rule in o["spec"]["ingress"]:
+            assert "from" not in rule or rule["from"], "nobody is named, which lets in everybody"
     if o["kind"] not in ("StatefulSet", "Deployment"):
         return
     pod = o["spec"]["template"]
@@ -135,6 +140,7 @@ def check_object(o, objects):
             assert container[probe]["httpGet"]["port"] in ports
             assert container[probe]["httpGet"]["path"] in ("/livez", "/readyz")
         mounts = {mount["name"] for mount in container["volumeMounts"]}
+        assert any(mount["mountPath"] == "/tmp" for mount in container["volumeMounts"]), "there is no room to work in"
         assert mounts == {volume["name"] for volume in spec["volumes"]}, "a volume is not mounted, or not there"
         names = [variable["name"] for variable in container["env"]]
         assert len(names) == len(set(names)), f"a variable is there twice: {names}"
@@ -151,8 +157,22 @@ def check_compose():
         assert services[name]["read_only"] and services[name]["cap_drop"] == ["ALL"]
 
 
+# An object of each kind that is deleted some day.
+DELETED = (
+    "_work/results/t/1.json", "_state/days/a.parquet", "tables/customer_value/shard=01/a.parquet",
+    "tables/customer_value/_delta_log/_last_checkpoint", "backfills/b/1.json", "_announced/a.json", "_doctor/a",
+    "_ingest/opens/uploads/b/f/1", "_ingest/opens/rows/b/1.parquet", "_ingest/opens/errors/b/1.parquet",
+    "_ingest/opens/checkpoints/00000001.json", "_ingest/opens/stream/00000001.jsonl",
+    "_deliveries/crm/00000001/work.parquet",
+)
+
+
 def check_policy():
     policy = json.loads((DEPLOY / "bucket/s3-policy.json").read_text())
+    sweep = next(statement for statement in policy["Statement"] if statement["Sid"] == "Sweep")
+    for path in DELETED:
+        allowed = any(fnmatch.fnmatchcase(f"arn:aws:s3:::MY-BUCKET/tenfold/{path}", one) for one in sweep["Resource"])
+        assert allowed, f"the policy does not let {path} be deleted"
     for statement in policy["Statement"]:
         if statement["Effect"] == "Allow":
             actions, resources = (as_list(statement[key]) for key in ("Action", "Resource"))
