@@ -23,6 +23,7 @@ export interface Column {
   about: string;
 }
 
+/** Columns that name a row of another table by its key; names of several stand in one text, with ", " between them. */
 export interface Reference {
   column: string;
   table: string;

@@ -2,7 +2,7 @@ import { expect, test, vi } from "vitest";
 import type { Snapshot, SqlAnswer, Table } from "../../api/types.ts";
 import type { Compiled } from "../../spec/compile.ts";
 import type { Filter, Widget } from "../../spec/types.ts";
-import { columnsOf, defaultOf, fits, idleFilters, lacking, nightsUpTo, settle, snapshotOptions, valuesOf } from "./filters.ts";
+import { columnsOf, defaultOf, fits, idleFilters, lacking, nightsUpTo, settle, snapshotOptions, valuesOf, writtenDefault } from "./filters.ts";
 
 const column = (name: string, type = "Float64") => ({ name, type, nullable: true, about: "" });
 const TABLES: Table[] = [
@@ -77,12 +77,24 @@ test("what holds while nobody chose", () => {
   const options = [{ value: "a", label: "A" }, { value: "b", label: "B" }];
   expect(defaultOf(filter({ default: "first" }), options)).toEqual(["a"]);
   expect(defaultOf(filter({ default: "first" }), [])).toEqual([]);
-  expect(defaultOf(filter({ default: 0.5 }), undefined)).toEqual([0.5]);
+  expect(defaultOf(filter({ default: 0.5, control: "number" }), undefined)).toEqual([0.5]);
   expect(defaultOf(filter({ default: ["a", "b"], control: "multiselect" }), options)).toEqual(["a", "b"]);
 });
 
+test("a default is of the kind that the options have, whatever its digits look like", () => {
+  const zips = [{ value: "00501", label: "00501" }, { value: "10115", label: "10115" }, { value: null, label: "(none)" }];
+  expect(defaultOf(filter({ control: "select", default: writtenDefault("select", "00501") }), zips)).toEqual(["00501"]);
+  expect(defaultOf(filter({ control: "select", default: 10115 }), zips)).toEqual(["10115"]);
+  expect(defaultOf(filter({ control: "multiselect", default: ["00501", 10115, null] }), zips)).toEqual(["00501", "10115", null]);
+  expect(defaultOf(filter({ control: "select", default: "7" }), [{ value: 7, label: "7" }])).toEqual([7]);
+  expect(defaultOf(filter({ default: 10115 }), undefined)).toEqual(["10115"]);
+  expect(writtenDefault("number", "0.5")).toBe(0.5);
+  expect(writtenDefault("snapshot", "-30")).toBe(-30);
+  expect(writtenDefault("snapshot", "previous")).toBe("previous");
+});
+
 test("snapshots to choose are nights up to the one on view", () => {
-  const nights = nightsUpTo([night(1), night(5), night(2), night(4, "b1"), night(3)], 3);
+  const nights = nightsUpTo([night(1), night(5), night(2), night(4, "b1"), night(3)], night(3));
   expect(nights.map((one) => one.number)).toEqual([3, 2, 1]);
   const snapshot = (given: string | number) => {
     const one = filter({ control: "snapshot", default: given });
@@ -91,6 +103,19 @@ test("snapshots to choose are nights up to the one on view", () => {
   expect([snapshot("first"), snapshot("previous"), snapshot("earliest"), snapshot(-2), snapshot(-3)]).toEqual([3, 2, "earliest", 1, "earliest"]);
   const alone = filter({ control: "snapshot", default: "previous" });
   expect(defaultOf(alone, snapshotOptions(alone, [night(1)]))).toEqual([1]);
+});
+
+test("a backfill on view is the first snapshot to choose, and before it come the nights of earlier days", () => {
+  const backfill = { ...night(6, "b1"), as_of: "2026-03-03" };
+  const all = [backfill, night(5), night(4), night(3), night(2), night(1)];
+  const nights = nightsUpTo(all, backfill);
+  expect(nights.map((one) => one.number)).toEqual([6, 2, 1]);
+  const snapshot = (given: string | number) => {
+    const one = filter({ control: "snapshot", default: given });
+    return defaultOf(one, snapshotOptions(one, nights))[0];
+  };
+  expect([snapshot("first"), snapshot("previous"), snapshot(-2), snapshot(-3)]).toEqual([6, 2, 1, "earliest"]);
+  expect(nightsUpTo(all, null).map((one) => one.number)).toEqual([5, 4, 3, 2, 1]);
 });
 
 test("columns are those that the table has, whatever the address says", async () => {

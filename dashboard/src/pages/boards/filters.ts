@@ -3,7 +3,7 @@
 import type { Snapshot, SqlAnswer, Table } from "../../api/types.ts";
 import { bindSql, type Compiled, named, sourceOf } from "../../spec/compile.ts";
 import { columnFiltersOf, parametersOf } from "../../spec/scan.ts";
-import { type DashboardDocument, type Filter, type FilterValues, parametersOfFilter, type Scalar, type Widget } from "../../spec/types.ts";
+import { type Control, type DashboardDocument, type Filter, type FilterValues, parametersOfFilter, type Scalar, type Widget } from "../../spec/types.ts";
 import { FILTER, readList, scalar } from "./state.ts";
 
 /** A value to choose, and what stands for it. */
@@ -47,11 +47,15 @@ export function lacking(needs: string[] | undefined, tables: Table[]): string[] 
   });
 }
 
-/** The snapshots that changes are counted between: nights, newest first, up to the one on view. */
-export function nightsUpTo(snapshots: Snapshot[], number: number | null): Snapshot[] {
-  return snapshots
-    .filter((one) => one.backfill === null && (number === null || one.number <= number))
-    .sort((a, b) => b.number - a.number);
+/**
+ * The snapshots that changes are counted between: nights, newest first, up to the one on view. A backfill on view
+ * stands before the nights of earlier days, as it was made later than they and is none of them.
+ */
+export function nightsUpTo(snapshots: Snapshot[], viewed: Snapshot | null): Snapshot[] {
+  const nights = snapshots.filter((one) => one.backfill === null).sort((a, b) => b.number - a.number);
+  if (viewed === null) return nights;
+  if (viewed.backfill === null) return nights.filter((one) => one.number <= viewed.number);
+  return [viewed, ...nights.filter((one) => one.as_of < viewed.as_of)];
 }
 
 /** The choices of a filter over snapshots: its numbers, and the beginning where the filter may reach back to it. */
@@ -66,13 +70,15 @@ export function snapshotOptions(filter: Filter, nights: Snapshot[]): Option[] {
 export function defaultOf(filter: Filter, options: Option[] | undefined): Scalar[] {
   const { default: given } = filter;
   if (given === undefined || given === null) return [];
-  if (Array.isArray(given)) return given;
+  // As the options have it: a file may write digits as a text or as a number.
+  const typed = (one: Scalar) => valueOf(filter, one === null ? null : String(one), options);
+  if (Array.isArray(given)) return given.map(typed);
   const value =
     filter.control === "snapshot"
       ? defaultSnapshot(given, options ?? [])
       : given === "first"
         ? (options?.[0]?.value ?? null)
-        : given;
+        : typed(given);
   return value === null ? [] : [value];
 }
 
@@ -84,7 +90,13 @@ function defaultSnapshot(wanted: Scalar, options: Option[]): Scalar {
   return numbers[0]?.value ?? null;
 }
 
-/** The text of the address as a value of the filter's kind: as its options have it, else a number or a text. */
+/** A default as somebody wrote it: a number where the control takes one, since digits elsewhere may be a text. */
+export function writtenDefault(control: Control, text: string): string | number {
+  const counts = control === "number" || control === "snapshot";
+  return counts && /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+}
+
+/** A text of the address or a default as a value of the filter's kind: as its options have it, else a number or a text. */
 export function valueOf(filter: Filter, text: string | null, options: Option[] | undefined): Scalar {
   if (text === null) return null;
   const found = options?.find((option) => option.value !== null && String(option.value) === text);

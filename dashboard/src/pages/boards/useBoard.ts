@@ -36,7 +36,7 @@ export function useSettled(document: DashboardDocument, query: URLSearchParams, 
   useEffect(() => {
     if (tables === null) return;
     const stop = new AbortController();
-    const nights = nightsUpTo(snapshots, view.known?.number ?? null);
+    const nights = nightsUpTo(snapshots, view.known);
     const question = async (compiled: Compiled) => (await ask(compiled, view.at, view.known?.hash ?? null, stop.signal)).answer;
     void settle(document, new URLSearchParams(choices), tables, nights, question).then((found) => {
       if (!stop.signal.aborted) setSettled({ ...found, key });

@@ -7,7 +7,7 @@ import { Button } from "../../ui/Button.tsx";
 import { SelectField, TextField } from "../../ui/Field.tsx";
 import { counted } from "../../ui/format.ts";
 import { Empty } from "../../ui/States.tsx";
-import { isPlain } from "../boards/filters.ts";
+import { isPlain, writtenDefault } from "../boards/filters.ts";
 import { freeName } from "./columns.ts";
 import type { Editor } from "./editor.ts";
 import { isVersioned } from "./joins.ts";
@@ -87,7 +87,9 @@ function One({ filter, trial, findings, onChange, onDelete, onUp, onDown }: OneP
   const setControl = (control: Control) => {
     const { values, ...now } = filter;
     const keeps = control === "select" || control === "multiselect";
-    onChange({ ...now, control, ...(keeps ? { values: values ?? { sql: "" } } : {}) });
+    // What is a text for one control may be a number for the next.
+    const begin = typeof given === "string" ? { default: writtenDefault(control, given) } : {};
+    onChange({ ...now, control, ...begin, ...(keeps ? { values: values ?? { sql: "" } } : {}) });
   };
   return (
     <section class="card stack" aria-label={`Filter ${filter.label ?? filter.name}`}>
@@ -127,7 +129,7 @@ function One({ filter, trial, findings, onChange, onDelete, onUp, onDown }: OneP
             hint={chosen ? "A value, or “first” for the first of them." : "Nothing while it is empty."}
             value={given === undefined || given === null ? "" : String(given)}
             onValue={(text) =>
-              onChange({ ...undecided, ...(text === "" ? {} : { default: valueOf(text) }) }, "default")
+              onChange({ ...undecided, ...(text === "" ? {} : { default: writtenDefault(filter.control, text) }) }, "default")
             }
           />
         )}
@@ -135,11 +137,6 @@ function One({ filter, trial, findings, onChange, onDelete, onUp, onDown }: OneP
       {chosen && <Values filter={filter} trial={trial} onChange={onChange} />}
     </section>
   );
-}
-
-/** A text that reads as a number is one. */
-function valueOf(text: string): string | number {
-  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }
 
 function Values({ filter, trial, onChange }: { filter: Filter; trial: Trial; onChange: OneProps["onChange"] }) {

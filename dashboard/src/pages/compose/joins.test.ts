@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import type { Table } from "../../api/types.ts";
-import type { Join } from "../../spec/types.ts";
+import type { GuidedQuery, Join } from "../../spec/types.ts";
 import { reachable, resolved, tidied, wayInWords, withJoin } from "./joins.ts";
 
 const table = (name: string, columns: string[], key: string[], references: Table["references"] = []): Table => ({
@@ -56,6 +56,19 @@ describe("tables that a query reaches", () => {
       "by customer_value.last_purchase = date",
     ]);
     expect(reachable(TABLES, joined).map((one) => one.table.name)).not.toContain("customer_value");
+  });
+
+  it("have a pair of columns for each one of a reference, in whatever order it names them", () => {
+    const tables = [
+      table("group", ["order", "day:Date32"], ["order"], [{ column: "order, day", table: "orders", key: "number, end" }]),
+      table("orders", ["number", "end:Date32", "amount:Float64"], ["number", "end"]),
+      table("line", ["number", "end:Date32"], [], [{ column: "end, number", table: "orders", key: "end, number" }]),
+    ];
+    const orders = (query: GuidedQuery) => reachable(tables, query).find((one) => one.table.name === "orders")?.ways;
+    expect(orders({ table: "group", columns: [] })).toEqual([{ table: "orders", on: { order: "number", day: "end" } }]);
+    const joined = withJoin({ table: "other", columns: [] }, { table: "group", on: { order: "order" } });
+    expect(orders(joined)).toEqual([{ table: "orders", on: { "group.order": "number", "group.day": "end" } }]);
+    expect(orders({ table: "line", columns: [] })).toEqual([{ table: "orders", on: { end: "end", number: "number" } }]);
   });
 
   it("are none where the key has more columns", () => {

@@ -1,6 +1,7 @@
 // Which tables a query can reach, by references and by keys that its tables have, and how. A join over a whole key
 // never makes two rows out of one; a table with one row per period of validity is joined by its current rows.
 
+import { pairsOf } from "../../api/references.ts";
 import type { Table } from "../../api/types.ts";
 import { sourceOf } from "../../spec/compile.ts";
 import type { GuidedQuery, Join } from "../../spec/types.ts";
@@ -18,15 +19,15 @@ export function reachable(tables: Table[], query: GuidedQuery): Reach[] {
   const add = (join: Join) => {
     if (known.includes(join.table)) return;
     const ways = found.get(join.table) ?? [];
-    const same = ways.some((way) => JSON.stringify(way) === JSON.stringify(join));
-    if (!same) found.set(join.table, [...ways, join]);
+    if (!ways.some((way) => sameWay(way, join))) found.set(join.table, [...ways, join]);
   };
   for (const name of known) {
     const source = tables.find((table) => table.name === name);
     if (!source) continue;
     const from = (column: string) => (name === query.table ? column : `${name}.${column}`);
     for (const reference of source.references) {
-      add({ table: reference.table, on: { [from(reference.column)]: reference.key } });
+      const on = Object.fromEntries(pairsOf(reference).map(([own, key]) => [from(own), key]));
+      add({ table: reference.table, on });
     }
     for (const table of tables) {
       const way = byKey(source, table, from);
@@ -37,6 +38,12 @@ export function reachable(tables: Table[], query: GuidedQuery): Reach[] {
     const table = tables.find((one) => one.name === name);
     return table ? [{ table, ways }] : [];
   });
+}
+
+/** Whether two joins are one: a reference may name the columns of a key in another order than the key does. */
+function sameWay(one: Join, other: Join): boolean {
+  const text = (join: Join) => JSON.stringify({ ...join, on: Object.entries(join.on).sort() });
+  return text(one) === text(other);
 }
 
 /** The join over the whole key of a table, where the source has columns of the same names and types. */

@@ -88,9 +88,14 @@ interface Tiling {
   lookback: string;
 }
 
-/** Whether a column holds the tiles of one of these: `decile_revenue_12m`, `quartile_value_lifetime`, `decile_clv_12m`. */
+/** The column that a column of tiles ranks. Words other than those of tiles begin other columns: `total_value_12m`. */
+function rankedBy(column: string): string | undefined {
+  return /^(?:decile|quartile|quintile|percentile|ntile\d+)_(.+)$/.exec(column)?.[1];
+}
+
+/** Whether a column holds the tiles of one of these: `decile_revenue_12m`, `ntile20_value_lifetime`, `decile_clv_12m`. */
 export function isTileOf(column: string, { measure, lookback }: Tiling): boolean {
-  const named = /^[a-z]+_(.+)$/.exec(column)?.[1];
+  const named = rankedBy(column);
   return named === `${measure}_${lookback}` || (named === measure && measure.endsWith(`_${lookback}`));
 }
 
@@ -100,12 +105,11 @@ export function lines(row: Row, tilings: Row[], within: Row[]): Line[] {
   const whole = ofAll.map((one): Line => {
     const tiling = one as unknown as Tiling;
     const column = Object.keys(row).find((name) => isTileOf(name, tiling)) ?? "";
-    const value = column.replace(/^[a-z]+_/, "");
     return {
       measure: tiling.measure,
       lookback: tiling.lookback,
       dimension: null,
-      total: row[value] ?? null,
+      total: row[rankedBy(column) ?? ""] ?? null,
       tile: row[column] ?? null,
       tiles: Number(one.tiles),
     };

@@ -92,8 +92,11 @@ describe("tiles", () => {
   it("are told by the names of their columns", () => {
     expect(isTileOf("quartile_revenue_12m", tiling("revenue", "12m"))).toBe(true);
     expect(isTileOf("decile_clv_12m", tiling("clv_12m", "12m"))).toBe(true);
+    expect(isTileOf("ntile20_revenue_12m", tiling("revenue", "12m"))).toBe(true);
     expect(isTileOf("revenue_12m", tiling("revenue", "12m"))).toBe(false);
     expect(isTileOf("decile_miles_by_revenue_12m", tiling("revenue", "12m"))).toBe(false);
+    expect(isTileOf("expected_purchases_12m", tiling("purchases", "12m"))).toBe(false);
+    expect(isTileOf("total_value_12m", tiling("value", "12m"))).toBe(false);
   });
   it("are those of all customers, and then those within a dimension", () => {
     const row = { decile_revenue_12m: 2, revenue_12m: 50, decile_clv_12m: 1, clv_12m: 9 };
@@ -110,6 +113,20 @@ describe("tiles", () => {
       ["clv_12m", null, 9, 1],
       ["revenue", null, 50, 2],
       ["by_country", "Spain", 5, 4],
+    ]);
+  });
+  it("may be of any number, and columns before them may end as they do", () => {
+    const row = {
+      expected_purchases_12m: 3.4177,
+      purchases_12m: 4,
+      decile_purchases_12m: 2,
+      revenue_12m: 50,
+      ntile20_revenue_12m: 7,
+    };
+    const all = lines(row, [tiling("purchases", "12m"), { ...tiling("revenue", "12m"), tiles: 20 }], []);
+    expect(all.map(({ measure, total, tile, tiles }) => [measure, total, tile, tiles])).toEqual([
+      ["purchases", 4, 2, 10],
+      ["revenue", 50, 7, 20],
     ]);
   });
 });

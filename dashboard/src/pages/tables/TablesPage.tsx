@@ -1,6 +1,7 @@
 // What there is to ask: the tables of a snapshot, and of one table its columns, keys, references and first rows.
 import { listTables } from "../../api/sql.ts";
 import { useLoad } from "../../api/load.ts";
+import { leadsTo } from "../../api/references.ts";
 import type { Table } from "../../api/types.ts";
 import { at, href } from "../../location.ts";
 import type { PageProps } from "../../routes.ts";
@@ -54,7 +55,6 @@ function All({ tables }: { tables: Table[] }) {
 }
 
 function One({ table }: { table: Table }) {
-  const leads = (column: string) => table.references.find((reference) => reference.column === column);
   return (
     <>
       <div class="page-head">
@@ -69,7 +69,7 @@ function One({ table }: { table: Table }) {
         columns={[
           { name: "name", label: "Column", head: true, value: (c) => c.name },
           { name: "type", label: "Type", value: (c) => c.type },
-          { name: "key", label: "Key", show: (c) => (table.key.includes(c.name) ? "key" : leads(c.name) ? <Leads to={leads(c.name)?.table ?? ""} /> : "") },
+          { name: "key", label: "Key", show: (c) => <Keys table={table} column={c.name} /> },
           { name: "about", label: "What it holds", show: (c) => c.about },
         ]}
       />
@@ -79,6 +79,16 @@ function One({ table }: { table: Table }) {
   );
 }
 
-function Leads({ to }: { to: string }) {
-  return <a href={href(`/tables/${encodeURIComponent(to)}`)}>→ {to}</a>;
+/** Whether a column is one of the key, and which tables it leads to: it may be both. */
+function Keys({ table, column }: { table: Table; column: string }) {
+  return (
+    <span class="row">
+      {table.key.includes(column) && <span>key</span>}
+      {leadsTo(table, column).map((to) => (
+        <a key={to} href={href(`/tables/${encodeURIComponent(to)}`)}>
+          → {to}
+        </a>
+      ))}
+    </span>
+  );
 }
