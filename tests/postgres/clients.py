@@ -70,6 +70,12 @@ def with_psycopg(dsn):
         two = ask("SELECT count(*) FROM customer_value WHERE decile_clv_12m IN (1, 2)")
         assert ask("SELECT count(*) FROM customer_value WHERE decile_clv_12m = ANY(%s)", [[1, 2]]) == two
         assert ask("SELECT %s || 'x', %s + %s, %s IS NULL, %s", ["a'b\\", 1, 2, None, True]) == [("a'b\\x", 3, True, True)]
+        small, large = decimal.Decimal("1E-7"), decimal.Decimal("-1.5E+3")
+        assert ask("SELECT %s, %s", [small, large]) == [(small, large)]
+        assert ask("SELECT %s = ANY(%s), 0 = ANY(%s)", [small, [small, large], [small]]) == [(True, False)]
+        assert ask("SELECT '42' = ANY(%s), '042' = ANY(%s), 'r' = ANY('{r,v}'::text[])", [["42"], ["42"]]) == [(True, False, True)]
+        deciles = ask("SELECT decile_clv_12m, count(*) FROM customer_value GROUP BY 1 ORDER BY count DESC")
+        assert [row[1] for row in deciles] == sorted((row[1] for row in deciles), reverse=True), deciles
         assert len(ask("SELECT customer FROM customer_value ORDER BY 1 LIMIT %s", [2])) == 2
         for sql, state in STATES.items():
             try:
@@ -190,13 +196,16 @@ def with_psql(port, everybody):
         return "psql is not installed"
     command = ["psql", "-X", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(port), "-U", "jane", "tenfold"]
 
-    def ask(*texts):
+    def ask(*texts, **environment):
         asked = [part for text in texts for part in ("-c", text)]
-        done = subprocess.run([*command, *asked], capture_output=True, text=True, timeout=120)
+        environment = {**os.environ, **environment}
+        done = subprocess.run([*command, *asked], env=environment, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, (texts, done.stderr)
         return done.stdout
 
     assert f" {everybody}\n" in ask("SELECT count(*) FROM customer_value")
+    # What psql asks for by itself on a terminal whose locale names no encoding.
+    assert "SQL_ASCII" in ask("SHOW client_encoding", PGCLIENTENCODING="SQL_ASCII")
     assert "customer_value" in ask("\\dt")
     described = ask("\\d customer_value")
     for part in ("bigint", "numeric(18,2)", '"customer_value_pkey" PRIMARY KEY, btree (customer)', "REFERENCES insights.dim_date(date)"):

@@ -78,13 +78,18 @@ pub(crate) fn list_of(inner: DataType) -> DataType {
 
 /// A value as one of a type.
 pub(crate) fn cast(value: Expr, name: &str) -> Result<Expr, Failure> {
-    Ok(Expr::Cast {
+    Ok(cast_to(value, data_type(name)?))
+}
+
+/// A value as one of a type that a statement names.
+pub(super) fn cast_to(value: Expr, data_type: DataType) -> Expr {
+    Expr::Cast {
         kind: CastKind::Cast,
         expr: Box::new(value),
-        data_type: data_type(name)?,
+        data_type,
         array: false,
         format: None,
-    })
+    }
 }
 
 /// A call of a function.
@@ -109,22 +114,16 @@ pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
     })
 }
 
-/// The values of a list that is written as a text, such as `{a,"b c",NULL}`.
+/// The values of a list that is written as a text, such as `{a,"b c",NULL}`. They are texts: beside a number
+/// they are taken for numbers, while numbers would be compared with a key such as `0042` as with 42.
 ///
 /// # Errors
 /// When it is no list, or one of lists.
 pub(crate) fn list(written: &str) -> Result<Vec<Expr>, Failure> {
-    let elements = elements(written)?;
-    let numbers = elements
-        .iter()
-        .flatten()
-        .all(|element| element.parse::<i64>().is_ok());
-    let value = |element: Option<String>| match element {
-        None => Expr::value(Literal::Null),
-        Some(digits) if numbers => number(&digits),
-        Some(text) => Expr::value(Literal::SingleQuotedString(text)),
+    let value = |element: Option<String>| {
+        Expr::value(element.map_or(Literal::Null, Literal::SingleQuotedString))
     };
-    Ok(elements.into_iter().map(value).collect())
+    Ok(elements(written)?.into_iter().map(value).collect())
 }
 
 /// The elements of such a list; none for a NULL.

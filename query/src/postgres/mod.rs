@@ -24,7 +24,7 @@ pub use literals::elements;
 pub use query::{Query, Shape};
 pub use state::sqlstate;
 pub use types::{PgType, TYPES, arrow_of, format_type, oid, type_of};
-pub use value::Value;
+pub use value::{Value, decimal};
 
 pub(crate) use catalog::{Catalog, register};
 pub(crate) use functions::register as register_functions;

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use arrow::datatypes::SchemaRef;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, SelectItem, SetExpr,
-    Statement as Sql, Value as Literal, visit_expressions,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, OrderBy, OrderByExpr,
+    OrderByKind, SelectItem, SetExpr, Statement as Sql, Value as Literal, visit_expressions,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use tenfold_core::failure::{ErrorCode, Failure};
@@ -313,7 +313,29 @@ fn names(sql: &mut Sql) -> Option<Vec<String>> {
             _ => return None,
         });
     }
+    if let Some(order) = &mut query.order_by {
+        order_by_places(order, &names);
+    }
     Some(names)
+}
+
+/// Puts the place of a column where rows are ordered by its name: that is looked for in the answer before
+/// anywhere else, and the column may have another one here. Only an order looks there first.
+fn order_by_places(order: &mut OrderBy, names: &[String]) {
+    let OrderByKind::Expressions(keys) = &mut order.kind else {
+        return;
+    };
+    for OrderByExpr { expr: key, .. } in keys {
+        if !matches!(key, Expr::Identifier(_)) {
+            continue;
+        }
+        let name = column_name(key);
+        let mut places = names.iter().enumerate();
+        let mut next = || places.find(|(_, known)| **known == name);
+        if let (Some((place, _)), None) = (next(), next()) {
+            *key = literals::number(&(place + 1).to_string());
+        }
+    }
 }
 
 fn column_name(expression: &Expr) -> String {

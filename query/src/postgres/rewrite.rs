@@ -152,7 +152,13 @@ impl Rewriter<'_> {
             } => any(left, right, true),
             Expr::Cast {
                 expr, data_type, ..
-            } => self.cast(expr, data_type),
+            } => {
+                let instead = self.cast(expr, data_type)?;
+                if instead.is_none() {
+                    written_list(expr, data_type)?;
+                }
+                Ok(instead)
+            }
             Expr::CompoundFieldAccess { root, access_chain } => Ok(field(root, access_chain)),
             Expr::Function(function) => self.function(function),
             _ => Ok(None),
@@ -205,6 +211,17 @@ impl Rewriter<'_> {
             },
         }
     }
+}
+
+/// A text that is cast to a list is the list that is written there: DataFusion would make it the only
+/// element of one.
+fn written_list(inner: &mut Expr, data_type: &DataType) -> Result<(), Failure> {
+    if matches!(data_type, DataType::Array(_))
+        && let Some(written) = literals::text_of(inner)
+    {
+        *inner = list(literals::list(&written)?);
+    }
+    Ok(())
 }
 
 fn no_type(name: &str) -> Failure {
@@ -264,6 +281,7 @@ fn type_name(data_type: &DataType) -> Option<(String, bool)> {
         DataType::Array(Of::SquareBracket(inner, _)) => {
             type_name(inner).map(|(name, _)| (name, true))
         }
+        DataType::CharacterVarying(None) => Some(("varchar".to_owned(), false)),
         DataType::JSON => Some(("json".to_owned(), false)),
         DataType::JSONB => Some(("jsonb".to_owned(), false)),
         DataType::Uuid => Some(("uuid".to_owned(), false)),

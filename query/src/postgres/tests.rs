@@ -28,8 +28,22 @@ fn surroundings() -> Surroundings {
 
 /// The rows of an answer, with `|` between their values.
 async fn ask(session: &Session, text: &str) -> Result<Vec<String>, Failure> {
+    ask_with(session, text, &[]).await
+}
+
+/// The same with values, each by the number of its type and its text.
+async fn ask_with(
+    session: &Session,
+    text: &str,
+    values: &[(u32, &str)],
+) -> Result<Vec<String>, Failure> {
+    let value = |(oid, text): &(u32, &str)| Value {
+        oid: *oid,
+        text: Some((*text).to_owned()),
+    };
+    let values: Vec<Value> = values.iter().map(value).collect();
     let prepared = session
-        .prepare_query(&query(text), &[], &surroundings())
+        .prepare_query(&query(text), &values, &surroundings())
         .await?;
     let batches = prepared.run().await?.collect().await?;
     let mut written = Vec::new();
@@ -90,6 +104,14 @@ async fn what_clients_ask_of_the_catalog_is_answered() {
             "true|false|true",
         ),
         (
+            "SELECT 'r' = ANY ('{r,v}'::text[]), 3 = ANY (CAST('{1,2}' AS int[])), 'x' <> ALL ('{}'::text[])",
+            "true|false|true",
+        ),
+        (
+            "SELECT array_to_string('{a,\"b,c\"}'::text[], ';'), array_upper('{4,5}'::int[], 1)",
+            "a;b,c|2",
+        ),
+        (
             "SELECT 'a_b' LIKE 'a/_%' ESCAPE '/', 'axb' LIKE 'a/_b' ESCAPE '/'",
             "true|false",
         ),
@@ -142,6 +164,70 @@ async fn values_have_types_by_what_stands_around_them() {
     let cast = query("SELECT $1::bigint, $2::int[], CAST($3 AS numeric(10, 2))");
     let shape = session.shape(&cast, &[], &surroundings()).await.unwrap();
     assert_eq!(shape.values, [oid::INT8, 1007, oid::NUMERIC]);
+}
+
+#[tokio::test]
+async fn texts_are_compared_with_lists_as_texts() {
+    let session = session().await;
+    let keys = "SELECT k FROM (VALUES ('42'), ('042'), ('0042'), ('C17')) t(k) WHERE k = ANY";
+    for (list, key) in [
+        (r#"'{"0042","0043"}'"#, "0042"),
+        ("'{0042,0043}'", "0042"),
+        ("'{042}'::text[]", "042"),
+        ("ARRAY[42]::text[]", "42"),
+        ("ARRAY[42]::character varying[]", "42"),
+    ] {
+        let found = ask(&session, &format!("{keys} ({list})")).await;
+        assert_eq!(found.unwrap(), [key], "{list}");
+    }
+    let asked = format!("{keys} ($1)");
+    for (oid, list) in [(oid::TEXT, "{0042,42000}"), (1009, r#"{"0042"}"#)] {
+        let found = ask_with(&session, &asked, &[(oid, list)]).await;
+        assert_eq!(found.unwrap(), ["0042"], "{list}");
+    }
+    let numbers = "SELECT customer FROM customer_value WHERE customer = ANY ($1)";
+    for (oid, list) in [(oid::TEXT, "{1,2}"), (1007, "{1,2}"), (1016, "{1}")] {
+        let found = ask_with(&session, numbers, &[(oid, list)]).await;
+        assert_eq!(found.unwrap(), ["1"], "{list}");
+    }
+}
+
+#[tokio::test]
+async fn decimals_keep_all_the_digits_that_clients_write() {
+    let session = session().await;
+    let numbers = [(oid::NUMERIC, "1E-7"), (oid::NUMERIC, "-1.5E+3")];
+    let found = ask_with(&session, "SELECT $1, $2", &numbers).await;
+    assert_eq!(found.unwrap(), ["0.0000001|-1500"]);
+    let lists = [(oid::NUMERIC, "1E-12"), (1231, "{1E-12,2}")];
+    let found = ask_with(&session, "SELECT $1 = ANY ($2), 0 = ANY ($2)", &lists).await;
+    assert_eq!(found.unwrap(), ["true|false"]);
+}
+
+#[tokio::test]
+async fn rows_are_ordered_by_the_names_of_columns() {
+    let session = session().await;
+    for (text, expected) in [
+        (
+            "SELECT a, count(*) FROM (VALUES ('x'), ('y'), ('y')) t(a) GROUP BY 1 ORDER BY count DESC",
+            ["y|2", "x|1"],
+        ),
+        // Everywhere else the name is that of a column that is read.
+        (
+            "SELECT max(b) FROM (VALUES (1, 5), (2, 4), (3, 3)) t(max, b) GROUP BY max HAVING max > 1 ORDER BY max",
+            ["3", "4"],
+        ),
+        (
+            "SELECT n::text FROM (VALUES (9), (10)) t(n) ORDER BY n",
+            ["10", "9"],
+        ),
+        (
+            "SELECT abs(n), abs(-n), n FROM (VALUES (2), (1)) t(n) ORDER BY n",
+            ["1|1|1", "2|2|2"],
+        ),
+    ] {
+        let found = ask(&session, text).await;
+        assert_eq!(found.unwrap(), expected, "{text}");
+    }
 }
 
 #[tokio::test]

@@ -39,10 +39,11 @@ type Known = (&'static str, &'static str, Takes, Option<&'static str>);
 const KNOWN: &[Known] = &[
     ("application_name", "", Anything, Some("application_name")),
     ("bytea_output", "hex", Only(&["hex"]), None),
+    // Where the locale names no encoding, psql asks for the last one: texts as they are.
     (
         "client_encoding",
         "UTF8",
-        Only(&["utf8", "utf-8", "unicode"]),
+        Only(&["utf8", "utf-8", "unicode", "sql_ascii"]),
         Some("client_encoding"),
     ),
     ("client_min_messages", "notice", Anything, None),
@@ -213,7 +214,7 @@ impl Settings {
         }
         // Clients compare with the ways that they know.
         let value = match *key {
-            "client_encoding" => "UTF8".to_owned(),
+            "client_encoding" => encoding(&value).to_owned(),
             "datestyle" => "ISO, MDY".to_owned(),
             // Queries know zones by these names alone.
             "timezone" => self.zone.iana_name().unwrap_or("UTC").to_owned(),
@@ -253,6 +254,14 @@ fn unknown(name: &str) -> Refused {
         format!("unrecognized configuration parameter {name:?}"),
         "SHOW ALL lists the settings",
     )
+}
+
+/// The name of an encoding as PostgreSQL tells it. Texts are in UTF-8 under either.
+fn encoding(name: &str) -> &'static str {
+    match name.to_ascii_lowercase().contains("ascii") {
+        true => "SQL_ASCII",
+        false => "UTF8",
+    }
 }
 
 fn zone(name: &str) -> Option<TimeZone> {
@@ -299,6 +308,14 @@ mod tests {
         ] {
             settings.set("timezone", Some(written)).unwrap();
             assert_eq!(settings.show("timezone").unwrap(), name);
+        }
+        for (written, name) in [
+            ("sql_ascii", "SQL_ASCII"),
+            ("'SQL_ASCII'", "SQL_ASCII"),
+            ("utf-8", "UTF8"),
+        ] {
+            let told = settings.set("client_encoding", Some(written)).unwrap();
+            assert_eq!(told, Some(("client_encoding", name.to_owned())));
         }
         settings.set("application_name", Some("other")).unwrap();
         settings.set("application_name", None).unwrap();

@@ -1,7 +1,7 @@
 //! Values that clients send for the places of a query, in text or binary.
 
 use bytes::{Buf, Bytes};
-use tenfold_query::postgres::{PgType, Value, elements, oid};
+use tenfold_query::postgres::{PgType, Value, decimal, elements, oid};
 
 use super::refused::Refused;
 
@@ -84,18 +84,18 @@ fn check(type_oid: u32, text: &str) -> Result<(), Refused> {
         oid::INT4 => trimmed.parse::<i32>().is_ok(),
         oid::INT8 | oid::OID => trimmed.parse::<i64>().is_ok(),
         oid::FLOAT4 | oid::FLOAT8 => trimmed.parse::<f64>().is_ok(),
-        oid::NUMERIC => {
-            let digits = trimmed.strip_prefix(['-', '+']).unwrap_or(trimmed);
-            digits.chars().all(|c| c.is_ascii_digit() || c == '.')
-                && digits.chars().any(|c| c.is_ascii_digit())
-                && digits.matches('.').count() <= 1
-        }
+        oid::NUMERIC => decimal(trimmed).is_some(),
         oid::BOOL => [
             "t", "f", "true", "false", "on", "off", "yes", "no", "1", "0",
         ]
         .contains(&trimmed.to_ascii_lowercase().as_str()),
-        _ if PgType::listed(type_oid).is_some() => elements(text).is_ok(),
-        _ => true,
+        _ => match PgType::listed(type_oid) {
+            Some(element) => elements(text).is_ok_and(|all| {
+                let mut given = all.iter().flatten();
+                given.all(|one| check(element.oid, one).is_ok())
+            }),
+            None => true,
+        },
     };
     match fits {
         true => Ok(()),
@@ -108,7 +108,10 @@ fn wrong(type_oid: u32, text: &str) -> Refused {
     Refused::new(
         "22P02",
         format!("invalid input syntax for type {name}: {text:?}"),
-        "give a value of that type",
+        match type_oid {
+            oid::NUMERIC => "give a number with up to 38 digits",
+            _ => "give a value of that type",
+        },
     )
 }
 
@@ -384,13 +387,27 @@ mod tests {
             decode(type_oid, false, Some(Bytes::from_static(text.as_bytes())))
                 .map_err(|refused| refused.state)
         };
-        assert!(text(oid::INT4, " 5 ").is_ok());
+        for (type_oid, right) in [
+            (oid::INT4, " 5 "),
+            (oid::NUMERIC, " 12.50 "),
+            (oid::NUMERIC, "1E-7"),
+            (oid::NUMERIC, "-1.5e+3"),
+            (1007, "{5,NULL}"),
+            (1231, "{1E-7,2}"),
+        ] {
+            assert!(text(type_oid, right).is_ok(), "{right}");
+        }
         for (type_oid, wrong) in [
             (oid::INT2, "70000"),
             (oid::INT4, "1; DROP"),
             (oid::NUMERIC, "NaN"),
+            (oid::NUMERIC, "1E"),
+            (oid::NUMERIC, "1E-50"),
+            (oid::NUMERIC, "1E+99"),
             (oid::BOOL, "maybe"),
             (1007, "1,2"),
+            (1007, "{1,b}"),
+            (1231, "{1E-50}"),
         ] {
             assert_eq!(text(type_oid, wrong).unwrap_err(), "22P02", "{wrong}");
         }

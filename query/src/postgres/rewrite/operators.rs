@@ -1,7 +1,9 @@
 //! Operators: those of the catalog by their names, patterns with an escape character, and lists that
 //! are compared with `ANY`.
 
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value as Literal};
+use datafusion::sql::sqlparser::ast::{
+    ArrayElemTypeDef, BinaryOperator, DataType, Expr, UnaryOperator, Value as Literal,
+};
 use tenfold_core::failure::Failure;
 
 use super::pieces::{boolean, call, take, text};
@@ -80,8 +82,13 @@ pub(super) fn any(
             Literal::SingleQuotedString(written) => Some(literals::list(written)?),
             _ => None,
         },
-        Expr::Cast { expr, .. } => match expr.as_mut() {
-            Expr::Array(array) => Some(std::mem::take(&mut array.elem)),
+        Expr::Cast {
+            expr, data_type, ..
+        } => match expr.as_mut() {
+            Expr::Array(array) => {
+                let elements = std::mem::take(&mut array.elem).into_iter();
+                Some(elements.map(|element| typed(element, data_type)).collect())
+            }
             _ => None,
         },
         _ => None,
@@ -104,4 +111,18 @@ pub(super) fn any(
             }
         }
     }))
+}
+
+/// An element of a list that is cast, as one of the type that the elements have then.
+fn typed(element: Expr, list: &DataType) -> Expr {
+    let DataType::Array(ArrayElemTypeDef::SquareBracket(of, _)) = list else {
+        return element;
+    };
+    let is_decimal =
+        |data_type: &DataType| matches!(data_type, DataType::Decimal(_) | DataType::Numeric(_));
+    match &element {
+        // One that a client gave keeps all the digits that it has.
+        Expr::Cast { data_type, .. } if is_decimal(data_type) && is_decimal(of) => element,
+        _ => literals::cast_to(element, DataType::clone(of)),
+    }
 }
