@@ -47,6 +47,9 @@ pub struct PlanRecord {
     pub spec: DeliverySpec,
     /// Kind of the destination.
     pub kind: String,
+    /// What tells its place from others, as a hash; none in records of before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// What the destination calls the identity.
     pub identity: String,
     /// Names and kinds of the fields.

@@ -59,13 +59,11 @@ pub fn values(batch: &RecordBatch) -> Result<Vec<Vec<Value>>, Failure> {
     let columns: Vec<Vec<Value>> = columns
         .map(|(field, column)| {
             let (kind, read_as) = kind(field.data_type()).ok_or_else(|| untakable(field.name()))?;
+            // Those of a column without a type, or in the values of a dictionary, are NULLs as well.
+            let nulls = column.logical_null_count();
             let column = cast(column, &read_as).map_err(|_| untakable(field.name()))?;
             // A cast that does not fit gives NULL.
-            if column.null_count()
-                > batch
-                    .column_by_name(field.name())
-                    .map_or(0, |c| c.null_count())
-            {
+            if column.null_count() > nulls {
                 return Err(untakable(field.name()));
             }
             cells(&column, kind).ok_or_else(|| untakable(field.name()))
@@ -134,8 +132,8 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::{
-        Decimal128Array, Float64Array, Int32Array, ListArray, StringArray,
-        TimestampMillisecondArray, UInt64Array,
+        Decimal128Array, DictionaryArray, Float64Array, Int32Array, ListArray, NullArray,
+        StringArray, TimestampMillisecondArray, UInt64Array,
     };
     use arrow::datatypes::Int32Type;
 
@@ -185,6 +183,24 @@ mod tests {
         );
         let kinds = kinds(&batch.schema()).unwrap();
         assert_eq!(kinds[1], ("d".to_owned(), FieldKind::Decimal));
+    }
+
+    #[test]
+    fn nulls_are_no_values_wherever_a_column_keeps_them() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None]));
+        let regions = DictionaryArray::new(Int32Array::from(vec![1, 0]), texts);
+        let batch = batch(vec![
+            ("note", Arc::new(NullArray::new(2))),
+            ("region", Arc::new(regions)),
+        ]);
+        let rows = values(&batch).unwrap();
+        assert_eq!(
+            rows,
+            [
+                vec![Value::Null, Value::Null],
+                vec![Value::Null, Value::Text("a".to_owned())],
+            ]
+        );
     }
 
     #[test]

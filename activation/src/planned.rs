@@ -65,7 +65,7 @@ impl Wanted<'_> {
     /// have one identity, or the store does not answer.
     pub async fn planned(&self, ledger: &Ledger<'_>) -> Result<Planned, Failure> {
         let newest = ledger.newest().await?;
-        let before = before(self.spec, ledger, newest).await?;
+        let before = before((self.spec, &self.identify.place), ledger, newest).await?;
         let acknowledged = rows::acknowledged(ledger.store(), before.as_ref()).await?;
         let (plan, fields) = self.compared(&acknowledged)?;
         Ok(Planned {
@@ -121,7 +121,7 @@ impl Wanted<'_> {
 
 /// Those whom the destination has, before a number that is yet to be planned.
 async fn before(
-    spec: &DeliverySpec,
+    (spec, place): (&DeliverySpec, &str),
     ledger: &Ledger<'_>,
     newest: u64,
 ) -> Result<Option<PartRef>, Failure> {
@@ -140,7 +140,7 @@ async fn before(
             name = spec.delivery
         ))
     })?;
-    match same_place(spec, &ledger.plan(newest).await?) {
+    match same_place(spec, place, &ledger.plan(newest).await?) {
         Ok(()) => Ok(done.acknowledged),
         // Of the new place nothing is known, and it is told everything.
         Err(_) if spec.mode.sends_all() => Ok(None),
@@ -150,9 +150,14 @@ async fn before(
 
 /// Whether a delivery goes where its last number went: what that place acknowledged says nothing of
 /// another one.
-fn same_place(spec: &DeliverySpec, last: &PlanRecord) -> Result<(), Failure> {
+fn same_place(spec: &DeliverySpec, place: &str, last: &PlanRecord) -> Result<(), Failure> {
     let has_lists = !matches!(last.kind.as_str(), "files" | "sftp" | "webhook");
+    let has_moved = last.place.as_deref().is_some_and(|before| before != place);
     let (was, is) = match last.spec.destination == spec.destination {
+        true if has_moved => (
+            format!("destination {} at another address", spec.destination),
+            format!("destination {} at this address", spec.destination),
+        ),
         true if has_lists && last.spec.list() != spec.list() => (
             format!("list {}", last.spec.list()),
             format!("list {}", spec.list()),
@@ -250,6 +255,7 @@ impl Planned {
             snapshot: about.snapshot,
             spec: spec.clone(),
             kind: about.destination.to.kind().to_owned(),
+            place: Some(about.destination.to.place()),
             identity: self.identity,
             fields: self.fields,
             counts: self.counts,

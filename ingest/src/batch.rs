@@ -107,12 +107,18 @@ impl Batch<'_> {
         let path = Place::piece(&self.intake.source, &self.id, file, chunk);
         match self.intake.store.settle(&path, bytes).await? {
             Settled::Ours => Ok(()),
-            Settled::Theirs(_) => Err(Failure::config(format!(
-                "other bytes came before for bytes {} to {} of file {file}",
-                chunk.from, chunk.to
-            ))
-            .code(ErrorCode::BatchConflict)
-            .remedy("send the file under another name, or in another batch")),
+            Settled::Theirs(_) => Err(other_bytes(file, chunk)),
+        }
+    }
+
+    /// Whether a piece is there with these bytes. Its range alone does not tell: a file may have been
+    /// changed since.
+    async fn has_piece(&self, file: &str, chunk: Chunk, bytes: &Bytes) -> Result<bool, Failure> {
+        let path = Place::piece(&self.intake.source, &self.id, file, chunk);
+        match self.intake.store.get_if_present(&path).await? {
+            None => Ok(false),
+            Some(there) if there == *bytes => Ok(true),
+            Some(_) => Err(other_bytes(file, chunk)),
         }
     }
 
@@ -231,7 +237,8 @@ impl Batch<'_> {
     /// Takes a file of this machine in, by pieces. Those that came before a crash are not sent again.
     ///
     /// # Errors
-    /// When it cannot be read, is empty, or the batch takes no such file.
+    /// When it cannot be read, is empty, was changed since pieces of it came, or the batch takes no such
+    /// file.
     pub async fn put_file(
         &self,
         path: &Path,
@@ -250,14 +257,14 @@ impl Batch<'_> {
         whole(name, &chunks)?;
         let there = self.pieces(name).await?;
         for chunk in &chunks {
-            if there.contains(chunk) {
-                continue;
-            }
             let mut bytes = Vec::new();
             file.seek(SeekFrom::Start(chunk.from)).map_err(unreadable)?;
             let mut part = file.by_ref().take(chunk.bytes());
             part.read_to_end(&mut bytes).map_err(unreadable)?;
-            self.put_piece(name, *chunk, Bytes::from(bytes)).await?;
+            let bytes = Bytes::from(bytes);
+            if !there.contains(chunk) || !self.has_piece(name, *chunk, &bytes).await? {
+                self.put_piece(name, *chunk, bytes).await?;
+            }
         }
         self.uploaded(name, format, chunks).await
     }
@@ -449,6 +456,15 @@ impl Batch<'_> {
             }
         }
     }
+}
+
+fn other_bytes(file: &str, chunk: Chunk) -> Failure {
+    Failure::config(format!(
+        "other bytes came before for bytes {} to {} of file {file}",
+        chunk.from, chunk.to
+    ))
+    .code(ErrorCode::BatchConflict)
+    .remedy("send the file under another name, or in another batch")
 }
 
 pub(crate) fn takes_not(message: String, remedy: &str) -> Failure {

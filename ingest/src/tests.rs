@@ -263,6 +263,30 @@ async fn a_file_comes_in_pieces_in_any_order_and_after_a_crash() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_changed_since_it_came_is_refused() {
+    let store = Store::in_memory();
+    let intake = intake(&store).await;
+    let batch = intake.batch("a").unwrap();
+    batch.open(vec![]).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.csv");
+    let put = async |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        batch.put_file(&path, "x.csv", Format::Csv).await
+    };
+    let text = "customer,day,amount,note\n1,2024-01-01,1.50,n\n";
+    for _ in 0..2 {
+        put(text).await.unwrap();
+    }
+    let changed = put(&text.replace("1.50", "7.50")).await.unwrap_err();
+    assert_eq!(changed.code, Some(ErrorCode::BatchConflict));
+    let longer = put(&text.replace("1.50", "11.50")).await.unwrap_err();
+    assert_eq!(longer.code, Some(ErrorCode::BatchConflict));
+    let done = batch.complete().await.unwrap();
+    assert_eq!(done.outcome.counts.rows_out, 1);
+}
+
+#[tokio::test]
 async fn what_was_sent_is_gone_once_it_is_not_needed() {
     let store = Store::in_memory();
     let intake = intake(&store).await;

@@ -287,7 +287,7 @@ impl Loading<'_> {
         let made = transaction.batch_execute(&make).await;
         made.map_err(self.wrong("make a schema"))?;
         let before = self.before(transaction, tables).await?;
-        let rights = self.rights(transaction, &before).await?;
+        let rights = self.rights(transaction, tables).await?;
         if !before.is_empty() {
             let old: Vec<String> = before
                 .iter()
@@ -344,11 +344,12 @@ impl Loading<'_> {
         Ok(before)
     }
 
-    /// Statements that give others what they may do with these tables now.
+    /// Statements that give others what they may do with these tables now. What they may do with one
+    /// that is loaded no more goes with it.
     async fn rights(
         &self,
         transaction: &Transaction<'_>,
-        before: &[String],
+        tables: &[Table<'_>],
     ) -> Result<Vec<String>, Failure> {
         let asked = "SELECT format('GRANT %s ON %I.%I TO %s', privilege_type, table_schema, \
                      table_name, CASE grantee WHEN 'PUBLIC' THEN 'PUBLIC' ELSE quote_ident(grantee) \
@@ -356,9 +357,10 @@ impl Loading<'_> {
                      WHERE table_schema = $1 AND grantee <> current_user";
         let rows = transaction.query(asked, &[&self.load.schema]).await;
         let rows = rows.map_err(self.wrong("read who may do what"))?;
-        let kept = rows
-            .iter()
-            .filter(|row| before.contains(&row.get::<_, String>(1)));
+        let kept = rows.iter().filter(|row| {
+            let of: String = row.get(1);
+            tables.iter().any(|table| table.name == of)
+        });
         Ok(kept.map(|row| row.get(0)).collect())
     }
 

@@ -72,6 +72,12 @@ def run(binary, store, database):
     # Others keep what they may; and never see tables of two snapshots.
     client.execute("CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA insights TO reader")
     client.execute("GRANT SELECT ON ALL TABLES IN SCHEMA insights TO reader")
+    # Also when other tables are loaded no more.
+    publish("--at", "1", "--table", "customer_value", "--table", "dim_date")
+    assert ask("SELECT tablename::text, has_table_privilege('reader', 'insights.' || tablename, 'SELECT') "
+               "FROM pg_tables WHERE schemaname = 'insights' ORDER BY 1") == [("customer_value", True), ("dim_date", True)]
+    publish("--at", "1")
+    client.execute("GRANT SELECT ON ALL TABLES IN SCHEMA insights TO reader")
     mixes, reads, stop = [], [], threading.Event()
 
     def read():

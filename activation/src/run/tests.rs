@@ -84,6 +84,7 @@ async fn planned(
         snapshot: 1,
         spec: serde_saphyr::from_str(spec).unwrap(),
         kind: "files".to_owned(),
+        place: None,
         identity: "customer".to_owned(),
         fields: Vec::new(),
         counts: PlanCounts {

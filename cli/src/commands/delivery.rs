@@ -12,7 +12,7 @@ use tenfold_activation::driver::Driver;
 use tenfold_activation::ledger::{DoneRecord, Ending, Ledger, PlanRecord};
 use tenfold_activation::planned::{About, Planned, Wanted};
 use tenfold_activation::run::{Runner, cancel};
-use tenfold_core::activation::{DeliverySpec, DestinationSpec, Identify, Members, Run};
+use tenfold_core::activation::{DeliverySpec, DestinationSpec, Identify, Members, Run, Target};
 use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tenfold_core::project::CustomerType;
 use tenfold_core::snapshot::At as Named;
@@ -205,11 +205,10 @@ impl Command<'_> {
         // The one that it was planned for, whatever the delivery names by now.
         let destination = self.opened.declared.destination(&plan.spec.destination);
         let destination = destination.map_err(Stopped::not_found)?;
-        let kind = destination.to.kind();
-        if plan.kind != kind {
+        if let Some(other) = other_place(&plan, &destination.to) {
             return Err(Failure::config(format!(
-                "delivery {name} {} was planned for a destination of kind {}, which is {kind} now",
-                plan.number, plan.kind
+                "delivery {name} {} was planned for {other}",
+                plan.number
             ))
             .code(ErrorCode::WrongDelivery)
             .remedy(format!(
@@ -279,6 +278,19 @@ impl Command<'_> {
         let cancelling = cancel(&ledger, &plan, &holder, now().1);
         let done = self.machine.runtime.block_on(cancelling).map_err(stopped)?;
         Ok(shown::done(&plan, &done, self.global)?)
+    }
+}
+
+/// Where a number was to go, when its destination is not that any more.
+fn other_place(plan: &PlanRecord, to: &Target) -> Option<String> {
+    let (was, is) = (&plan.kind, to.kind());
+    match &plan.place {
+        _ if was != is => Some(format!("a destination of kind {was}, which is {is} now")),
+        Some(place) if *place != to.place() => Some(format!(
+            "destination {} at another address",
+            plan.spec.destination
+        )),
+        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Deliveries: what a destination has in the end is what was wanted, whatever it refuses and whoever is
 //! killed meanwhile.
 
-mod double;
+pub mod double;
 mod due;
 mod files;
 mod told;
@@ -335,6 +335,41 @@ fn another_destination_is_sent_everything_once() {
     assert_eq!(other.rows(), expected(&[("a", 1), ("b", 1), ("c", 1)]));
     declare("other", "upsert", &SECOND);
     assert_eq!(counts(&run(&project, "d")), [1, 1, 0, 1, 2]);
+    assert_eq!(double.rows().len(), 3);
+}
+
+#[test]
+fn a_destination_at_another_address_is_sent_everything_once() {
+    let (project, double, other) = (project(), Double::new(SECRET), Double::new(SECRET));
+    hook(&project, &double, "");
+    declare(&project, "d", "upsert", &FIRST, "");
+    run(&project, "d");
+    // With another key it is the same place.
+    let file = "destinations/hook.yaml";
+    let text = fs_text(&project.path(file));
+    project.write(file, text.replace("DELIVERY_KEY", "OTHER_KEY"));
+    let mut again = command(&project, &["delivery", "run", "d", "-o", "json"]);
+    let again = Answer::of(again.env("OTHER_KEY", SECRET).output().unwrap());
+    assert_eq!(counts(&again.json()), [0, 0, 0, 3, 0]);
+    hook(&project, &other, "");
+    let refused = tenfold(&project, &["delivery", "run", "d"]);
+    refused.refused(&["E2123", "hook at another address", "mode: full"]);
+    assert_eq!(other.sent(), 0);
+    declare(&project, "d", "full", &FIRST, "");
+    assert_eq!(counts(&run(&project, "d")), [3, 0, 0, 0, 3]);
+    declare(&project, "d", "upsert", &FIRST, "");
+    assert_eq!(counts(&run(&project, "d")), [0, 0, 0, 3, 0]);
+    assert_eq!(other.rows(), double.rows());
+    // What is not finished goes on nowhere else.
+    declare(&project, "d", "upsert", &SECOND, "");
+    other.answers([(200, ""), (401, "")]);
+    assert_eq!(tenfold(&project, &["delivery", "run", "d"]).code, Some(1));
+    hook(&project, &double, "");
+    let refused = tenfold(&project, &["delivery", "resume", "d"]);
+    refused.refused(&["E2123", "hook at another address", "delivery cancel d"]);
+    hook(&project, &other, "");
+    let resumed = tenfold(&project, &["delivery", "resume", "d", "-o", "json"]).json();
+    assert_eq!(resumed["accepted"], 2);
     assert_eq!(double.rows().len(), 3);
 }
 

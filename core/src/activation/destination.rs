@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::vendor::{Eloqua, Listmonk, Mailchimp, Sendgrid};
+use crate::hash::sha256_hex;
 use crate::project::Secret;
 
 /// Where rows go: an account, and how much it takes.
@@ -81,6 +82,22 @@ impl Target {
             }
             Self::Listmonk(to) => format!("{kind} {}", to.url),
         }
+    }
+
+    /// What tells the place that rows go to from others, whatever key it is reached with: a hash, since a
+    /// secret may be in an address.
+    pub fn place(&self) -> String {
+        let place = match self {
+            Self::Files(to) => to.path.clone(),
+            Self::Sftp(to) => format!("{}@{}:{} {}", to.user, to.host, to.port, to.path),
+            Self::Webhook(to) => to.url.clone(),
+            Self::Eloqua(to) => format!("{} {}", to.company, to.login),
+            Self::Sendgrid(to) => to.url.clone(),
+            Self::Mailchimp(to) => to.url.clone().unwrap_or_default(),
+            Self::Listmonk(to) => to.url.clone(),
+        };
+        let place = place.trim_end_matches('/');
+        sha256_hex(format!("{} {place}", self.kind()).as_bytes())
     }
 
     /// Whether it takes files, not rows.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::delivery::{DeliveryMode, DeliverySpec, Members, Run};
 use super::destination::{DestinationSpec, FileSettings, Target};
 use super::mapping::check_format;
+use super::names::may_meet;
 use crate::failure::{ErrorCode, Failure};
 use crate::project::near::did_you_mean;
 use crate::project::{At, Finding, Project, Report, declared, is_identifier, schema_text};
@@ -102,6 +103,7 @@ pub fn lint_deliveries(
         if let Some(spec) = declared::<DeliverySpec>(&file.text, &mut report) {
             named(&spec.delivery, stem, "delivery", &mut report);
             check_delivery(&spec, project, &all.destinations, &mut report);
+            check_names(&spec, &all, &mut report);
             all.deliveries.insert(stem.to_owned(), spec);
         }
         let found = report.into_findings().into_iter();
@@ -293,6 +295,35 @@ fn check_delivery(
     check_fields(spec, report);
     if let Some(name) = &spec.responses {
         check_responses(name, project, report);
+    }
+}
+
+/// Files of deliveries to one destination lie beside each other, and none takes the place of another one's.
+fn check_names(spec: &DeliverySpec, all: &Declared, report: &mut Report) {
+    let destination = all.destinations.get(&spec.destination);
+    let Some(name) = destination.and_then(|destination| template(&destination.to)) else {
+        return;
+    };
+    let is_beside = |other: &&DeliverySpec| other.destination == spec.destination;
+    let mut others = all.deliveries.values().filter(is_beside);
+    if let Some(other) = others.find(|other| may_meet(name, spec, other)) {
+        let message = format!(
+            "files of this delivery may have the names of files of `{}`: those of destination `{}` \
+             are called `{name}`",
+            other.delivery, spec.destination
+        );
+        let remedy = "write `{delivery}-{number}` as its `file.name`, or give each delivery a \
+                      destination of its own";
+        report.error(At::Value, "destination", message, remedy);
+    }
+}
+
+/// What files of a destination are called.
+fn template(target: &Target) -> Option<&str> {
+    match target {
+        Target::Files(files) => Some(&files.file.name),
+        Target::Sftp(sftp) => Some(&sftp.file.name),
+        _ => None,
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Identify {
     pub normalize: Normalize,
     /// What the destination calls it; two names are joined as two values are.
     pub field: String,
+    /// Where it knows them: [`Target::place`].
+    pub place: String,
 }
 
 impl Identify {
@@ -67,6 +69,7 @@ impl Identify {
             columns,
             normalize,
             field,
+            place: to.place(),
         })
     }
 }

@@ -8,6 +8,7 @@ mod delivery;
 mod destination;
 mod lint;
 mod mapping;
+mod names;
 mod plan;
 mod row;
 mod shown;

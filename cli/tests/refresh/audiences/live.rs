@@ -7,9 +7,10 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::{AUDIENCES, CRM, Members, counted, expected, members, with_audiences};
+use crate::deliveries::double::Double;
 use crate::http::Program;
 use crate::processes::Process;
-use crate::support::{Project, SHOP, Sale, csv, date, sales, without_ids};
+use crate::support::{Answer, Project, SHOP, Sale, csv, date, sales, without_ids};
 
 /// The audiences, by nothing but events.
 fn live(declarations: &str) -> Project {
@@ -376,6 +377,56 @@ fn whoever_comes_is_told_and_sent_once_whatever_is_killed() {
     assert_eq!(delivered(&project), ["1", "2", "3"]);
     server.signal("-TERM");
     assert_eq!(server.ends(), Some(0));
+}
+
+const KEY: &str = "a-key-of-a-double";
+
+fn due(project: &Project) -> Answer {
+    let mut command = project.command(&["delivery", "due", "-o", "json"]);
+    command.env("DELIVERY_KEY", KEY);
+    Answer::of(command.output().unwrap())
+}
+
+#[test]
+fn a_removal_that_is_refused_for_good_is_not_sent_again_by_itself() {
+    let rule = "rule: {events: sales, aggregate: sum, measure: revenue, op: \">\", value: 0, \
+                where: {column: region, op: \"=\", value: east}}\nlive: true\n";
+    let project = with_audiences(SHOP, &[("east", rule)]);
+    let sale = |id: &str, customer, cents| Sale {
+        id: id.to_owned(),
+        customer,
+        day: 59,
+        cents,
+        region: "east",
+    };
+    let mut all = sales(1, 200, 60);
+    all.extend([sale("e1", 1_001, 500), sale("e2", 1_002, 500)]);
+    project.write("sales/1.csv", csv(&all));
+    project.published(&date(60));
+    let double = Double::new(KEY);
+    let url = &double.url;
+    project.write(
+        "destinations/hook.yaml",
+        format!(
+            "destination: hook\nto: {{webhook: {{url: \"{url}\", secret: {{env: DELIVERY_KEY}}}}}}\n"
+        ),
+    );
+    project.write(
+        "deliveries/d.yaml",
+        "delivery: d\ndestination: hook\nfrom: {audience: east}\nmode: mirror\nrun: live\n\
+         fields: [{field: n, column: customer}]\nguard: {max_removals: 1}\n",
+    );
+    let first = due(&project);
+    assert_eq!(first.code, Some(0), "{}", first.stderr);
+    assert_eq!(double.rows().len(), 2);
+    double.refuse("1001");
+    project.write("sales/2.csv", csv(&[sale("e3", 1_001, -500)]));
+    let refused = due(&project);
+    assert_eq!(refused.code, Some(8), "{}", refused.stderr);
+    let idle = due(&project);
+    assert_eq!(idle.json(), json!([]), "{}", idle.stderr);
+    let sent = project.tenfold(&["delivery", "ls", "d", "-o", "json"]);
+    assert_eq!(sent.json().as_array().unwrap().len(), 2);
 }
 
 #[test]

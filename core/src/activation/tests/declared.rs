@@ -126,6 +126,59 @@ fn files_have_names_of_their_own() {
 }
 
 #[test]
+fn files_of_two_deliveries_never_have_one_name() {
+    let beside = |name: &str, deliveries: [(&str, &str); 2]| {
+        let drop = format!(
+            "destination: drop\nto: {{files: {{path: out/, file: {{name: \"{name}\"}}}}}}\n"
+        );
+        let [one, other] = deliveries.map(|(name, from)| {
+            let text = format!(
+                "delivery: {name}\ndestination: drop\nfrom: {from}\nmode: file_full\nfields: [x]\n"
+            );
+            (format!("deliveries/{name}.yaml"), text)
+        });
+        let files = [
+            ("destinations/drop.yaml", drop.as_str()),
+            (one.0.as_str(), one.1.as_str()),
+            (other.0.as_str(), other.1.as_str()),
+        ];
+        said(&files).join("\n")
+    };
+    let (risk, best) = ("{audience: at_risk}", "{audience: best}");
+    let query = "{sql: \"SELECT 1 AS customer\"}";
+    for (name, deliveries) in [
+        ("{audience}/{date}_{number}", [("a", risk), ("b", risk)]),
+        ("{audience}/{date}_{number}", [("a", query), ("b", query)]),
+        ("{time}", [("a", risk), ("b", best)]),
+        // Number 1 of the one, in two files, and number 2 of the other.
+        ("{delivery}_{number}", [("d", risk), ("d_1", best)]),
+        ("{delivery}{number}", [("d", risk), ("d1", best)]),
+        ("{number}-{delivery}", [("d", risk), ("d_2", best)]),
+    ] {
+        let said = beside(name, deliveries);
+        let [(first, _), (second, _)] = deliveries;
+        assert!(
+            said.starts_with(&format!("deliveries/{second}.yaml:2:14: error")),
+            "{said}"
+        );
+        assert!(
+            said.contains(&format!("the names of files of `{first}`")),
+            "{said}"
+        );
+    }
+    for (name, deliveries) in [
+        ("{audience}/{date}_{number}", [("a", risk), ("b", best)]),
+        ("{delivery}-{number}", [("d", query), ("d_1", query)]),
+        ("{delivery}-{number}", [("d1", query), ("d2", query)]),
+        ("{date}/{delivery}.{number}", [("d", risk), ("d_1", best)]),
+        ("{delivery}_{number}", [("winback", risk), ("best", best)]),
+        ("{delivery}_{number}", [("wave_1", risk), ("wave_2", risk)]),
+    ] {
+        assert_eq!(beside(name, deliveries), "", "{name}");
+    }
+}
+
+#[test]
 fn what_becomes_a_name_or_an_argument_is_checked() {
     let from = |audience: &str| {
         let text = format!(

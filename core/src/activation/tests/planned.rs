@@ -22,6 +22,7 @@ fn by(columns: &[&str]) -> Identify {
         columns: columns.iter().map(|&column| column.to_owned()).collect(),
         normalize: Normalize::TrimLower,
         field: "id".to_owned(),
+        place: String::new(),
     }
 }
 
