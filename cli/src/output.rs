@@ -9,6 +9,7 @@ mod render;
 mod tests;
 
 use std::io::{self, BufWriter, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
@@ -371,14 +372,26 @@ fn parquet_file(
     out.write_all(&encode().map_err(io::Error::other)?)
 }
 
+/// Whether the reader of standard output has closed the pipe.
+static GONE: AtomicBool = AtomicBool::new(false);
+
+/// Whether the reader of standard output is known to have gone: what writes without end can end then.
+pub fn reader_is_gone() -> bool {
+    GONE.load(Ordering::Relaxed)
+}
+
 /// A reader that has seen enough closes the pipe: that ends the output and is no error.
 fn quietly(result: io::Result<()>) -> Result<(), Failure> {
     match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            GONE.store(true, Ordering::Relaxed);
+            Ok(())
+        }
+        Err(error) => Err(Failure::new(
             FailureClass::Infra,
             format!("cannot write the output: {error}"),
         )
         .code(ErrorCode::NotWritten)),
-        _ => Ok(()),
     }
 }

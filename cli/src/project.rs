@@ -198,10 +198,13 @@ pub async fn open_project(global: &Global) -> Result<Opened, Failure> {
 
 /// Opens the store alone, for commands that only look at what was published.
 pub fn open_store(global: &Global) -> Result<Store, Failure> {
-    match &global.store {
-        Some(store) => Store::open(store),
-        None => Store::open(&format!("{}/store", base(global))),
-    }
+    Store::open(&store_place(global))
+}
+
+/// Where the store is: as named, or beside the project.
+pub fn store_place(global: &Global) -> String {
+    let named = global.store.clone();
+    named.unwrap_or_else(|| format!("{}/store", base(global)))
 }
 
 /// The day to look back from: as given, or today's in the project's time zone.

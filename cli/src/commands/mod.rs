@@ -39,7 +39,7 @@ use serde::Serialize;
 use tenfold_core::activation::{delivery_schema_text, destination_schema_text};
 use tenfold_core::audience::audience_json_schema_text;
 use tenfold_core::dashboard::dashboard_schema_text;
-use tenfold_core::failure::{Failure, FailureClass};
+use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tenfold_core::project::{
     Retention, json_schema_text, schedule_json_schema_text, table_json_schema_text,
 };
@@ -72,7 +72,13 @@ pub struct Stopped {
 
 impl From<Failure> for Stopped {
     fn from(failure: Failure) -> Self {
-        Self { failure, code: 1 }
+        let code = match failure.code {
+            Some(
+                ErrorCode::UnknownContext | ErrorCode::UnknownSnapshot | ErrorCode::UnknownTarget,
+            ) => 3,
+            _ => 1,
+        };
+        Self { failure, code }
     }
 }
 
@@ -281,7 +287,7 @@ fn print_schema(of: SchemaOf) -> Result<(), Failure> {
 }
 
 /// Prints records: as a table for people, or whole for programs.
-fn print(format: Format, table: &TextTable, value: &impl Serialize) -> Result<(), Failure> {
+pub fn print(format: Format, table: &TextTable, value: &impl Serialize) -> Result<(), Failure> {
     to_stdout(|out| match format {
         Format::Json | Format::Jsonl | Format::Yaml => write_value(out, format, value),
         Format::Parquet => Err(Failure::config("this is no table of rows")

@@ -1,7 +1,7 @@
 //! `tenfold token new`: a token for a coordinator's callers.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -37,6 +37,11 @@ pub fn new(name: &str, role: TokenRole, files: &Files<'_>, global: &Global) -> R
         TokenRole::Admin => Role::Admin,
         TokenRole::Worker => Role::Worker,
     };
+    // Once it is in a file, nobody can be shown it any more.
+    if global.output == Format::Parquet {
+        return Err(Failure::config("a token is no table of rows")
+            .remedy("leave -o out, or use -o json, jsonl, yaml or csv"));
+    }
     let (token, line) = new_token(name, role)?;
     if let Some(file) = files.passwords {
         if matches!(role, Role::Worker) {
@@ -49,7 +54,7 @@ pub fn new(name: &str, role: TokenRole, files: &Files<'_>, global: &Global) -> R
         Some(file) => append(file, &line)?,
         None => eprintln!("add this line to the coordinator's file of tokens:\n{line}"),
     }
-    if global.output == Format::Table {
+    if matches!(global.output, Format::Table | Format::Wide) {
         return to_stdout(|out| {
             writeln!(out, "{token}").map_err(|error| Failure::config(error.to_string()))
         });
@@ -68,12 +73,21 @@ pub fn new(name: &str, role: TokenRole, files: &Files<'_>, global: &Global) -> R
     print(global.output, &table, &made)
 }
 
+/// Adds a line, on a line of its own even where the one before was not ended.
 fn append(file: &Path, line: &str) -> Result<(), Failure> {
-    let opened = OpenOptions::new().append(true).create(true).open(file);
-    opened
-        .and_then(|mut file| writeln!(file, "{line}"))
-        .map_err(|error| {
-            Failure::config(format!("cannot write to {}: {error}", file.display()))
-                .remedy("give a file that this user may write, with --file")
-        })
+    let added = || {
+        let mut options = OpenOptions::new();
+        let mut file = options.read(true).append(true).create(true).open(file)?;
+        let mut last = [b'\n'];
+        if file.metadata()?.len() > 0 {
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+        }
+        let lead = if last == *b"\n" { "" } else { "\n" };
+        file.write_all(format!("{lead}{line}\n").as_bytes())
+    };
+    added().map_err(|error: io::Error| {
+        Failure::config(format!("cannot write to {}: {error}", file.display()))
+            .remedy("give a file that this user may read and write, with --file")
+    })
 }

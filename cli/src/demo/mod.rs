@@ -171,7 +171,7 @@ fn report(opened: &Opened, global: &Global, machine: &Machine) -> Result<(), Fai
     )?;
     let moved = between.matrix(&Chosen::default())?;
     eprintln!("\nwho moved between deciles: {}", moved.title());
-    to_stdout(|out| moved.table().write(out, format))
+    commands::print(format, &moved.table(), &moved)
 }
 
 fn next_commands(place: &str, store: &Store) {

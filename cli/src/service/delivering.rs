@@ -58,9 +58,9 @@ async fn send(global: &Global) -> Result<(), Failure> {
     let mut command = Command::new(program);
     command.args(["delivery", "due", "--project", &global.project]);
     command.args(["--memory", &global.memory, "--output", "json"]);
-    if let Some(store) = &global.store {
-        command.args(["--store", store]);
-    }
+    // It listens to contexts, which a coordinator does not: nothing but this line says what it reads.
+    command.args(["--store", &project::store_place(global), "--config", ""]);
+    command.env_remove("TENFOLD_CONTEXT");
     if let Some(threads) = global.threads {
         command.args(["--threads", &threads.to_string()]);
     }

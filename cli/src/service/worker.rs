@@ -17,7 +17,7 @@ use tenfold_core::ledger::{Entry, Record, entry_path};
 use tenfold_proto::{WorkRequest, WorkResponse, failure};
 use tenfold_store::locations::Locations;
 use tenfold_store::object::Store;
-use tenfold_worker::link::{CoordinatorApi, OnThreads, Seen, Settings, Worker};
+use tenfold_worker::link::{CoordinatorApi, LONGEST_WAIT, OnThreads, Seen, Settings, Worker};
 use tenfold_worker::{Processors, TaskContext};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -31,8 +31,8 @@ use crate::args::Global;
 use crate::machine::Machine;
 use crate::project;
 
-/// A call waits for work at most as long as a heartbeat; an answer takes a moment more.
-const CALL: Duration = Duration::from_secs(15);
+/// How long a call may take: an answer comes a moment after the wait for work is over.
+const CALL: Duration = LONGEST_WAIT.saturating_add(Duration::from_secs(5));
 
 /// Version that coordinator and workers have to share.
 pub fn version() -> String {

@@ -13,7 +13,7 @@ use crate::args::Global;
 use crate::deliveries::{self, Opened};
 use crate::live::{Arrivals, Change, Found, Now, changes};
 use crate::machine::{Machine, now};
-use crate::output::{Format, TextTable, counted, text_to_stdout};
+use crate::output::{Format, TextTable, counted, reader_is_gone, text_to_stdout};
 use crate::service::signals::{stop_requested, stopped};
 use crate::terminal::say;
 
@@ -219,7 +219,7 @@ pub fn watch(
         return looked;
     }
     let mut failures = 0;
-    loop {
+    while !reader_is_gone() {
         failures = match &looked {
             Ok(()) => 0,
             Err(stopped) => {
@@ -231,10 +231,11 @@ pub fn watch(
         let told = stopped(stop.clone());
         let waiting = async { tokio::time::timeout(every * failures.max(1), told).await };
         if machine.runtime.block_on(waiting).is_ok() {
-            return Ok(());
+            break;
         }
         looked = watch.look();
     }
+    Ok(())
 }
 
 /// Whether it is the request that has to change.

@@ -1,16 +1,17 @@
 //! `tenfold run logs`: what happened to a run.
 
-use futures::StreamExt;
+use std::ops::ControlFlow;
+
 use jiff::Timestamp;
 use tenfold_core::failure::Failure;
 use tenfold_proto::{RunEvent, RunEventsRequest};
 
 use super::ask::Asking;
 use super::shown;
-use super::wait::event_line;
+use super::wait::{each_event, event_line};
 use crate::args::{Level, OneRun, Wanted};
 use crate::commands::Stopped;
-use crate::output::{Format, TextTable, text_to_stdout};
+use crate::output::{Format, TextTable, reader_is_gone, text_to_stdout};
 
 /// Prints what happened, line by line as it comes where the form and `--tail` allow it.
 pub async fn logs(run: &OneRun, wanted: &Wanted, format: Format) -> Result<(), Stopped> {
@@ -19,22 +20,22 @@ pub async fn logs(run: &OneRun, wanted: &Wanted, format: Format) -> Result<(), S
         run: run.run.clone(),
         follow: wanted.follow,
     };
-    let mut events = asking
-        .ask(async |mut operator| operator.run_events(request.clone()).await)
-        .await?;
     let after = wanted.after();
     let by_line = matches!(format, Format::Table | Format::Wide | Format::Jsonl);
     let mut kept = Vec::new();
-    while let Some(event) = events.next().await {
-        let event = event.map_err(|status| asking.stopped(&status))?;
-        if !wanted.has(&event, after) {
-            continue;
+    let pass = |event: RunEvent| {
+        if wanted.has(&event, after) {
+            match by_line && wanted.tail.is_none() {
+                true => print_one(&event, format)?,
+                false => kept.push(event),
+            }
         }
-        match by_line && wanted.tail.is_none() {
-            true => print_one(&event, format)?,
-            false => kept.push(event),
-        }
-    }
+        Ok(match reader_is_gone() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        })
+    };
+    each_event(&asking, &request, pass).await?;
     let first = kept.len().saturating_sub(wanted.tail.unwrap_or(kept.len()));
     let last = &kept[first..];
     match by_line {

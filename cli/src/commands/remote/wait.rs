@@ -1,12 +1,12 @@
 //! Waiting for runs: silently, with their steps, or with all that happens.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use futures::StreamExt;
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_proto::{GetRunRequest, Run, RunEvent, RunEventsRequest, Step};
 use tokio::time::{Instant, sleep};
-use tonic::Code;
 
 use super::ask::Asking;
 use super::shown::took;
@@ -166,37 +166,63 @@ fn failed_attempts(step: &Step) -> String {
 }
 
 async fn followed(asking: &Asking, run: &str) -> Result<(), Stopped> {
+    let request = RunEventsRequest {
+        run: run.to_owned(),
+        follow: true,
+    };
+    let say = |event: RunEvent| {
+        eprintln!("{}", event_line(&event));
+        Ok(ControlFlow::Continue(()))
+    };
+    each_event(asking, &request, say).await
+}
+
+/// Passes each event of a run on once, until there are no more or nobody wants them. Who follows does so through
+/// losses of the coordinator.
+pub async fn each_event(
+    asking: &Asking,
+    request: &RunEventsRequest,
+    mut pass: impl FnMut(RunEvent) -> Result<ControlFlow<()>, Failure>,
+) -> Result<(), Stopped> {
     let mut seen = 0;
+    let mut away_since: Option<Instant> = None;
     loop {
-        let request = RunEventsRequest {
-            run: run.to_owned(),
-            follow: true,
-        };
         let stream = asking
             .ask(async |mut operator| operator.run_events(request.clone()).await)
             .await;
-        let mut place = 0;
-        let mut stream = match stream {
-            Ok(stream) => stream,
-            Err(stopped) if stopped.code == 6 => {
-                sleep(AGAIN).await;
-                continue;
-            }
-            Err(stopped) => return Err(stopped),
-        };
-        loop {
-            match stream.next().await {
-                Some(Ok(event)) => {
-                    place += 1;
-                    if place > seen {
-                        eprintln!("{}", event_line(&event));
-                        seen = place;
+        let lost = match stream {
+            Ok(mut stream) => {
+                let mut place = 0;
+                loop {
+                    match stream.next().await {
+                        None => return Ok(()),
+                        Some(Ok(event)) => {
+                            away_since = None;
+                            place += 1;
+                            if place > seen {
+                                seen = place;
+                                if pass(event)?.is_break() {
+                                    return Ok(());
+                                }
+                            }
+                        }
+                        Some(Err(status)) => {
+                            let lost = asking.stopped(&status);
+                            // Without details it is the connection that speaks, and no coordinator.
+                            if !status.details().is_empty() {
+                                return Err(lost);
+                            }
+                            break lost;
+                        }
                     }
                 }
-                Some(Err(status)) if status.code() == Code::Unavailable => break,
-                Some(Err(status)) => return Err(asking.stopped(&status)),
-                None => return Ok(()),
             }
+            Err(stopped) if stopped.code != 6 => return Err(stopped),
+            Err(stopped) => stopped,
+        };
+        let since = *away_since.get_or_insert_with(Instant::now);
+        if !request.follow || since.elapsed() > AWAY {
+            return Err(lost);
         }
         sleep(AGAIN).await;
     }
