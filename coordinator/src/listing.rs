@@ -13,7 +13,7 @@ use tenfold_core::ingest;
 use tenfold_core::project::{Changed, Format, Layout, Project, Source, expand};
 use tenfold_core::refresh::plan::{ListedFile, Listing, mappings};
 use tenfold_core::refresh::state::TakenInput;
-use tenfold_core::refresh::task::SourceMapping;
+use tenfold_core::refresh::task::{Keys, SourceMapping};
 use tenfold_store::delta::read_files_at;
 use tenfold_store::ingest::Log;
 use tenfold_store::locations::Locations;
@@ -22,9 +22,6 @@ use tenfold_store::parquet_file::ParquetFile;
 
 /// Footers that are read at a time.
 const FOOTERS_AT_ONCE: usize = 16;
-
-/// Values of the hive keys in a path.
-pub type Keys = BTreeMap<String, String>;
 
 /// Checks a mapping against the columns of a file and the hive keys of its path.
 pub type Check = dyn Fn(&SourceMapping, &SchemaRef, &Keys) -> Result<(), Failure> + Sync;
@@ -255,7 +252,7 @@ async fn list_taken_in(source: &str, places: &Places<'_>) -> Result<Vec<ListedFi
     Ok(listed.collect())
 }
 
-fn listed(location: &str, meta: ObjectMeta, keys: BTreeMap<String, String>) -> ListedFile {
+fn listed(location: &str, meta: ObjectMeta, keys: Keys) -> ListedFile {
     ListedFile {
         location: location.to_owned(),
         size: meta.size,
@@ -363,11 +360,11 @@ fn has_ending(inside: &[String], format: Format) -> bool {
     endings.iter().any(|ending| name.ends_with(ending))
 }
 
-fn hive_keys(inside: &[String]) -> BTreeMap<String, String> {
+fn hive_keys(inside: &[String]) -> Keys {
     let folders = &inside[..inside.len() - 1];
     let key = |folder: &String| {
         let (key, value) = folder.split_once('=')?;
-        Some((key.to_owned(), percent_decoded(value)))
+        Some((key.to_owned(), Some(percent_decoded(value))))
     };
     folders.iter().filter_map(key).collect()
 }
@@ -412,15 +409,11 @@ async fn list_delta(
             .parts()
             .chain(Path::from(file.path.as_str()).parts())
             .collect();
-        let keys = file
-            .partition
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value?)));
         files.push(ListedFile {
             location: places.locations.locate(location, &path)?,
             size: file.size,
             etag: None,
-            keys: keys.collect(),
+            keys: file.partition.into_iter().collect(),
             row_groups: Vec::new(),
         });
     }
@@ -428,7 +421,7 @@ async fn list_delta(
 }
 
 /// Location, columns and hive keys of a file.
-type Footer = (String, SchemaRef, BTreeMap<String, String>);
+type Footer = (String, SchemaRef, Keys);
 
 async fn read_footers(
     mapping: &SourceMapping,
@@ -551,8 +544,8 @@ mod tests {
     fn hive_keys_are_decoded() {
         let inside = ["dt=2024-01-01", "who=a%20b", "x.parquet"].map(str::to_owned);
         let keys = hive_keys(&inside);
-        assert_eq!(keys["dt"], "2024-01-01");
-        assert_eq!(keys["who"], "a b");
+        assert_eq!(keys["dt"].as_deref(), Some("2024-01-01"));
+        assert_eq!(keys["who"].as_deref(), Some("a b"));
         assert_eq!(percent_decoded("50%"), "50%");
     }
 

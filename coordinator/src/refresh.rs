@@ -158,7 +158,7 @@ impl Refresh<'_> {
         let mut work = Work::new(self, executor, progress, costs).await?;
         let mut outcome = work.refresh(prepared, &mut record).await;
         if let Err(stopped) = outcome {
-            outcome = Err(self.overtaken(stopped, record.snapshot).await);
+            outcome = self.looked_up(stopped, &mut record).await;
         }
         record.ended_at = (self.now)().0;
         record.steps = work.costs.steps();
@@ -174,13 +174,20 @@ impl Refresh<'_> {
         }
         let kept = run::keep(self.store, &record).await;
         outcome?;
-        kept?;
-        sweep(self.store, &work.tasks, &work.parts, (self.now)().1).await?;
-        if let Err(why) = self.retain(record.snapshot.unwrap_or_default()).await {
-            let failure = why.failure();
-            record
-                .warnings
-                .push(format!("old snapshots were not cleaned up: {failure}"));
+        let swept = sweep(self.store, &work.tasks, &work.parts, (self.now)().1).await;
+        let retained = self.retain(record.snapshot.unwrap_or_default()).await;
+        // It is published: what fails from here on is told, and takes nothing back.
+        for (what, done) in [
+            ("the record of the run was not kept", kept),
+            ("what its tasks left was not deleted", swept),
+            (
+                "old snapshots were not cleaned up",
+                retained.map_err(NotMarked::failure),
+            ),
+        ] {
+            if let Err(failure) = done {
+                record.warnings.push(format!("{what}: {failure}"));
+            }
         }
         work.costs.end("clean up", 0);
         record.steps = work.costs.steps();
@@ -209,15 +216,21 @@ impl Refresh<'_> {
         retention::after_refresh(self.store, self.project.retention, writer, number).await
     }
 
-    /// A run that another one overtook finds its work swept: that is a lost race, whatever it looks
-    /// like from here.
-    async fn overtaken(&self, stopped: Stopped, parent: Option<u64>) -> Stopped {
+    /// What became of a run that stopped, as the newest snapshot tells. One that is its own says
+    /// that it was published, and only the answers to that were lost. A run that another one overtook
+    /// finds its work swept: that is a lost race, whatever it looks like from here.
+    async fn looked_up(&self, stopped: Stopped, record: &mut RunRecord) -> Result<(), Stopped> {
         let head = tenfold_store::publish::head(self.store).await;
         match (stopped, head) {
-            (Stopped::Failed(_), Ok(Some(head))) if Some(head.number) != parent => {
-                Stopped::LostRace(lost_race(&head.run, head.number))
+            (Stopped::Failed(_), Ok(Some(head))) if Some(head.number) != record.snapshot => {
+                if head.run != self.run {
+                    return Err(Stopped::LostRace(lost_race(&head.run, head.number)));
+                }
+                let (started_at, ended_at) = (record.started_at.clone(), record.ended_at.clone());
+                *record = RunRecord::of(&head, started_at, ended_at);
+                Ok(())
             }
-            (stopped, _) => stopped,
+            (stopped, _) => Err(stopped),
         }
     }
 }
@@ -235,4 +248,105 @@ pub(crate) fn known_inputs(head: Option<&Head>) -> Known<'_> {
     taken
         .map(|input| ((input.source.as_str(), input.location.as_str()), input))
         .collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
+    use tenfold_core::project::parse;
+    use tenfold_core::snapshot::{Manifest, ObjectRef};
+    use tenfold_store::locations::Locations;
+
+    use super::*;
+    use crate::OpenGate;
+
+    const PROJECT: &str = "
+project: shop
+customer: {type: int64}
+sources:
+  sales:
+    path: sales.csv
+    types: {customer: int64, day: date, points: int64}
+    customer: customer
+    time: day
+    measures: {points: {column: points}}
+deciles: [{measure: points}]
+";
+
+    /// The manifest of a first snapshot, without tables.
+    pub(crate) fn manifest(run: &str) -> Manifest {
+        Manifest {
+            format: Manifest::FORMAT,
+            number: 1,
+            parent: None,
+            backfill: None,
+            run: run.to_owned(),
+            plan_hash: String::new(),
+            code_version: 1,
+            as_of: Day(20_000),
+            published_at: String::new(),
+            snapshot_hash: format!("what {run} says"),
+            declarations: parse(PROJECT).unwrap(),
+            tables: BTreeMap::new(),
+            fits: None,
+            groups: Vec::new(),
+            customers: 0,
+            rows: BTreeMap::new(),
+            summary: RunSummary::default(),
+            warnings: Vec::new(),
+            state: ObjectRef {
+                path: "_state/index/absent.json".to_owned(),
+                sha256: String::new(),
+                bytes: 0,
+            },
+            cuts: None,
+            rollback_of: None,
+            revision: 0,
+            suppression: None,
+            erased: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_run_whose_snapshot_is_there_was_published_though_no_answer_said_so() {
+        let store = Store::in_memory();
+        let landed = serde_json::to_vec(&manifest("ours")).unwrap();
+        let place = Manifest::path(1);
+        store.create(&place, landed.into()).await.unwrap();
+        let (project, locations) = (parse(PROJECT).unwrap(), Locations::default());
+        for (run, became, snapshot) in [
+            ("ours", Ok(()), Some(1)),
+            ("other", Err(Stopped::LostRace(lost_race("ours", 1))), None),
+        ] {
+            let refresh = Refresh {
+                project: &project,
+                as_of: Day(20_000),
+                places: Places {
+                    base: "",
+                    locations: &locations,
+                    lookup: &|_| None,
+                },
+                store: &store,
+                shards: None,
+                understanding: Understanding {
+                    check: &|_, _, _| Ok(()),
+                    rules_out: &|_, _| Ok(false),
+                },
+                retry: false,
+                run: run.to_owned(),
+                backfill: None,
+                plan_hash: None,
+                gate: &OpenGate,
+                now: &|| (String::new(), 0),
+            };
+            let mut record = RunRecord {
+                snapshot: None,
+                ..RunRecord::of(&manifest(run), String::new(), String::new())
+            };
+            let unknown = Stopped::Failed(Failure::dependency("the answer was lost"));
+            assert_eq!(refresh.looked_up(unknown, &mut record).await, became);
+            assert_eq!(record.snapshot, snapshot, "{run}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use tenfold_store::publish::{Newest, Publication, newest, publish, read_manifest
 
 use crate::Stopped;
 use crate::refresh::lost_race;
-use crate::run::{self, RunRecord, RunStatus};
+use crate::run::{self, RunRecord};
 use crate::store::suppression;
 
 /// Publishes the content of an old snapshot again. `run` is the identity of this publication, and
@@ -84,30 +84,12 @@ pub(crate) async fn again(
             return Err(Stopped::LostRace(lost_race(&run, manifest.number)));
         }
     }
-    run::keep(store, &record(&manifest, published_at)).await?;
+    let record = RunRecord::of(&manifest, published_at.clone(), published_at);
+    run::keep(store, &record).await?;
     Ok(manifest)
 }
 
 fn plan_hash(to: &Manifest, head: Option<u64>) -> Result<String, Failure> {
     sha256_json(&("rollback", &to.snapshot_hash, head))
         .map_err(|error| Failure::bug(error.to_string()))
-}
-
-fn record(manifest: &Manifest, at: String) -> RunRecord {
-    RunRecord {
-        format: RunRecord::FORMAT,
-        run: manifest.run.clone(),
-        status: RunStatus::Succeeded,
-        as_of: manifest.as_of,
-        plan_hash: manifest.plan_hash.clone(),
-        started_at: at.clone(),
-        ended_at: at,
-        snapshot: Some(manifest.number),
-        snapshot_hash: Some(manifest.snapshot_hash.clone()),
-        summary: manifest.summary.clone(),
-        steps: Vec::new(),
-        warnings: Vec::new(),
-        quarantine: Vec::new(),
-        failure: None,
-    }
 }

@@ -6,7 +6,7 @@ use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::format;
 use tenfold_core::refresh::part::PartRef;
-use tenfold_core::snapshot::RunSummary;
+use tenfold_core::snapshot::{Manifest, RunSummary};
 use tenfold_store::object::{Created, Store};
 
 pub use crate::costs::StepCost;
@@ -67,6 +67,27 @@ pub struct RunRecord {
 impl RunRecord {
     /// Version of the record's form that this program writes.
     pub const FORMAT: u32 = 1;
+
+    /// The record of a run that published a snapshot, as its manifest tells: what the steps took is
+    /// not in it.
+    pub(crate) fn of(manifest: &Manifest, started_at: String, ended_at: String) -> Self {
+        Self {
+            format: Self::FORMAT,
+            run: manifest.run.clone(),
+            status: RunStatus::Succeeded,
+            as_of: manifest.as_of,
+            plan_hash: manifest.plan_hash.clone(),
+            started_at,
+            ended_at,
+            snapshot: Some(manifest.number),
+            snapshot_hash: Some(manifest.snapshot_hash.clone()),
+            summary: manifest.summary.clone(),
+            steps: Vec::new(),
+            warnings: manifest.warnings.clone(),
+            quarantine: Vec::new(),
+            failure: None,
+        }
+    }
 }
 
 /// Where the record of a run lies, after so many earlier ones of it.

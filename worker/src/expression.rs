@@ -7,8 +7,10 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{concat, prep_null_mask_filter};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::DFSchema;
-use datafusion::logical_expr::Expr;
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::error::Result as DataFusionResult;
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast};
+use datafusion::physical_expr::{PhysicalExpr, expressions};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tenfold_core::failure::{ErrorCode, Failure};
 
@@ -34,6 +36,7 @@ impl Parsed {
         let columns = df_schema(schema)?;
         let expression = SESSION
             .parse_sql_expr(text, &columns)
+            .and_then(|expression| widened(expression, &columns))
             .map_err(|error| cannot(text, schema, &error))?;
         let parsed = Self {
             text: text.to_owned(),
@@ -57,6 +60,7 @@ impl Parsed {
         let columns = df_schema(schema)?;
         let physical = SESSION
             .create_physical_expr(self.expression.clone(), &columns)
+            .and_then(checked)
             .map_err(|error| cannot(&self.text, schema, &error))?;
         let data_type = physical
             .data_type(schema)
@@ -67,6 +71,42 @@ impl Parsed {
             data_type,
         })
     }
+}
+
+/// Whole numbers are added and multiplied with 64 bits, as wide as amounts are: files have them as narrow as each
+/// fits alone.
+fn widened(expression: Expr, columns: &DFSchema) -> DataFusionResult<Expr> {
+    let widen = |side: Box<Expr>| -> DataFusionResult<Box<Expr>> {
+        let narrow = side.get_type(columns)?.primitive_width() < Some(size_of::<i64>());
+        Ok(match narrow {
+            true => Box::new(cast(*side, DataType::Int64)),
+            false => side,
+        })
+    };
+    let up = expression.transform_up(|one| match one {
+        Expr::BinaryExpr(BinaryExpr { left, op, right })
+            if matches!(op, Operator::Plus | Operator::Minus | Operator::Multiply)
+                && left.get_type(columns)?.is_integer()
+                && right.get_type(columns)?.is_integer() =>
+        {
+            let sides = BinaryExpr::new(widen(left)?, op, widen(right)?);
+            Ok(Transformed::yes(Expr::BinaryExpr(sides)))
+        }
+        other => Ok(Transformed::no(other)),
+    });
+    up.map(|up| up.data)
+}
+
+/// The expression with arithmetic that fails where a result does not fit; as planned it would wrap around.
+fn checked(expression: Arc<dyn PhysicalExpr>) -> DataFusionResult<Arc<dyn PhysicalExpr>> {
+    let up = expression.transform_up(|one| {
+        let Some(binary) = one.downcast_ref::<expressions::BinaryExpr>() else {
+            return Ok(Transformed::no(one));
+        };
+        let binary = binary.clone().with_fail_on_overflow(true);
+        Ok(Transformed::yes(Arc::new(binary) as Arc<dyn PhysicalExpr>))
+    });
+    up.map(|up| up.data)
 }
 
 fn df_schema(schema: &SchemaRef) -> Result<DFSchema, Failure> {
@@ -120,7 +160,7 @@ impl Bound {
         Ok((values, failed))
     }
 
-    fn evaluate_all(&self, batch: &RecordBatch) -> datafusion::error::Result<ArrayRef> {
+    fn evaluate_all(&self, batch: &RecordBatch) -> DataFusionResult<ArrayRef> {
         self.physical.evaluate(batch)?.into_array(batch.num_rows())
     }
 
@@ -157,7 +197,7 @@ pub fn check_predicate(text: &str, schema: &SchemaRef) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::Int64Array;
+    use arrow::array::{Int16Array, Int32Array, Int64Array, UInt32Array};
     use arrow::datatypes::{Field, Int64Type};
 
     use super::*;
@@ -199,6 +239,51 @@ mod tests {
             (values.value(0), values.value(1), values.is_null(2)),
             (3, 10, true)
         );
+    }
+
+    #[test]
+    fn narrow_whole_numbers_have_room_for_their_product() {
+        let schema = Arc::new(Schema::new(vec![
+            Field::new("quantity", DataType::Int32, true),
+            Field::new("price", DataType::Int32, true),
+            Field::new("gross", DataType::UInt32, true),
+            Field::new("discount", DataType::UInt32, true),
+            Field::new("packs", DataType::Int16, true),
+        ]));
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int32Array::from(vec![3_000])),
+            Arc::new(Int32Array::from(vec![1_000_000])),
+            Arc::new(UInt32Array::from(vec![5])),
+            Arc::new(UInt32Array::from(vec![10])),
+            Arc::new(Int16Array::from(vec![200])),
+        ];
+        let batch = RecordBatch::try_new(schema, columns).unwrap();
+        for (text, expected) in [
+            ("quantity * price", 3_000_000_000),
+            ("quantity * price + quantity * price", 6_000_000_000),
+            ("gross - discount", -5),
+            ("packs * packs", 40_000),
+            ("CASE WHEN packs > 0 THEN packs * packs ELSE 0 END", 40_000),
+        ] {
+            let bound = Parsed::new(text, &batch.schema()).unwrap();
+            let bound = bound.bind(&batch.schema()).unwrap();
+            let (values, failed) = bound.evaluate(&batch).unwrap();
+            assert_eq!(failed, [0; 0], "{text}");
+            let values = values.as_primitive::<Int64Type>();
+            assert_eq!(values.value(0), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_fails_and_does_not_wrap_around() {
+        let batch = batch();
+        for text in ["Quantity * 2", "Quantity + 1", "-2 - Quantity"] {
+            let bound = Parsed::new(text, &batch.schema()).unwrap();
+            let bound = bound.bind(&batch.schema()).unwrap();
+            let (values, failed) = bound.evaluate(&batch).unwrap();
+            assert_eq!(failed, [2], "{text}");
+            assert!(values.is_null(1) && values.is_null(2), "{text}");
+        }
     }
 
     #[test]

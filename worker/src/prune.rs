@@ -1,14 +1,12 @@
 //! Which files of a hive layout need not be read: those whose keys the filter rules out.
 
-use std::collections::BTreeMap;
-
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema};
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use tenfold_core::failure::Failure;
-use tenfold_core::refresh::task::SourceMapping;
+use tenfold_core::refresh::task::{Keys, SourceMapping};
 
 use crate::absorb::key_columns;
 use crate::expression::Parsed;
@@ -20,10 +18,7 @@ use crate::expression::Parsed;
 ///
 /// # Errors
 /// When a key is not of its declared type.
-pub fn rules_out(
-    mapping: &SourceMapping,
-    keys: &BTreeMap<String, String>,
-) -> Result<bool, Failure> {
+pub fn rules_out(mapping: &SourceMapping, keys: &Keys) -> Result<bool, Failure> {
     let Some(filter) = &mapping.filter else {
         return Ok(false);
     };
@@ -91,9 +86,17 @@ mod tests {
     fn ruled_out(filter: &str) -> bool {
         let keys = [("day", "2024-02-01"), ("country", "FR")];
         let keys = keys
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .map(|(key, value)| (key.to_owned(), Some(value.to_owned())))
             .into();
         rules_out(&mapping(filter), &keys).unwrap()
+    }
+
+    #[test]
+    fn a_key_may_be_null() {
+        let keys = [("day".to_owned(), None)].into();
+        let ruled_out = |filter| rules_out(&mapping(filter), &keys).unwrap();
+        assert!(ruled_out("day < DATE '2024-02-01'"));
+        assert!(!ruled_out("day IS NULL"));
     }
 
     #[test]

@@ -177,6 +177,33 @@ fn a_value_of_the_wrong_type_is_quarantined() {
 }
 
 #[test]
+fn what_a_filter_leaves_out_is_not_looked_at_any_further() {
+    let filtered = |filter: &str| {
+        let filter = format!("    event_id: id\n    filter: \"{filter}\"\n");
+        let project = Project::new(&SHOP.replace("    event_id: id\n", &filter));
+        let rows: String = (0..200)
+            .map(|n| format!("e{n},{n},2024-02-01,1.00,north\n"))
+            .collect();
+        let test = "x,7,2024-02-01,n/a,test\n";
+        project.write("sales/1.csv", format!("{HEADER}{rows}{test}"));
+        project
+    };
+    let project = filtered("region <> 'test'");
+    let run = project.published(AS_OF);
+    let counts = &run["summary"]["rows"]["sales"];
+    assert_eq!(counts["filtered"], json!({"filter": 1}));
+    assert_eq!(counts["quarantined"], json!({}));
+    // What the filter itself cannot read is nobody's to leave out.
+    quarantined(
+        &filtered("amount >= 0"),
+        201,
+        "amount",
+        &json!("n/a"),
+        "`amount` is no decimal(12,2)",
+    );
+}
+
+#[test]
 fn a_null_key_is_quarantined() {
     let project = among_good("x,,2024-01-01,1.00,north\n");
     quarantined(&project, 11, "customer", &Value::Null, "`customer` is null");

@@ -21,9 +21,9 @@ use tenfold_coordinator::Executor;
 use tenfold_coordinator::erasure::{Errand, begin, carry_out, finish, known};
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::task::{Task, TaskOutput};
-use tenfold_core::snapshot::{Announcement, Event, Manifest, Marks, ObjectRef};
+use tenfold_core::snapshot::{Announcement, Event, Manifest, ObjectRef};
 use tenfold_store::delta::read_files_at;
-use tenfold_store::marks::{Writer, mark};
+use tenfold_store::marks::{Writer, mark, marks};
 use tenfold_store::object::Store;
 use tenfold_store::publish::{highest, read_manifest};
 use tenfold_store::scrub::scrub;
@@ -474,32 +474,52 @@ fn whenever_it_is_killed_it_is_gone_on_with() {
     }
 }
 
+/// Somebody is about to publish a number, and goes no further.
+async fn announce(store: &Store, number: u64) {
+    let announced = Event::Announced {
+        run: "paused".to_owned(),
+        announcement: Announcement {
+            number,
+            manifest: ObjectRef {
+                path: "_announced/absent.json".to_owned(),
+                sha256: String::new(),
+                bytes: 0,
+            },
+            erasures: 0,
+        },
+        at_ms: 0,
+    };
+    let writer = Writer {
+        name: "paused",
+        at_ms: 0,
+    };
+    let marked = mark(store, writer, |_| Some(announced.clone())).await;
+    marked.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_is_erased_while_the_first_snapshot_is_about_to_be_published() {
+    let store = Store::in_memory();
+    let errand = Errand {
+        store: &store,
+        name: "errand",
+        now: &|| (String::new(), 1_700_000_000_000),
+    };
+    announce(&store, 1).await;
+    let refused = begin(&errand, &[TEXT.to_owned()].into(), "salt").await;
+    let refused = refused.unwrap_err().failure();
+    assert!(refused.remedy.contains("refresh"), "{refused}");
+    // Nothing was promised that nobody could keep: refreshes go on.
+    assert_eq!(marks(&store).await.unwrap().suppression, None);
+}
+
 #[test]
 fn what_was_about_to_be_published_loses_its_number() {
     let keys = Keys::Number;
     let project = nights(SHOP, keys, 2, true);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let store = Store::open(project.path("store").to_str().unwrap()).unwrap();
-    let announced = |_: &Marks| {
-        Some(Event::Announced {
-            run: "paused".to_owned(),
-            announcement: Announcement {
-                number: 3,
-                manifest: ObjectRef {
-                    path: "_announced/absent.json".to_owned(),
-                    sha256: String::new(),
-                    bytes: 0,
-                },
-                erasures: 0,
-            },
-            at_ms: 0,
-        })
-    };
-    let writer = Writer {
-        name: "paused",
-        at_ms: 0,
-    };
-    runtime.block_on(mark(&store, writer, announced)).unwrap();
+    runtime.block_on(announce(&store, 3));
     erase(&project, keys, &["--yes", "--now"]).json();
     let head = project.manifest();
     assert_eq!(head["number"], 3);

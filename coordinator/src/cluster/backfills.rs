@@ -13,7 +13,9 @@ use futures::{StreamExt, TryStreamExt};
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::hash::sha256_json;
-use tenfold_core::ledger::{Backfill, Ledger, Origin, Record, RunRequest, RunState};
+use tenfold_core::ledger::{
+    Backfill, BackfillState, Ledger, Origin, Record, Refusal, RunRequest, RunState,
+};
 use tenfold_proto as proto;
 use tenfold_store::marks::marks;
 use tenfold_store::publish;
@@ -43,6 +45,13 @@ impl Planned {
         wanted
             .filter(|(_, there)| self.again || there.is_none())
             .map(|(day, _)| *day)
+    }
+
+    /// Whether a backfill is at work that makes exactly this.
+    fn is_made_by(&self, backfill: &Backfill) -> bool {
+        backfill.state() == BackfillState::Running
+            && backfill.plan_hash == self.plan_hash
+            && self.makes().eq(backfill.days.iter().copied())
     }
 
     pub(super) fn shown(&self) -> proto::BackfillPlan {
@@ -125,21 +134,37 @@ impl Cluster {
             .collect())
     }
 
-    /// Puts a backfill into the ledger. Gives its identity.
+    /// Puts a backfill into the ledger, or finds one at work that makes the same: the answer to its
+    /// creation may have been lost. Gives its identity.
     pub(super) async fn create_backfill(
         &self,
         planned: &Planned,
         by: String,
     ) -> Result<String, NotAdded> {
         let backfill = self.ids.run(self.clock.now_ms());
-        let record = Record::BackfillCreated {
-            backfill: backfill.clone(),
-            days: planned.makes().collect(),
-            plan_hash: planned.plan_hash.clone(),
-            by,
-        };
-        self.add(record).await?;
-        Ok(backfill)
+        let mut there = None;
+        let added = self
+            .add_if(|ledger| {
+                let mut known = ledger.backfills.values();
+                there = known
+                    .find(|known| planned.is_made_by(known))
+                    .map(|known| known.backfill.clone());
+                match there {
+                    // Nothing to add: the one that is there is the answer.
+                    Some(_) => Err(NotAdded::Refused(Refusal::Live(RunState::Running))),
+                    None => Ok(Record::BackfillCreated {
+                        backfill: backfill.clone(),
+                        days: planned.makes().collect(),
+                        plan_hash: planned.plan_hash.clone(),
+                        by,
+                    }),
+                }
+            })
+            .await;
+        match there {
+            Some(there) => Ok(there),
+            None => added.map(|()| backfill),
+        }
     }
 
     /// Makes no further days of a backfill, and stops the one at work.

@@ -64,7 +64,8 @@ async fn missing(
     let understanding = cluster.projects.understanding();
     let found = list(&opened.project, &opened.places(), &known, understanding).await?;
     if let Some(partition) = &wanted.partition {
-        let of_day = |file: &ListedFile| file.keys.get(&partition.key) == Some(&date);
+        let key = |file: &ListedFile| file.keys.get(&partition.key).cloned().flatten();
+        let of_day = |file: &ListedFile| key(file).as_ref() == Some(&date);
         if !files(&found.listing, &partition.source).any(of_day) {
             let (key, source) = (&partition.key, &partition.source);
             missing.push(format!("{key}={date} of source {source}"));

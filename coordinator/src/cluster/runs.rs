@@ -25,7 +25,7 @@ use super::settings::OpenProject;
 use crate::book::NotAdded;
 use crate::refresh::{Prepared, Refresh, lost_race};
 use crate::rollback::again;
-use crate::run::{RunRecord, RunStatus};
+use crate::run::{RunRecord, RunStatus, keep};
 use crate::store::suppression;
 use crate::{Gate, OpenGate, Stopped};
 
@@ -65,7 +65,7 @@ async fn one(cluster: &Arc<Cluster>, run: &Run) -> Result<(), NotAdded> {
     cluster.live.begins(&run.run, run.tries);
     let ending = match (run.state, &run.publishing) {
         (RunState::Publishing, Some((_, manifest))) => {
-            finish_publication(cluster, manifest).await?
+            finish_publication(cluster, run, manifest).await?
         }
         (RunState::Cancelling, _) => run.cancelled(),
         _ => {
@@ -376,7 +376,11 @@ async fn keep_manifest(cluster: &Cluster, manifest: &Manifest) -> Result<ObjectR
 }
 
 /// Brings a manifest to its slot that a coordinator was publishing when it was lost.
-async fn finish_publication(cluster: &Cluster, kept: &ObjectRef) -> Result<Ending, Failure> {
+async fn finish_publication(
+    cluster: &Cluster,
+    run: &Run,
+    kept: &ObjectRef,
+) -> Result<Ending, Failure> {
     let bytes = get_object(&cluster.store, kept).await?;
     let mut manifest: Manifest = format::read(&bytes, Manifest::FORMAT, &kept.path)?;
     let there = publish::read_manifest(&cluster.store, manifest.number).await?;
@@ -398,20 +402,25 @@ async fn finish_publication(cluster: &Cluster, kept: &ObjectRef) -> Result<Endin
         }
     };
     Ok(match publication {
-        Publication::Committed => Ending {
-            state: RunState::Succeeded,
-            snapshot: Some(manifest.number),
-            snapshot_hash: Some(manifest.snapshot_hash),
-            plan_hash: manifest.plan_hash,
-            nothing_new: false,
-            summary: manifest.summary,
-            warnings: manifest.warnings,
-            failure: None,
-        },
+        Publication::Committed => succeeded(published_after_all(cluster, run, &manifest).await),
         Publication::LostRace { run } => {
             Ending::without(RunState::Failed, Some(lost_race(&run, manifest.number)))
         }
     })
+}
+
+/// The record of a run whose publication is finished now. It is kept after that of the lost try, which
+/// says that the run failed, if there is one.
+async fn published_after_all(cluster: &Cluster, run: &Run, manifest: &Manifest) -> RunRecord {
+    let ended_at = super::render::time(cluster.clock.now_ms());
+    let started_at = run.started_ms.map(super::render::time);
+    let started_at = started_at.unwrap_or_else(|| ended_at.clone());
+    let mut record = RunRecord::of(manifest, started_at, ended_at);
+    if let Err(failure) = keep(&cluster.store, &record).await {
+        let warning = format!("the record of the run was not kept: {failure}");
+        record.warnings.push(warning);
+    }
+    record
 }
 
 /// How a publication ends that lacks objects, which somebody deleted: nobody can bring it to its slot
@@ -454,7 +463,58 @@ async fn without_objects(
 
 #[cfg(test)]
 mod tests {
+    use tenfold_core::ledger::RunRequest;
+
     use super::*;
+    use crate::cluster::world::World;
+    use crate::refresh::tests::manifest;
+    use crate::run::recent;
+
+    #[tokio::test]
+    async fn a_run_that_is_published_in_the_end_has_a_record_that_says_so() {
+        let world = World::at("2024-05-01T12:00:00Z").await;
+        let store = &world.cluster.store;
+        let manifest = manifest("01A");
+        let submitted = Record::Submitted {
+            run: manifest.run.clone(),
+            key: "key".to_owned(),
+            payload: String::new(),
+            request: RunRequest::of(manifest.as_of),
+            origin: Origin::Operator {
+                name: "ann".to_owned(),
+            },
+        };
+        world.cluster.add(submitted).await.unwrap();
+        let run = world.cluster.ledger().runs.get("01A").unwrap().clone();
+        // The manifest landed, its coordinator did not hear of it, and kept what it knew.
+        let kept = keep_manifest(&world.cluster, &manifest).await.unwrap();
+        let landed = store.get(&kept.path).await.unwrap();
+        let place = Manifest::path(manifest.number);
+        store.create(&place, landed).await.unwrap();
+        let failed = RunRecord {
+            status: RunStatus::Failed,
+            snapshot: None,
+            ..RunRecord::of(&manifest, String::new(), String::new())
+        };
+        keep(store, &failed).await.unwrap();
+        // Whoever looks again later says the same.
+        for _ in 0..2 {
+            let ending = finish_publication(&world.cluster, &run, &kept).await;
+            let ending = ending.unwrap();
+            assert_eq!(
+                (ending.state, ending.snapshot),
+                (RunState::Succeeded, Some(1))
+            );
+            assert!(ending.warnings.is_empty(), "{:?}", ending.warnings);
+        }
+        let told = recent(store, 9).await.unwrap();
+        assert_eq!(told.len(), 1);
+        assert_eq!(
+            (told[0].status, told[0].snapshot),
+            (RunStatus::Succeeded, Some(1))
+        );
+        assert_eq!(told[0].ended_at, "2024-05-01T12:00:00.000Z");
+    }
 
     #[test]
     fn a_run_stops_within_a_century_however_long_it_may_take() {

@@ -3,7 +3,8 @@
 //! 1. A record of the marks names a list of hashes with the people added (`_erasures/lists`). From
 //!    here on nothing is published that does not leave them out: an announcement says how many
 //!    erasures it honours. What is confirmed from here on is never lost: everything that follows
-//!    is done from the list, by whoever finds the erasure unfinished.
+//!    is done from the list, by whoever finds the erasure unfinished. Before there is a snapshot an
+//!    erasure begins only while nobody has announced one: nothing could take its number in step 2.
 //! 2. Every snapshot that has not expired is written anew without them, the oldest first, its user
 //!    tables computed from what is left, and a manifest with the next revision stands for it. A publication that was announced before the
 //!    record may still take its number: it is rewritten too; or, if it has not come by then, its
@@ -77,7 +78,7 @@ impl Errand<'_> {
 /// before. The salt counts for the first erasure of a store.
 ///
 /// # Errors
-/// When the store fails: it is unknown then whether the erasure began.
+/// When it could not be carried out, or the store fails: it is unknown then whether the erasure began.
 pub async fn begin(
     errand: &Errand<'_>,
     keys: &BTreeSet<String>,
@@ -86,7 +87,13 @@ pub async fn begin(
     let kept = errand.store;
     readable(kept).await?;
     loop {
-        let known = marks(kept).await?.suppression;
+        let now = marks(kept).await?;
+        // The marks are read first: what they announce may have been published since.
+        let published = highest(kept).await? > 0;
+        if !published && !now.announced.is_empty() {
+            return Err(first_announced().into());
+        }
+        let known = now.suppression;
         let list = match &known {
             Some(known) => list_of(kept, known).await?,
             None => SuppressionList::new(salt.to_owned()),
@@ -113,15 +120,24 @@ pub async fn begin(
                 rewritten_ms: None,
             },
         };
-        // Whoever was first in the meantime, theirs is added to.
+        // Whoever was first in the meantime, theirs is added to; a first snapshot that somebody is
+        // about to publish by now is looked at anew.
         let decide = |now: &Marks| {
-            let as_before = erasures(now.suppression.as_ref()) == honoured;
+            let as_before = erasures(now.suppression.as_ref()) == honoured
+                && (published || now.announced.is_empty());
             as_before.then(|| event.clone())
         };
         if let (_, Some(_)) = mark(kept, errand.writer(), decide).await? {
             return Ok(Some(honoured + 1));
         }
     }
+}
+
+/// That the number of the first snapshot is announced: it could be published after the erasure, and
+/// there is no other one whose content could take the number.
+fn first_announced() -> Failure {
+    Failure::config("a run is about to publish the first snapshot, or was when it ended")
+        .remedy("refresh, and erase once the first snapshot is published")
 }
 
 /// Refuses what could not be carried out, before it is promised.

@@ -55,7 +55,7 @@ impl FrequencyHistogram {
             .iter()
             .zip(expected)
             .filter(|&(_, e)| e > 0.0)
-            .map(|(&a, e)| (a as f64 - e) * (a as f64 - e) / e)
+            .map(|(&a, e)| (a as f64 - e) * (a as f64 - e) / e.max(EXPECTED_MIN))
             .sum();
         Self {
             actual,
@@ -64,6 +64,9 @@ impl FrequencyHistogram {
         }
     }
 }
+
+/// Customers that are expected at least where the difference is divided by them: a record takes no infinite number.
+const EXPECTED_MIN: f64 = 1e-12;
 
 type Chances = [f64; BINS - 1];
 
@@ -132,4 +135,29 @@ fn pareto(r: f64, alpha: f64, s: f64, beta: f64, t: f64, rule: &GaussLegendre) -
         }
     }
     chances
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_that_nobody_expects_is_a_number() {
+        let key = |x, t_x_days| TransactionKey {
+            x,
+            t_x_days,
+            age_days: 1430,
+        };
+        let keys = [(key(0, 0), 1), (key(1430, 1430), 1)];
+        let rate = 715.0 / 1430.0;
+        let histogram =
+            FrequencyHistogram::new(&Parameters::Poisson { rate }, TimeUnit::Day, &keys);
+        assert!(histogram.expected[0] > 0.0 && histogram.expected[0] < 1e-300);
+        assert!(histogram.chi_square.is_finite());
+        let kept = serde_json::to_string(&histogram).unwrap();
+        assert_eq!(
+            serde_json::from_str::<FrequencyHistogram>(&kept).unwrap(),
+            histogram
+        );
+    }
 }

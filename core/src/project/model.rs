@@ -274,17 +274,6 @@ pub(super) fn default_fit_customers() -> u64 {
     250_000
 }
 
-impl Clv {
-    /// Days in one [`Clv::unit`].
-    pub fn days_per_unit(&self) -> f64 {
-        match self.unit {
-            TimeUnit::Day => 1.0,
-            TimeUnit::Week => 7.0,
-            TimeUnit::Month => self.month.days(),
-        }
-    }
-}
-
 /// Time unit of model parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -294,7 +283,7 @@ pub enum TimeUnit {
     /// Weeks of seven days.
     #[default]
     Week,
-    /// Months of the declared length.
+    /// Months of 30.4375 days, a twelfth of a year.
     Month,
 }
 

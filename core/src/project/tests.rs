@@ -139,7 +139,7 @@ fn a_full_file_is_read_as_written() {
     let clv = project.clv.as_ref().unwrap();
     assert_eq!(clv.horizons, [6, 12, 24]);
     assert_eq!(clv.holdout, Holdout::None);
-    assert_eq!(clv.days_per_unit(), 4.345 * 7.0);
+    assert_eq!((clv.unit, clv.month.days()), (TimeUnit::Month, 4.345 * 7.0));
     let names: Vec<&str> = project
         .deciles
         .iter()

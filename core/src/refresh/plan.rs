@@ -13,7 +13,7 @@ use super::counts::{Counts, CountsBySource};
 use super::restate::Restated;
 use super::state::StateIndex;
 use super::task::{
-    AbsorbTask, Again, DimensionMapping, InputUnit, MeasureMapping, SourceMapping, ValueRule,
+    AbsorbTask, Again, DimensionMapping, InputUnit, Keys, MeasureMapping, SourceMapping, ValueRule,
 };
 use crate::calendar::Day;
 use crate::failure::{ErrorCode, Failure};
@@ -28,6 +28,10 @@ pub use outlook::Outlook;
 /// Input bytes that one absorb task reads, about.
 const TASK_BYTES: u64 = 32 << 20;
 
+/// A unit counts as so many bytes at least: however small, its place and what becomes of it are said in
+/// the task and in its answer, which have to fit into messages.
+const UNIT_BYTES: u64 = 32 << 10;
+
 /// A file that a listing found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedFile {
@@ -37,8 +41,8 @@ pub struct ListedFile {
     pub size: u64,
     /// The store's version mark.
     pub etag: Option<String>,
-    /// Values of the hive keys in its path.
-    pub keys: BTreeMap<String, String>,
+    /// Values that all its rows have.
+    pub keys: Keys,
     /// Rows of each row group, for Parquet.
     pub row_groups: Vec<u64>,
 }
@@ -469,7 +473,7 @@ fn pack(mapping: &SourceMapping, shards: u32, units: Vec<InputUnit>) -> Vec<Abso
     let mut tasks: Vec<AbsorbTask> = Vec::new();
     let mut room = 0;
     for unit in units {
-        let size = unit.size.max(1);
+        let size = unit.size.max(UNIT_BYTES);
         match tasks.last_mut() {
             Some(task) if size <= room => task.units.push(unit),
             _ => {

@@ -28,7 +28,7 @@ use crate::delta::{Replacement, Replacements};
 use crate::marks::decode;
 use crate::object::Store;
 use crate::part::{STATE, get_part, named};
-use crate::publish::{commit_table, get_object, put_object, revisions, stamp};
+use crate::publish::{commit_table, get_object, put_object, read_manifest, revisions, stamp};
 use crate::settle::Settled;
 
 pub use self::deliveries::{DELIVERIES, deliveries, gone, revision_path};
@@ -353,6 +353,7 @@ pub async fn supersede(
         suppression: Some(suppression.clone()),
         ..rewritten.manifest
     };
+    secure_new(store, &manifest).await?;
     let stamp = stamp(&manifest, at_ms);
     for (name, table) in &mut manifest.tables {
         if newest && rewritten.tables.contains(name) {
@@ -375,6 +376,17 @@ pub async fn supersede(
         ))
         .remedy("wait for it to end, then `tenfold erase resume`")),
     }
+}
+
+/// Waits until all that a rewritten manifest names beside what the one before it did is on the disk:
+/// the tasks that computed user tables anew did not wait for that.
+async fn secure_new(store: &Store, manifest: &Manifest) -> Result<(), Failure> {
+    let before = read_manifest(store, manifest.number).await?;
+    let before = before.iter().flat_map(Manifest::objects);
+    let before: BTreeSet<String> = before.map(|object| object.path).collect();
+    let named = manifest.objects().into_iter().map(|object| object.path);
+    let new = named.filter(|path| !before.contains(path)).collect();
+    store.secure(new).await
 }
 
 #[cfg(test)]

@@ -6,13 +6,17 @@ use std::sync::Arc;
 
 use arrow::array::{Float64Array, Int32Array, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Field};
+use tempfile::TempDir;
+use tenfold_core::calendar::Day;
 use tenfold_core::ingest::{Event, Outcome, Place, StoredFile};
-use tenfold_core::snapshot::SuppressionList;
+use tenfold_core::project::parse;
+use tenfold_core::refresh::state::STATE_FORMAT;
+use tenfold_core::snapshot::{RunSummary, SuppressionList};
 
 use super::*;
 use crate::ingest::Log;
 use crate::marks::Writer;
-use crate::part::{Layout, encode_parquet, schema_of};
+use crate::part::{Layout, encode_parquet, put_part, schema_of};
 
 fn rows(customers: &[i64]) -> RecordBatch {
     let schema = schema_of(vec![
@@ -146,4 +150,92 @@ async fn of_two_that_take_people_out_of_what_was_sent_at_a_time_neither_undoes_t
     assert_eq!(left.len(), 1);
     let left = store.get(&left[0].path).await.unwrap();
     assert_eq!(left, encoded(&[4, 5]));
+}
+
+const PROJECT: &str = "
+project: shop
+customer: {type: int64}
+sources:
+  sales:
+    path: sales.csv
+    types: {customer: int64, day: date, points: int64}
+    customer: customer
+    time: day
+    measures: {points: {column: points}}
+deciles: [{measure: points}]
+";
+
+/// A snapshot with one table of one file.
+fn of_one_table() -> Manifest {
+    let file = TableFile {
+        path: "a.parquet".to_owned(),
+        sha256: String::new(),
+        bytes: 4,
+        rows: 1,
+        shard: None,
+    };
+    let table = TableEntry {
+        root: "tables/mine".to_owned(),
+        delta_version: 0,
+        rows: 1,
+        bytes: 4,
+        content_hash: String::new(),
+        files: vec![file],
+    };
+    Manifest {
+        format: Manifest::FORMAT,
+        number: 1,
+        parent: None,
+        backfill: None,
+        run: "run".to_owned(),
+        plan_hash: String::new(),
+        code_version: 1,
+        as_of: Day(20_000),
+        published_at: String::new(),
+        snapshot_hash: String::new(),
+        declarations: parse(PROJECT).unwrap(),
+        tables: BTreeMap::from([("mine".to_owned(), table)]),
+        fits: None,
+        groups: Vec::new(),
+        customers: 0,
+        rows: BTreeMap::new(),
+        summary: RunSummary::default(),
+        warnings: Vec::new(),
+        state: ObjectRef {
+            path: String::new(),
+            sha256: String::new(),
+            bytes: 0,
+        },
+        cuts: None,
+        rollback_of: None,
+        revision: 0,
+        suppression: None,
+        erased: None,
+    }
+}
+
+#[tokio::test]
+async fn a_rewritten_snapshot_counts_once_all_that_it_names_is_on_the_disk() {
+    let folder = TempDir::new().unwrap();
+    let store = Store::open(folder.path().to_str().unwrap()).unwrap();
+    let list = put_part(&store, SuppressionList::FOLDER, "json", 1, b"{}".to_vec()).await;
+    let suppression = Suppression {
+        erasures: 1,
+        list: list.unwrap(),
+    };
+    let rewritten = || Rewritten {
+        manifest: of_one_table(),
+        index: StateIndex::outdated(STATE_FORMAT, Day(20_000)),
+        tables: BTreeSet::new(),
+    };
+    let revised = Manifest::revised_path(1, 1);
+    let lacking = supersede(&store, rewritten(), &suppression, false, 0).await;
+    assert!(lacking.is_err());
+    assert_eq!(store.size(&revised).await, Ok(None));
+    // Whoever computed the table did not wait for the disk.
+    let rows = Bytes::from_static(b"rows");
+    store.lay("tables/mine/a.parquet", rows).await.unwrap();
+    let there = supersede(&store, rewritten(), &suppression, false, 0).await;
+    assert_eq!(there.unwrap().revision, 1);
+    assert!(store.size(&revised).await.unwrap().is_some());
 }

@@ -8,6 +8,8 @@
     reason = "a test stops where its own tools fail"
 )]
 
+#[path = "../../../store/src/dying.rs"]
+mod dying;
 mod edges;
 mod model;
 mod readers;

@@ -97,6 +97,10 @@ pub fn texts(
     }
     let bounded = without_long(array, column, marks)?;
     let converted = cast(&bounded, &DataType::Utf8, column)?;
+    // Bytes that no text has become NULL.
+    if bounded.data_type().is_binary() {
+        refuse_lost(&bounded, &converted, column, "is not UTF-8", marks);
+    }
     Ok(converted.as_string::<i32>().clone())
 }
 
@@ -167,6 +171,13 @@ pub fn without_long(
             long_rows(lengths.map(|view| (*view as u32) as usize))
         }
         DataType::Utf8 => long_rows(array.as_string::<i32>().offsets().lengths()),
+        DataType::LargeUtf8 => long_rows(array.as_string::<i64>().offsets().lengths()),
+        DataType::BinaryView => {
+            let lengths = array.as_binary_view().views().iter();
+            long_rows(lengths.map(|view| (*view as u32) as usize))
+        }
+        DataType::Binary => long_rows(array.as_binary::<i32>().offsets().lengths()),
+        DataType::LargeBinary => long_rows(array.as_binary::<i64>().offsets().lengths()),
         _ => Vec::new(),
     };
     if long.is_empty() {
@@ -326,7 +337,32 @@ fn parse_minor(text: &str, scale: u8) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::BinaryArray;
+
     use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_and_long_ones_are_refused() {
+        let long = vec![b'a'; TEXT_BYTES + 1];
+        let bytes: Vec<Option<&[u8]>> = vec![Some(b"ann"), Some(b"caf\xE9"), None, Some(&long)];
+        let column: ArrayRef = Arc::new(BinaryArray::from(bytes));
+        let mut marks = Marks::new(4);
+        let read = texts(&column, "c", false, &mut marks).unwrap();
+        assert_eq!(read, StringArray::from(vec![Some("ann"), None, None, None]));
+        let mut refused: Vec<_> = marks
+            .bad
+            .iter()
+            .map(|bad| (bad.row, bad.reason.as_str()))
+            .collect();
+        refused.sort_unstable();
+        assert_eq!(
+            refused,
+            [
+                (1, "`c` is not UTF-8"),
+                (3, "`c` is longer than 1024 bytes")
+            ]
+        );
+    }
 
     #[test]
     fn text_is_read_exactly() {

@@ -15,7 +15,7 @@ use tenfold_core::refresh::task::{DimensionMapping, SourceMapping};
 use tenfold_core::snapshot::ERASED;
 
 use super::convert;
-use super::read::Rows;
+use super::read::{Rows, Unreadable};
 use super::time::TimeReader;
 use crate::arrays::{arrow_bug, names, shown};
 use crate::expression::{Bound, Parsed};
@@ -53,6 +53,11 @@ impl Marks {
     pub fn refuse(&mut self, row: usize, column: &str, array: &dyn Array, why: String) {
         let reason = format!("`{column}` {why}");
         self.refuse_value(row, column, shown(array, row), reason);
+    }
+
+    fn unreadable(&mut self, value: &Unreadable) {
+        let (shown, reason) = (value.value.clone(), value.reason.clone());
+        self.refuse_value(value.row, &value.column, shown, reason);
     }
 
     fn refuse_value(&mut self, row: usize, column: &str, value: Option<String>, reason: String) {
@@ -140,7 +145,10 @@ pub fn columns_needed(mapping: &SourceMapping, schema: &SchemaRef) -> Result<Vec
     if let Some(missing) = needed.iter().find(|name| schema.index_of(name).is_err()) {
         return Err(Failure::data(format!("the file has no column {missing}"))
             .code(ErrorCode::MissingColumn)
-            .remedy("correct the mapping, or move the file out of the source's path")
+            .remedy(
+                "correct the mapping, or move the file out of the source's path; a column that JSON lines may \
+                 leave out needs a type in `types`",
+            )
             .seen(format!("its columns are: {}", names(schema))));
     }
     for text in expressions {
@@ -176,6 +184,8 @@ pub struct Derivation {
     time: (usize, TimeReader),
     event_id: Option<(usize, String)>,
     filter: Option<Bound>,
+    /// The columns that it reads.
+    filtered_by: BTreeSet<String>,
     measures: Vec<(String, u8, MeasureSource)>,
     /// Where each dimension is, if it is there.
     dimensions: Vec<(Option<usize>, DimensionMapping)>,
@@ -211,12 +221,17 @@ impl Derivation {
             None => None,
         };
         let customer = place(&mapping.customer)?;
+        let filtered_by = match &mapping.filter {
+            Some(text) => Parsed::new(text, schema)?.columns(),
+            None => BTreeSet::new(),
+        };
         Ok(Self {
             schema: piece_schema(mapping),
             customer: (customer, mapping.customer.clone(), mapping.customer_type),
             time: (time, reader),
             event_id,
             filter: mapping.filter.as_deref().map(bind).transpose()?,
+            filtered_by,
             measures,
             dimensions,
             ignore_negative: mapping.ignore_negative,
@@ -228,19 +243,17 @@ impl Derivation {
     /// checked any further.
     pub fn sort(&mut self, rows: &Rows) -> Result<Sorted, Failure> {
         let mut marks = Marks::new(rows.batch.num_rows());
-        for unreadable in &rows.unreadable {
-            let (row, column) = (unreadable.row, &unreadable.column);
-            marks.refuse_value(
-                row,
-                column,
-                unreadable.value.clone(),
-                unreadable.reason.clone(),
-            );
-        }
+        // To the filter an unreadable value would be NULL.
+        let (first, later): (Vec<_>, Vec<_>) = rows
+            .unreadable
+            .iter()
+            .partition(|value| self.filtered_by.contains(&value.column));
+        first.into_iter().for_each(|value| marks.unreadable(value));
         let mut filtered = Vec::new();
         if let Some(left_out) = self.apply_filter(&rows.batch, &mut marks)? {
             filtered.push(("filter", left_out));
         }
+        later.into_iter().for_each(|value| marks.unreadable(value));
         let columns = self.derive(&rows.batch, &mut marks)?;
         if let Some(left_out) = self.ignore_refunds(&columns, &mut marks) {
             filtered.push(("refund ignored", left_out));

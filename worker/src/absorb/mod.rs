@@ -12,8 +12,6 @@ mod spread;
 mod suppressed;
 mod time;
 
-use std::collections::BTreeMap;
-
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, SchemaRef};
 use tenfold_core::calendar::Day;
@@ -22,7 +20,9 @@ use tenfold_core::project::Format;
 use tenfold_core::refresh::counts::Counts;
 use tenfold_core::refresh::restate::Span;
 use tenfold_core::refresh::state::TakenInput;
-use tenfold_core::refresh::task::{AbsorbOutput, AbsorbTask, Again, InputUnit, SourceMapping};
+use tenfold_core::refresh::task::{
+    AbsorbOutput, AbsorbTask, Again, InputUnit, Keys, SourceMapping,
+};
 use tenfold_core::snapshot::ERASED;
 
 use crate::TaskContext;
@@ -188,7 +188,7 @@ fn account(counts: &mut Counts, sorted: &Sorted, malformed: &[&Malformed], erase
 pub fn check_mapping(
     mapping: &SourceMapping,
     schema: &SchemaRef,
-    keys: &BTreeMap<String, String>,
+    keys: &Keys,
 ) -> Result<(), Failure> {
     let keys: Vec<Field> = key_columns(mapping, keys)?
         .into_iter()

@@ -5,7 +5,6 @@ mod json;
 mod parquet;
 mod text;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
@@ -13,7 +12,7 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::project::{ColumnType, Format};
-use tenfold_core::refresh::task::{InputUnit, SourceMapping};
+use tenfold_core::refresh::task::{InputUnit, Keys, SourceMapping};
 
 pub use self::clocks::by_clocks;
 use self::json::JsonReader;
@@ -299,13 +298,13 @@ fn cast_column(
     by_clocks(mapping, name, column, cast)
 }
 
-/// One-row arrays of the hive keys of a path, of their declared types.
+/// One-row arrays of the keys of a file, of their declared types.
 pub fn key_columns(
     mapping: &SourceMapping,
-    keys: &BTreeMap<String, String>,
+    keys: &Keys,
 ) -> Result<Vec<(Field, ArrayRef)>, Failure> {
-    let column = |(name, value): (&String, &String)| {
-        let text = StringArray::from(vec![Some(value.as_str())]);
+    let column = |(name, value): (&String, &Option<String>)| {
+        let text = StringArray::from(vec![value.as_deref()]);
         let declared = mapping
             .types
             .get(name)
@@ -319,7 +318,8 @@ pub fn key_columns(
         match unreadable.is_empty() {
             true => Ok((Field::new(name, array.data_type().clone(), true), array)),
             false => Err(Failure::data(format!(
-                "the key {name}={value} in the path is no {declared}"
+                "the key {name}={} in the path is no {declared}",
+                value.as_deref().unwrap_or_default()
             ))
             .remedy("correct the path, or the type in `types`")),
         }

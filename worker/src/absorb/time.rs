@@ -324,6 +324,10 @@ fn by_format(format: &str, text: &str) -> Option<Said> {
     if let Ok(instant) = parsed.to_timestamp() {
         return Some(Said::Instant(instant));
     }
+    if parsed.iana_time_zone().is_some() {
+        let zoned = parsed.to_zoned().ok()?;
+        return Some(Said::Instant(zoned.timestamp()));
+    }
     let date = parsed.to_date().ok()?;
     match parsed.hour() {
         Some(_) => parsed.to_datetime().ok().map(Said::Local),
@@ -351,6 +355,24 @@ mod tests {
     use arrow::array::UInt64Array;
 
     use super::*;
+
+    #[test]
+    fn a_zone_that_a_text_names_is_the_one_that_counts() {
+        let format = "%Y-%m-%d %H:%M:%S %Q";
+        let said = |text| match by_format(format, text) {
+            Some(Said::Instant(instant)) => Some(instant.to_string()),
+            _ => None,
+        };
+        assert_eq!(
+            said("2024-03-10 23:30:00 America/New_York").as_deref(),
+            Some("2024-03-11T03:30:00Z")
+        );
+        assert_eq!(
+            said("2024-03-10 23:30:00 +01:00").as_deref(),
+            Some("2024-03-10T22:30:00Z")
+        );
+        assert_eq!(said("2024-03-10 23:30:00 Mars/Crater"), None);
+    }
 
     #[test]
     fn counts_beyond_64_bits_with_a_sign_are_refused() {

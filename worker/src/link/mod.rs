@@ -74,6 +74,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Heartbeat until the coordinator has said its own.
 const HEARTBEAT_MS: u32 = 3_000;
+/// A report waits for work no longer than this, however rarely a worker has to report: whoever makes
+/// the call gives up on it some time after.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// A worker.
 pub struct Worker {
@@ -183,7 +186,7 @@ impl Worker {
             held: held.collect(),
             finished: self.finished.values().cloned().collect(),
             draining,
-            wait_ms: heartbeat_ms,
+            wait_ms: heartbeat_ms.min(LONGEST_WAIT.as_millis() as u32),
             sequence: self.reports,
         }
     }
@@ -270,5 +273,40 @@ impl Worker {
             change(seen);
             *seen != before
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Neither answers nor computes.
+    struct Nobody;
+
+    impl CoordinatorApi for Nobody {
+        fn work(&self, _: WorkRequest) -> BoxFuture<'_, Result<WorkResponse, Failure>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    impl Compute for Nobody {
+        fn run(&self, _: Job) -> BoxFuture<'static, Result<TaskOutput, Failure>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[test]
+    fn a_report_waits_as_long_as_a_heartbeat_and_never_longer_than_a_call_may_take() {
+        let settings = Settings {
+            worker: "a-1".to_owned(),
+            version: "1".to_owned(),
+            slots: 1,
+            memory: 1 << 30,
+        };
+        let mut worker = Worker::new(settings, Arc::new(Nobody), Arc::new(Nobody));
+        // Leases of ten seconds, of a minute and of an hour.
+        for (heartbeat_ms, wait_ms) in [(3_000, 3_000), (18_000, 10_000), (1_080_000, 10_000)] {
+            assert_eq!(worker.report(false, heartbeat_ms).wait_ms, wait_ms);
+        }
     }
 }

@@ -1,7 +1,5 @@
 //! Backfills: what is submitted and what is stopped, by one coordinator and by the next.
 
-use tenfold_core::ledger::Refusal;
-
 use super::*;
 use crate::cluster::world::World;
 
@@ -88,4 +86,32 @@ async fn a_cancelled_backfill_has_no_run_that_goes_on() {
     assert_eq!(cancelled, Ok(()));
     assert!(world.cluster.ledger().queue.is_empty());
     assert_eq!(advance(&world.cluster).await, Ok(false));
+}
+
+#[tokio::test]
+async fn a_backfill_that_is_asked_for_again_while_it_is_made_is_the_one_that_is_there() {
+    let world = World::at("2024-05-01T12:00:00Z").await;
+    let planned = |plan_hash: &str, days: &[Day]| Planned {
+        plan_hash: plan_hash.to_owned(),
+        knowledge: 1,
+        days: days.iter().map(|day| (*day, None)).collect(),
+        again: false,
+    };
+    let create = async |planned: Planned| {
+        let created = world.cluster.create_backfill(&planned, "ann".to_owned());
+        created.await.unwrap()
+    };
+    let first = create(planned("one", &DAYS)).await;
+    assert_eq!(create(planned("one", &DAYS)).await, first);
+    assert_eq!(advance(&world.cluster).await, Ok(true));
+    assert_eq!(create(planned("one", &DAYS)).await, first);
+    // Another plan, and other days.
+    assert_ne!(create(planned("two", &DAYS)).await, first);
+    assert_ne!(create(planned("one", &DAYS[..1])).await, first);
+    // One that is over makes nothing any more.
+    let (reason, by) = ("a mistake".to_owned(), "ann".to_owned());
+    let cancelled = world.cluster.cancel_backfill(&first, reason, by).await;
+    assert_eq!(cancelled, Ok(()));
+    assert_ne!(create(planned("one", &DAYS)).await, first);
+    assert_eq!(world.cluster.ledger().backfills.size(), 4);
 }

@@ -193,6 +193,17 @@ fn small_files_share_a_task_and_large_ones_are_cut_at_row_groups() {
 }
 
 #[test]
+fn of_tiny_files_a_task_reads_a_thousand_and_not_all() {
+    let files: Vec<ListedFile> = (0..2_500)
+        .map(|number| file(&format!("{number:04}"), 1 << 10))
+        .collect();
+    let planned = decide(None, &files).unwrap();
+    let tasks = locations(&planned).into_iter();
+    let counts: Vec<usize> = tasks.map(|files| files.len()).collect();
+    assert_eq!(counts, [1_024, 1_024, 452]);
+}
+
+#[test]
 fn files_that_were_taken_in_are_reused() {
     let files = [file("a", 5), file("b", 6)];
     let planned = decide(Some(&head(&files[..1])), &files).unwrap();

@@ -106,6 +106,10 @@ impl SourceMapping {
     }
 }
 
+/// Columns that a file itself does not have, with the value of all its rows: the hive keys in its path, or what a Delta
+/// table is divided by, where the value may be NULL.
+pub type Keys = BTreeMap<String, Option<String>>;
+
 /// What one absorb task reads: a file, or a range of its row groups.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputUnit {
@@ -117,9 +121,9 @@ pub struct InputUnit {
     pub size: u64,
     /// The store's version mark.
     pub etag: Option<String>,
-    /// Values of the hive keys in its path.
+    /// Values that all its rows have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub keys: BTreeMap<String, String>,
+    pub keys: Keys,
     /// Row groups [first, end) to read; all of them when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub row_groups: Option<(usize, usize)>,

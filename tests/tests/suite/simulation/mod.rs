@@ -23,6 +23,7 @@
 //!
 //! Besides, no process panics (`complaints`).
 
+mod alone;
 mod chance;
 mod chaos;
 mod invariants;
