@@ -56,7 +56,7 @@ class Cluster:
     def known(self):
         asked = [self.binary, "worker", "ls", "--address", self.address, "-o", "json"]
         answer = subprocess.run(asked, capture_output=True, text=True, check=False)
-        return len(json.loads(answer.stdout)) if answer.returncode == 0 else 0
+        return len(json.loads(answer.stdout)["items"]) if answer.returncode == 0 else 0
 
     def refresh(self, as_of):
         command = [self.binary, "submit", "--address", self.address, "--as-of", as_of.isoformat(), "--wait", "-q"]
