@@ -39,7 +39,7 @@ use serde::Serialize;
 use tenfold_core::activation::{delivery_schema_text, destination_schema_text};
 use tenfold_core::audience::audience_json_schema_text;
 use tenfold_core::dashboard::dashboard_schema_text;
-use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
+use tenfold_core::failure::{Failure, FailureClass};
 use tenfold_core::project::{
     Retention, json_schema_text, schedule_json_schema_text, table_json_schema_text,
 };
@@ -72,13 +72,7 @@ pub struct Stopped {
 
 impl From<Failure> for Stopped {
     fn from(failure: Failure) -> Self {
-        let code = match failure.code {
-            Some(
-                ErrorCode::UnknownContext | ErrorCode::UnknownSnapshot | ErrorCode::UnknownTarget,
-            ) => 3,
-            _ => 1,
-        };
-        Self { failure, code }
+        Self { failure, code: 1 }
     }
 }
 

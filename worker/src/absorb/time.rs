@@ -368,7 +368,7 @@ mod tests {
             Some("2024-03-11T03:30:00Z")
         );
         assert_eq!(
-            said("2024-03-10 23:30:00 +01:00").as_deref(),
+            said("2024-03-10 23:30:00 +0100").as_deref(),
             Some("2024-03-10T22:30:00Z")
         );
         assert_eq!(said("2024-03-10 23:30:00 Mars/Crater"), None);
