@@ -44,6 +44,11 @@ impl Answer {
             .unwrap_or_else(|error| panic!("{error} in {:?}", self.text()))
     }
 
+    /// The rows that were printed as JSON.
+    pub fn rows(&self) -> Vec<Value> {
+        serde_json::from_value(self.json()).unwrap()
+    }
+
     /// A run that failed with a remedy, and whose message names all of these.
     pub fn refused(&self, named: &[&str]) {
         assert_eq!(self.code, Some(1), "{self:?}");

@@ -30,7 +30,8 @@ fn with(mut sales: Vec<Sale>) -> (Project, Vec<Sale>) {
     (project, sales)
 }
 
-fn ask(project: &Project, template: &str, values: &[(&str, &str)]) -> Vec<Value> {
+/// What a template answers.
+pub fn ask(project: &Project, template: &str, values: &[(&str, &str)]) -> Vec<Value> {
     let values: Vec<String> = values
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
@@ -39,12 +40,7 @@ fn ask(project: &Project, template: &str, values: &[(&str, &str)]) -> Vec<Value>
     for value in &values {
         arguments.extend(["-P", value.as_str()]);
     }
-    project
-        .tenfold(&arguments)
-        .json()
-        .as_array()
-        .unwrap()
-        .clone()
+    project.tenfold(&arguments).rows()
 }
 
 /// Cents of an amount.

@@ -39,6 +39,9 @@ const NIGHT_MS: i64 = 20 * 60 * 1000;
 const CUSTOMERS: i64 = 80;
 /// Every so many nights one of them is erased.
 const ERASED_EVERY: u64 = 10;
+/// In this night nothing has expired yet, and nothing changes until everybody has read: however slow a
+/// machine is, each reader has an answer.
+const QUIET: u64 = KEPT;
 
 const OPTIONS: SessionOptions = SessionOptions {
     memory_bytes: 64 << 20,
@@ -205,15 +208,23 @@ async fn read(store: &Store, at: &At, erased: u64) -> Option<u64> {
     Some(manifest.number)
 }
 
-/// Reads whenever a night has begun; gives how often there was an answer.
+/// A night, and whether nothing changes until everybody has read in it.
+type Night = (u64, bool);
+
+/// Reads whenever a night has begun, and tells the quiet ones that it has read in; gives how often there was
+/// an answer.
 async fn reads(
     reader: u64,
     store: &Store,
-    mut nights: watch::Receiver<u64>,
+    mut nights: watch::Receiver<Night>,
+    has_read: watch::Sender<u64>,
     erased: &AtomicU64,
 ) -> u64 {
     let (mut newest, mut answered) = (1, 0);
     while nights.changed().await.is_ok() {
+        let (night, is_quiet) = *nights.borrow_and_update();
+        let head = resolve(store, &At::Latest).await;
+        newest = newest.max(head.unwrap().number);
         // Most look at the newest; some at one that is about to go.
         let at = match reader % 4 {
             0 => At::Number(newest.max(KEPT + 1) - KEPT + reader / 4),
@@ -224,8 +235,9 @@ async fn reads(
             assert!(at != At::Latest || number >= newest, "it went back");
             answered += 1;
         }
-        let head = resolve(store, &At::Latest).await;
-        newest = newest.max(head.unwrap().number);
+        if is_quiet {
+            has_read.send_replace(night);
+        }
     }
     answered
 }
@@ -237,21 +249,30 @@ async fn readers_see_one_version_while_others_come_and_go() {
     // Far enough ahead for objects to be old.
     let begin_ms = since.unwrap().as_millis() as i64 + 100 * 24 * 3_600_000;
     publish_night(&store, 1, 0, begin_ms).await;
-    let (night, nights) = watch::channel(1);
+    let (night, nights) = watch::channel((1, false));
     let erased = Arc::new(AtomicU64::new(0));
     let readers = (0..READERS).map(|reader| {
         let (store, nights, erased) = (store.clone(), nights.clone(), erased.clone());
+        let (has_read, told) = watch::channel(0);
         let runtime = tokio::runtime::Handle::current();
-        std::thread::spawn(move || runtime.block_on(reads(reader, &store, nights, &erased)))
+        let reading = move || runtime.block_on(reads(reader, &store, nights, has_read, &erased));
+        (std::thread::spawn(reading), told)
     });
-    let readers: Vec<_> = readers.collect();
+    let (readers, mut told): (Vec<_>, Vec<_>) = readers.unzip();
     for number in 2..=NIGHTS {
         let at_ms = begin_ms + number as i64 * NIGHT_MS;
-        night.send_replace(number);
+        night.send_replace((number, false));
         let gone = erased.load(Ordering::SeqCst) as i64;
         publish_night(&store, number, gone, at_ms).await;
         retain(&store, number, at_ms).await;
         erase(&store, number, &erased, at_ms).await;
+        if number == QUIET {
+            night.send_replace((number, true));
+            for told in &mut told {
+                // One that has panicked says so when it is joined.
+                let _ = told.wait_for(|read| *read == number).await;
+            }
+        }
     }
     drop(night);
     for reader in readers {

@@ -38,8 +38,7 @@ fn found(project: &Project, audience: &str, as_of: u32) -> (Vec<i64>, String) {
         "audience", "export", audience, "--live", "--as-of", &day, "-o", "json",
     ];
     let answer = project.tenfold(&asked);
-    let rows = answer.json();
-    let rows = rows.as_array().unwrap().iter();
+    let rows = answer.rows().into_iter();
     let members = rows.map(|row| row["customer"].as_i64().unwrap());
     (members.collect(), answer.stderr)
 }

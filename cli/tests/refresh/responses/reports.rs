@@ -7,15 +7,12 @@ use serde_json::{Value, json};
 use super::*;
 use crate::http::Program;
 use crate::processes::Process;
+use crate::templates::ask;
 
-/// What a template answers.
-fn ask(project: &Project, template: &str, values: &[&str]) -> Vec<Value> {
-    let mut arguments = vec!["sql", "--template", template, "-o", "json"];
-    for value in values {
-        arguments.extend(["-P", value]);
-    }
-    let answer = project.tenfold(&arguments).json();
-    answer.as_array().unwrap().clone()
+/// Adds a figure up over some cells.
+fn sum(cells: &BTreeMap<Cell, Counts>, name: &str, wanted: impl Fn(&Cell) -> bool) -> i64 {
+    let cells = cells.iter().filter(|(cell, _)| wanted(cell));
+    cells.filter_map(|(_, counts)| counts.get(name)).sum()
 }
 
 #[test]
@@ -25,10 +22,7 @@ fn templates_of_opens_are_those_of_the_rows() {
     project.write("mails/1.csv", file(&rows));
     project.published(AS_OF);
     let cells = figures(&rows, &sales);
-    let sum = |name: &str, wanted: &dyn Fn(&Cell) -> bool| -> i64 {
-        let cells = cells.iter().filter(|(cell, _)| wanted(cell));
-        cells.filter_map(|(_, counts)| counts.get(name)).sum()
-    };
+    let sum = |name: &str, wanted: &dyn Fn(&Cell) -> bool| sum(&cells, name, wanted);
     let check = |row: &Value, wanted: &dyn Fn(&Cell) -> bool| {
         for name in ["sent", "opens", "machine_opens", "openers"] {
             assert_eq!(
@@ -48,7 +42,7 @@ fn templates_of_opens_are_those_of_the_rows() {
     for row in &campaigns {
         check(row, &|cell| json!(cell.0) == row["campaign"]);
     }
-    let audiences = ask(&project, "opens_by_audience", &["campaign=spring"]);
+    let audiences = ask(&project, "opens_by_audience", &[("campaign", "spring")]);
     assert!(audiences.len() > 2);
     for row in &audiences {
         check(row, &|cell| {
@@ -92,17 +86,11 @@ fn the_report_adds_up_the_cells_and_says_what_was_beyond_chance() {
             let held_out = cell.3.as_deref() == Some("control");
             cell.0 == "spring" && held_out == (arm == "control") && wanted(cell)
         };
-        let cells = cells.iter().filter(|(cell, _)| of(cell));
-        cells.filter_map(|(_, counts)| counts.get(name)).sum()
+        sum(&cells, name, of)
     };
     let report = |by: &str| {
         let arguments = ["campaign", "report", "spring", "--by", by, "-o", "json"];
-        project
-            .tenfold(&arguments)
-            .json()
-            .as_array()
-            .unwrap()
-            .clone()
+        project.tenfold(&arguments).rows()
     };
     for by in ["campaign", "audience", "decile"] {
         let lines = report(by);
@@ -159,10 +147,8 @@ fn the_report_adds_up_the_cells_and_says_what_was_beyond_chance() {
         .map(|line| line["group"].clone())
         .collect();
     assert!(groups.contains(&json!("control")) && groups.contains(&json!("treated")));
-    let listed = project.tenfold(&["campaign", "ls", "-o", "json"]).json();
+    let listed = project.tenfold(&["campaign", "ls", "-o", "json"]).rows();
     let names: Vec<&str> = listed
-        .as_array()
-        .unwrap()
         .iter()
         .map(|row| row["campaign"].as_str().unwrap())
         .collect();
