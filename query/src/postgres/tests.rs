@@ -107,6 +107,11 @@ async fn what_clients_ask_of_the_catalog_is_answered() {
             "SELECT 'r' = ANY ('{r,v}'::text[]), 3 = ANY (CAST('{1,2}' AS int[])), 'x' <> ALL ('{}'::text[])",
             "true|false|true",
         ),
+        // As a list that is a parameter is asked about before it has a value.
+        (
+            "SELECT 0 = ANY (NULL::numeric(38, 10)[]) IS NULL, 'x' <> ALL (NULL::text[]) IS NULL",
+            "true|true",
+        ),
         (
             "SELECT array_to_string('{a,\"b,c\"}'::text[], ';'), array_upper('{4,5}'::int[], 1)",
             "a;b,c|2",

@@ -89,6 +89,10 @@ pub(super) fn any(
                 let elements = std::mem::take(&mut array.elem).into_iter();
                 Some(elements.map(|element| typed(element, data_type)).collect())
             }
+            // What a list stands for whose values are yet to come: it has their type, and no value is in it.
+            Expr::Value(value) if value.value == Literal::Null => {
+                Some(vec![typed(Expr::value(Literal::Null), data_type)])
+            }
             _ => None,
         },
         _ => None,
