@@ -18,8 +18,8 @@ use datafusion::logical_expr::planner::{
     PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
 };
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder, ReturnFieldArgs, ScalarFunctionArgs,
-    ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, JoinType, LogicalPlan, LogicalPlanBuilder, ReturnFieldArgs,
+    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
@@ -106,11 +106,13 @@ impl RelationPlanner for EndsDependencies {
 /// The same rows, without what they depend on.
 fn ended(plan: LogicalPlan) -> Result<LogicalPlan> {
     let schema = plan.schema().clone();
-    let keys: Vec<usize> = schema
-        .functional_dependencies()
-        .iter()
-        .flat_map(|dependency| dependency.source_indices.iter().copied())
-        .collect();
+    let known = schema.functional_dependencies().iter();
+    let keys: Vec<usize> = match is_distinct(&plan) {
+        true => (0..schema.fields().len()).collect(),
+        false => known
+            .flat_map(|dependency| dependency.source_indices.iter().copied())
+            .collect(),
+    };
     if keys.is_empty() {
         return Ok(plan);
     }
@@ -126,6 +128,25 @@ fn ended(plan: LogicalPlan) -> Result<LogicalPlan> {
     LogicalPlanBuilder::from(plan)
         .project(columns.collect::<Vec<_>>())?
         .build()
+}
+
+/// Whether a plan gives no row twice. That becomes a grouping by all columns when it is optimized: what its rows
+/// depend on is known then, and not yet here.
+fn is_distinct(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Distinct(_) => true,
+        LogicalPlan::SubqueryAlias(alias) => is_distinct(&alias.input),
+        LogicalPlan::Projection(columns) => is_distinct(&columns.input),
+        LogicalPlan::Filter(filter) => is_distinct(&filter.input),
+        LogicalPlan::Sort(sort) => is_distinct(&sort.input),
+        LogicalPlan::Limit(limit) => is_distinct(&limit.input),
+        // INTERSECT and EXCEPT.
+        LogicalPlan::Join(join) => {
+            matches!(join.join_type, JoinType::LeftSemi | JoinType::LeftAnti)
+                && is_distinct(&join.left)
+        }
+        _ => false,
+    }
 }
 
 /// Takes the function out of filters, so that they reach what they can spare.

@@ -57,6 +57,28 @@ async fn keys_that_come_more_than_once_are_told_apart() {
     assert_eq!(rows(&session, &sql).await, [[20]]);
 }
 
+/// Queries that give no row twice, one row for each of 20 keys, joined with 30 rows for each of them.
+#[tokio::test]
+async fn keys_of_a_query_without_repetitions_are_told_apart() {
+    let session = session().await;
+    let keys = "SELECT value % 20 AS k FROM generate_series(1, 100)";
+    for once in [
+        "SELECT DISTINCT value % 20 AS k FROM generate_series(1, 100)".to_owned(),
+        format!("{keys} UNION {keys}"),
+        format!("{keys} INTERSECT {keys}"),
+        format!("{keys} EXCEPT SELECT 77"),
+    ] {
+        let grouped = format!(
+            "SELECT s.k, COALESCE(r.m, 0) AS m, count(*) AS n FROM ({once}) AS s LEFT JOIN \
+             (SELECT value % 20 AS k, value * 7919 % 601 AS m FROM generate_series(1, 600)) AS r \
+             ON s.k = r.k GROUP BY s.k, COALESCE(r.m, 0)"
+        );
+        let found = rows(&session, &format!("{grouped} ORDER BY k, m")).await;
+        assert_eq!(found.len(), 600, "{once}");
+        assert!(found.is_sorted(), "{once}");
+    }
+}
+
 #[tokio::test]
 async fn filters_of_a_grouped_query_still_spare_files() {
     let session = session().await;
