@@ -130,14 +130,17 @@ fn ended(plan: LogicalPlan) -> Result<LogicalPlan> {
         .build()
 }
 
-/// Whether a plan gives no row twice. That becomes a grouping by all columns when it is optimized: what its rows
-/// depend on is known then, and not yet here.
+/// Whether a derived table gives no row twice by itself. That becomes a grouping by all columns when it is
+/// optimized: what its rows depend on is known then, and not yet here.
 fn is_distinct(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Distinct(_) => true,
         LogicalPlan::SubqueryAlias(alias) => is_distinct(&alias.input),
-        LogicalPlan::Projection(columns) => is_distinct(&columns.input),
-        LogicalPlan::Filter(filter) => is_distinct(&filter.input),
+        // Other names of its columns. Whatever stands below a call of the function has ended.
+        LogicalPlan::Projection(columns) => {
+            let mut named = columns.expr.iter().cloned().map(Expr::unalias);
+            named.all(|column| matches!(column, Expr::Column(_))) && is_distinct(&columns.input)
+        }
         LogicalPlan::Sort(sort) => is_distinct(&sort.input),
         LogicalPlan::Limit(limit) => is_distinct(&limit.input),
         // INTERSECT and EXCEPT.

@@ -62,8 +62,11 @@ async fn keys_that_come_more_than_once_are_told_apart() {
 async fn keys_of_a_query_without_repetitions_are_told_apart() {
     let session = session().await;
     let keys = "SELECT value % 20 AS k FROM generate_series(1, 100)";
+    let distinct = "SELECT DISTINCT value % 20 AS k FROM generate_series(1, 100)";
     for once in [
-        "SELECT DISTINCT value % 20 AS k FROM generate_series(1, 100)".to_owned(),
+        distinct.to_owned(),
+        format!("SELECT d.k FROM ({distinct}) AS d(k)"),
+        format!("WITH d AS ({distinct} ORDER BY k LIMIT 20) SELECT k FROM d"),
         format!("{keys} UNION {keys}"),
         format!("{keys} INTERSECT {keys}"),
         format!("{keys} EXCEPT SELECT 77"),
@@ -82,14 +85,17 @@ async fn keys_of_a_query_without_repetitions_are_told_apart() {
 #[tokio::test]
 async fn filters_of_a_grouped_query_still_spare_files() {
     let session = session().await;
-    let sql =
-        "EXPLAIN SELECT * FROM (SELECT shard, count(*) FROM customer_value GROUP BY shard) AS s
-        WHERE shard = 1";
-    let plan = super::show(&session, sql).await;
-    assert!(plan.contains("shard=01"), "{plan}");
-    assert!(!plan.contains("shard=00"), "{plan}");
-    let physical = plan.split("physical_plan").nth(1).unwrap();
-    assert!(!physical.contains("unchanged"), "{plan}");
+    for grouped in [
+        "SELECT shard, count(*) FROM customer_value GROUP BY shard",
+        "SELECT DISTINCT shard FROM customer_value",
+    ] {
+        let sql = format!("EXPLAIN SELECT * FROM ({grouped}) AS s WHERE shard = 1");
+        let plan = super::show(&session, &sql).await;
+        assert!(plan.contains("shard=01"), "{plan}");
+        assert!(!plan.contains("shard=00"), "{plan}");
+        let physical = plan.split("physical_plan").nth(1).unwrap();
+        assert!(!physical.contains("unchanged"), "{plan}");
+    }
 }
 
 #[tokio::test]
