@@ -233,6 +233,7 @@ pub fn context(intake: &Intake) -> TaskContext {
         memory: u64::MAX,
         processors: Arc::new(Processors::new(1)),
         progress: Arc::default(),
+        wide: None,
     }
 }
 

@@ -14,6 +14,7 @@ mod changes;
 mod deadline;
 mod deliveries;
 mod dependencies;
+mod engine;
 mod error;
 mod events;
 mod functions;
@@ -38,9 +39,13 @@ pub use audiences::{Fresh, Looked};
 pub use campaigns::{Campaign, campaign, campaign_report, campaigns};
 pub use deadline::within;
 pub use deliveries::delivery_members;
+pub use engine::{Engine, InProcess, UserStatement};
 pub use parameters::{Parameter, Parameters};
 pub use prepared::Prepared;
 pub use session::{Answer, Arrived, ArrivedEvents, Contents, NO_EVENTS, Session, SessionOptions};
 pub use statement::STACK;
 pub use templates::{Declared, Kind, Template};
-pub use user::{FileFinding, check_columns, declare_tables};
+pub use user::{
+    FileFinding, Spread, Spreading, Totals, check_columns, declare_tables, executor_runtime,
+    register_functions,
+};

@@ -40,7 +40,7 @@ pub(crate) const CATALOG: &str = "tenfold";
 pub(crate) const SCHEMA: &str = "insights";
 
 /// Where DataFusion finds the store: a name of ours, whatever the store is.
-const OBJECTS: &str = "tenfold://snapshot/";
+pub(crate) const OBJECTS: &str = "tenfold://snapshot/";
 
 /// Tables whose schemas are read at one time.
 const OPENED_AT_ONCE: usize = 8;

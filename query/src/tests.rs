@@ -9,6 +9,7 @@ mod examples;
 mod functions;
 pub(crate) mod information;
 mod parameters;
+mod spread;
 mod user;
 
 use std::collections::BTreeMap;

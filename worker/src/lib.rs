@@ -31,6 +31,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::task::{Task, TaskOutput};
+use tenfold_query::Engine;
 use tenfold_store::locations::Locations;
 use tenfold_store::object::Store;
 use tenfold_store::record;
@@ -61,6 +62,8 @@ pub struct TaskContext {
     pub processors: Arc<Processors>,
     /// Grows with each request to a store: a task that gets on makes some.
     pub progress: Arc<AtomicU64>,
+    /// Computes user tables on several workers, where this one takes part in that.
+    pub wide: Option<Arc<dyn Engine>>,
 }
 
 impl TaskContext {

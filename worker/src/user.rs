@@ -10,12 +10,14 @@ use arrow::compute::{concat_batches, partition};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use arrow::error::ArrowError;
 use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
-use tenfold_core::project::{UserTable, quoted};
+use tenfold_core::project::{self, UserTable, quoted};
 use tenfold_core::refresh::task::{
     Check, CheckOutput, CheckTask, FailedCheck, STATEMENT_BYTES, StatementInputs, TablePart,
     UserTableOutput, UserTableTask,
 };
-use tenfold_query::{Answer, Contents, STACK, Session, SessionOptions, within};
+use tenfold_query::{
+    Answer, Contents, Engine, InProcess, STACK, Session, SessionOptions, UserStatement, within,
+};
 use tenfold_store::part::{Layout, ROW_GROUP_ROWS, put_parquet};
 
 use crate::TaskContext;
@@ -29,10 +31,16 @@ const PARTITIONS_MAX: usize = 1_000;
 /// Computes a user table.
 pub fn compute(task: &UserTableTask, context: &TaskContext) -> Result<UserTableOutput, Failure> {
     let table = &task.table;
+    let engine = engine(table, context)?;
     on_time(table, context, async {
         let session = open(&task.inputs, context).await?;
-        let rows = session.user_table(table, &task.inputs, task.since.as_ref(), &context.store);
-        let mut answer = rows.await?;
+        let statement = UserStatement {
+            table,
+            inputs: &task.inputs,
+            since: task.since.as_ref(),
+            store: &context.store,
+        };
+        let mut answer = engine.rows(&session, statement).await?;
         let mut files = Files {
             directory: format!("{}/{}", task.tables, table.name),
             table,
@@ -50,6 +58,24 @@ pub fn compute(task: &UserTableTask, context: &TaskContext) -> Result<UserTableO
             parts: files.end(context).await?,
         })
     })
+}
+
+/// What computes a table.
+fn engine<'a>(table: &UserTable, context: &'a TaskContext) -> Result<&'a dyn Engine, Failure> {
+    match (table.engine, &context.wide) {
+        (project::Engine::Local, _) => Ok(&InProcess),
+        (project::Engine::Ballista, Some(wide)) => Ok(wide.as_ref()),
+        (project::Engine::Ballista, None) => Err(Failure::config(format!(
+            "{}: table {} has `engine: ballista`, and this worker takes no part in it",
+            table.place(),
+            table.name
+        ))
+        .code(ErrorCode::WideEngine)
+        .remedy(
+            "start workers of a build with `--features ballista` and --wide-listen, or let the table have \
+             `engine: local`",
+        )),
+    }
 }
 
 /// Checks what is declared of a user table.

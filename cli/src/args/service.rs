@@ -8,6 +8,7 @@ use super::{At, label, seconds};
 use crate::service::client::Remote;
 use crate::service::http::HttpListen;
 use crate::service::notify::Notify;
+use crate::service::wide::WideListen;
 
 /// `tenfold worker`, which runs tasks, and its verbs, which look at workers.
 #[derive(Debug, Args)]
@@ -22,6 +23,8 @@ pub struct WorkerProcess {
     pub remote: Remote,
     #[command(flatten)]
     pub http: HttpListen,
+    #[command(flatten)]
+    pub wide: WideListen,
 }
 
 #[derive(Debug, Subcommand)]

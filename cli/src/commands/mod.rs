@@ -137,7 +137,8 @@ pub fn run(arguments: Arguments) -> Result<(), Stopped> {
             Some(verb) => remote::worker(&verb, &global, &machine)?,
             None => {
                 let name = worker.name.as_deref();
-                service::worker::run(name, &worker.remote, &worker.http, &global, &machine)?;
+                let (remote, http) = (&worker.remote, &worker.http);
+                service::worker::run(name, remote, http, &worker.wide, &global, &machine)?;
             }
         },
         Command::Serve(serve) => service::sql::run(&serve, &global, &machine)?,

@@ -6,6 +6,7 @@ use tenfold_coordinator::run::{RunRecord, RunStatus};
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::counts::Counts;
 use tenfold_core::snapshot::MergeSummary;
+use tenfold_query::InProcess;
 use tenfold_store::locations::Locations;
 use tenfold_store::object::Store;
 use tenfold_worker::{Processors, TaskContext};
@@ -20,6 +21,8 @@ use crate::pool::Pool;
 use crate::progress::Shown;
 use crate::project::{self, Opened};
 use crate::service::loading::load_declared;
+use crate::service::wide::{self, Part};
+use crate::service::worker::Share;
 use crate::terminal::say;
 
 /// The threads that run the tasks of an opened project.
@@ -38,6 +41,8 @@ pub fn executor_of(store: Store, inputs: Arc<Locations>, machine: &Machine) -> P
             memory: machine.memory,
             processors: Arc::new(Processors::new(machine.threads)),
             progress: Arc::default(),
+            // What is on record is computed alike by every engine.
+            wide: Some(Arc::new(InProcess)),
         },
         threads: machine.threads,
         memory: machine.memory,
@@ -49,11 +54,20 @@ pub fn run(as_of: &AsOf, retry: bool, global: &Global, machine: &Machine) -> Res
     let day = project::as_of(as_of.as_of.as_deref(), &opened.project.time_zone)?;
     gather_all(&opened, machine)?;
     let refresh = refresh_of(&opened, day, as_of.shards, retry);
-    let (executor, shown) = (executor(&opened, machine), Shown::new());
-    let mut record = machine
-        .runtime
-        .block_on(refresh.run(&executor, &shown))
-        .map_err(stopped)?;
+    let (mut executor, shown) = (executor(&opened, machine), Shown::new());
+    let refreshing = async {
+        let mut part = Part::default();
+        if wide::is_asked_for(&opened.project) {
+            part = wide::alone(&Share::of(machine), &opened.store).await?;
+        }
+        executor.context.wide = part.engine();
+        tokio::select! {
+            refreshed = refresh.run(&executor, &shown) => refreshed,
+            failure = part.failed() => Err(failure.into()),
+        }
+    };
+    let refreshed = machine.runtime.block_on(refreshing);
+    let mut record = refreshed.map_err(stopped)?;
     let loaded = load_declared(&opened.project, &opened.store, machine.reading());
     let loaded = machine.runtime.block_on(loaded).unwrap_or_else(|failure| {
         record.warnings.push(not_loaded(&failure));

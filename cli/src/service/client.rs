@@ -112,6 +112,19 @@ impl Remote {
         if !address.starts_with("https://") {
             return Ok(endpoint);
         }
+        let tls = self.tls()?;
+        endpoint.tls_config(tls).map_err(|error| {
+            Failure::config(format!("cannot use the certificates: {error}"))
+                .code(ErrorCode::Certificates)
+                .remedy("check --ca, --client-cert and --client-key: PEM files")
+        })
+    }
+
+    /// How this process speaks TLS with others of the cluster.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn tls(&self) -> Result<ClientTlsConfig, Failure> {
         let mut tls = ClientTlsConfig::new();
         if let Some(ca) = &self.ca {
             tls = tls.ca_certificate(Certificate::from_pem(read(ca)?));
@@ -119,11 +132,18 @@ impl Remote {
         if let (Some(certificate), Some(key)) = (&self.client_cert, &self.client_key) {
             tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?));
         }
-        endpoint.tls_config(tls).map_err(|error| {
-            Failure::config(format!("cannot use the certificates: {error}"))
-                .code(ErrorCode::Certificates)
-                .remedy("check --ca, --client-cert and --client-key: PEM files")
-        })
+        Ok(tls)
+    }
+
+    /// Channels to the coordinators that put the token on each call.
+    ///
+    /// # Errors
+    /// When an address, a token or a certificate cannot be used.
+    #[cfg(feature = "ballista")]
+    pub fn links(&self) -> Result<Vec<InterceptedService<Channel, WithToken>>, Failure> {
+        let token = self.with_token()?;
+        let link = |channel| InterceptedService::new(channel, token.clone());
+        Ok(self.channels()?.into_iter().map(link).collect())
     }
 
     fn with_token(&self) -> Result<WithToken, Failure> {

@@ -33,6 +33,7 @@ use super::http::{HttpListen, Probe};
 use super::loading::keep_loaded;
 use super::notify::Notify;
 use super::signals::{stop_requested, stopped};
+use super::wide::Scheduler;
 use super::worker::version;
 use crate::args::Global;
 use crate::machine::Machine;
@@ -105,7 +106,8 @@ pub fn run(listen: &Listen, global: &Global, machine: &Machine) -> Result<(), Fa
     let store = project::open_store(global)?;
     machine.runtime.block_on(async {
         let stop = stop_requested()?;
-        Coordinator::new(listen, global, store, machine.reading())?
+        Coordinator::new(listen, global, store, machine.reading())
+            .await?
             .serve(stop)
             .await
     })
@@ -123,6 +125,7 @@ pub struct Coordinator {
     nearby: Option<Arc<dyn Nearby>>,
     /// What loading a snapshot into a database of the project may use.
     loading: SessionOptions,
+    scheduler: Scheduler,
 }
 
 /// Where the office is, as a process knows.
@@ -188,7 +191,7 @@ impl Coordinator {
     ///
     /// # Errors
     /// When it may not listen so, or its files cannot be read.
-    pub fn new(
+    pub async fn new(
         listen: &Listen,
         global: &Global,
         store: Store,
@@ -202,6 +205,7 @@ impl Coordinator {
         Ok(Self {
             nearby,
             loading,
+            scheduler: Scheduler::start(&store).await?,
             listen: listen.clone(),
             global: global.clone(),
             notifier: listen.notify.notifier(store.location())?,
@@ -245,6 +249,11 @@ impl Coordinator {
             }
             tracing::warn!("another coordinator took office: this one stands by");
         }
+    }
+
+    /// What has executors of other processes compute statements of user tables.
+    pub fn scheduler(&self) -> &Scheduler {
+        &self.scheduler
     }
 
     /// Where the office is, from moment to moment.
@@ -333,11 +342,13 @@ impl Coordinator {
                 () = deposed.until_deposed() => {}
             }
         };
-        let server = serve(cluster.clone(), listening, audit, until);
+        let beside = self.scheduler.routes();
+        let server = serve(cluster.clone(), listening, audit, beside, until);
         tokio::select! {
             served = server => served,
             () = self.notifier.run(cluster.clone()) => Ok(()),
             () = cluster.run() => Ok(()),
+            () = self.scheduler.watch() => Ok(()),
             () = self.credentials.keep_fresh() => Ok(()),
             () = keep_loaded(&self.global, self.loading) => Ok(()),
             () = keep_delivered(&self.global) => Ok(()),

@@ -12,4 +12,5 @@ pub mod postgres;
 pub mod signals;
 pub mod sql;
 pub mod up;
+pub mod wide;
 pub mod worker;

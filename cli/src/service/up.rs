@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::coordinator::{Coordinator, Listen, Office};
 use super::signals::stop_requested;
 use super::sql::{Reached, SqlListen, coordinators, folders, projects};
+use super::wide;
 use super::worker::{Share, worker};
 use crate::args::Global;
 use crate::machine::Machine;
@@ -35,7 +36,10 @@ pub fn run(
     };
     machine.runtime.block_on(async {
         let drain = stop_requested()?;
-        let coordinator = Coordinator::new(listen, global, store.clone(), machine.reading())?;
+        let coordinator =
+            Coordinator::new(listen, global, store.clone(), machine.reading()).await?;
+        let part = wide::within(coordinator.scheduler(), &Share::of(machine), &store).await?;
+        let engine = part.engine();
         let (drained, stop) = watch::channel(false);
         let serving = coordinator.serve(stop);
         let working = async {
@@ -46,7 +50,8 @@ pub fn run(
                 };
                 let (store, drain) = (store.clone(), drain.clone());
                 let name = format!("worker-{number}");
-                all.push(worker(Some(&name), api, store, &share).work(drain));
+                let engine = engine.clone();
+                all.push(worker(Some(&name), api, store, &share, engine).work(drain));
             }
             let worked = futures::future::try_join_all(all).await;
             // The coordinator answers until its workers are drained.
@@ -73,9 +78,11 @@ pub fn run(
             sql.answer(sql.sql_listen, identity, reached, &share, drain)
                 .await
         };
-        futures::future::try_join3(serving, working, answering)
-            .await
-            .map(|_| ())
+        let all = futures::future::try_join3(serving, working, answering);
+        tokio::select! {
+            ended = all => ended.map(|_| ()),
+            failure = part.failed() => Err(failure),
+        }
     })
 }
 

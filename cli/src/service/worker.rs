@@ -15,6 +15,7 @@ use tenfold_coordinator::metrics::register_requests;
 use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::ledger::{Entry, Record, entry_path};
 use tenfold_proto::{WorkRequest, WorkResponse, failure};
+use tenfold_query::Engine;
 use tenfold_store::locations::Locations;
 use tenfold_store::object::Store;
 use tenfold_worker::link::{CoordinatorApi, LONGEST_WAIT, OnThreads, Seen, Settings, Worker};
@@ -27,6 +28,7 @@ use ulid::Ulid;
 use super::client::{Remote, WorkerLink};
 use super::http::{HttpListen, Probe};
 use super::signals::stop_requested;
+use super::wide::WideListen;
 use crate::args::Global;
 use crate::machine::Machine;
 use crate::project;
@@ -51,6 +53,7 @@ pub fn run(
     name: Option<&str>,
     remote: &Remote,
     http: &HttpListen,
+    wide: &WideListen,
     global: &Global,
     machine: &Machine,
 ) -> Result<(), Failure> {
@@ -62,12 +65,10 @@ pub fn run(
             coordinator = %remote.addresses.join(","), store = %store.location(),
             slots = machine.threads, memory = machine.memory, "worker begins"
         );
-        let share = Share {
-            threads: machine.threads,
-            memory: machine.memory,
-        };
+        let share = Share::of(machine);
+        let part = wide.part(remote, &share, &store).await?;
         let links = Links::new(links, store.clone());
-        let worker = worker(name, links, store.clone(), &share);
+        let worker = worker(name, links, store.clone(), &share, part.engine());
         let probe = Arc::new(WorkerProbe {
             seen: worker.seen(),
             store,
@@ -75,6 +76,7 @@ pub fn run(
         tokio::select! {
             worked = worker.work(drain) => worked?,
             failed = http.serve(probe) => failed?,
+            failure = part.failed() => return Err(failure),
         }
         tracing::info!("worker is drained");
         Ok(())
@@ -89,12 +91,23 @@ pub struct Share {
     pub memory: u64,
 }
 
+impl Share {
+    /// All of it.
+    pub fn of(machine: &Machine) -> Self {
+        Self {
+            threads: machine.threads,
+            memory: machine.memory,
+        }
+    }
+}
+
 /// A worker of this process.
 pub fn worker(
     name: Option<&str>,
     api: impl CoordinatorApi + 'static,
     store: Store,
     share: &Share,
+    wide: Option<Arc<dyn Engine>>,
 ) -> Worker {
     let settings = Settings {
         worker: identity(name),
@@ -111,6 +124,7 @@ pub fn worker(
             memory: share.memory,
             processors: Arc::new(Processors::new(share.threads)),
             progress: Arc::default(),
+            wide,
         },
         threads: share.threads,
     };

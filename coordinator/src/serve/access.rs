@@ -73,7 +73,7 @@ pub enum Needs {
     Change(Role),
 }
 
-/// Every method of the server. One that is not here is refused.
+/// Every method of the server. One that is neither here nor [`BESIDE`] is refused.
 pub const METHODS: &[(&str, Needs)] = &[
     ("/grpc.health.v1.Health/Check", Needs::Nothing),
     ("/grpc.health.v1.Health/Watch", Needs::Nothing),
@@ -178,9 +178,33 @@ pub const METHODS: &[(&str, Needs)] = &[
     ("/tenfold.v1.WorkerLink/Work", Needs::Look(Role::Worker)),
 ];
 
+/// Methods of services beside its own: what workers need of Ballista's scheduler, where there is one.
+const BESIDE: &[(&str, Needs)] = &[
+    (
+        "/ballista.protobuf.SchedulerGrpc/PollWork",
+        Needs::Look(Role::Worker),
+    ),
+    (
+        "/ballista.protobuf.SchedulerGrpc/ExecuteQuery",
+        Needs::Look(Role::Worker),
+    ),
+    (
+        "/ballista.protobuf.SchedulerGrpc/GetJobStatus",
+        Needs::Look(Role::Worker),
+    ),
+    (
+        "/ballista.protobuf.SchedulerGrpc/CancelJob",
+        Needs::Look(Role::Worker),
+    ),
+    (
+        "/ballista.protobuf.SchedulerGrpc/CleanJobData",
+        Needs::Look(Role::Worker),
+    ),
+];
+
 /// What a method needs; `None` when there is no such method.
 pub fn needs(method: &str) -> Option<Needs> {
-    let mut rows = METHODS.iter();
+    let mut rows = METHODS.iter().chain(BESIDE);
     rows.find(|(name, _)| *name == method)
         .map(|(_, needs)| *needs)
 }

@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 pub use tokio_rustls::TlsAcceptor;
 pub use tokio_rustls::server::TlsStream;
+use tonic::service::Routes;
 use tonic::transport::Server;
 
 use crate::cluster::{Cluster, OperatorService};
@@ -82,7 +83,7 @@ pub fn check_exposure(address: SocketAddr, tls: bool, authenticates: bool) -> Re
     .remedy("give --tls-cert, --tls-key and --tokens or --client-ca, or listen on 127.0.0.1 only"))
 }
 
-/// Serves until `stop`; calls at work are finished then.
+/// Serves until `stop`; calls at work are finished then. `beside` are services beside the coordinator's own.
 ///
 /// # Errors
 /// When the certificates cannot be used or the listener fails.
@@ -90,6 +91,7 @@ pub async fn serve(
     cluster: Arc<Cluster>,
     listening: Listening,
     audit: Arc<Audit>,
+    beside: Routes,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -124,6 +126,7 @@ pub async fn serve(
         .max_encoding_message_size(MESSAGE_MAX);
     let serving = server
         .layer(AccessLayer::new(listening.access, audit.clone()))
+        .add_routes(beside)
         .add_service(health_service)
         .add_service(reflection)
         .add_service(operator)

@@ -23,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tonic::codegen::http::uri::PathAndQuery;
+use tonic::service::Routes;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request};
 
@@ -108,7 +109,8 @@ impl Served {
         let until = async move {
             let _ = stopped.await;
         };
-        let serving = tokio::spawn(serve(cluster.clone(), listening, audit, until));
+        let beside = Routes::default();
+        let serving = tokio::spawn(serve(cluster.clone(), listening, audit, beside, until));
         let running = tokio::spawn(cluster.run());
         Self {
             address,

@@ -4,7 +4,7 @@
 use super::model::{Audience, Holdout};
 use super::sql::{Compiled, compile, everybody};
 use super::text::quoted;
-use crate::project::{Mode, Project, TableKind, TableReference, UserTable};
+use crate::project::{Engine, Mode, Project, TableKind, TableReference, UserTable};
 
 /// Who is in which audience.
 pub const AUDIENCE_MEMBER: &str = "audience_member";
@@ -74,6 +74,7 @@ fn table(name: &str, keys: &[&str], sql: String) -> UserTable {
         partition_by: Vec::new(),
         references: Vec::new(),
         mode: Mode::Full,
+        engine: Engine::Local,
         tests: Vec::new(),
         timeout_minutes: 60,
         reads: Vec::new(),

@@ -135,6 +135,7 @@ codes! {
     E2320 DeliveryTaken UserConfig "A delivery is not finished, or another process goes on with it"
     E2321 DeclarationChanged UserConfig "Somebody else changed a declaration"
     E2322 NeedsRefresh UserConfig "What came since the newest snapshot cannot be looked at"
+    E2323 WideEngine UserConfig "A table asks for an engine that is not there"
     E2401 Unauthenticated UserConfig "The coordinator does not know the caller"
     E2402 Forbidden UserConfig "The caller's role does not suffice"
     E2403 Exposed UserConfig "An address would be open to everybody"

@@ -466,8 +466,10 @@ fn poison(task: &Task, last: &Failure) -> Failure {
         tries.join(", ")
     ));
     // What went wrong in the store or with a limit says more than that it was tried three times.
-    match last.class {
-        FailureClass::Infra => given_up.code(ErrorCode::GivenUp),
+    match (last.class, last.code) {
+        // So does what becomes of an engine that was asked for.
+        (FailureClass::Infra, Some(ErrorCode::WideEngine)) => given_up,
+        (FailureClass::Infra, _) => given_up.code(ErrorCode::GivenUp),
         _ => given_up,
     }
 }

@@ -90,6 +90,10 @@ pub struct Project {
     /// What campaigns are measured by.
     #[serde(default, skip_serializing_if = "Campaigns::is_default")]
     pub campaigns: Campaigns,
+    /// What computes the tables that keep rows, all of them anew, and whose heads say nothing of it. Each table says
+    /// what came of that.
+    #[serde(default, skip_serializing_if = "Engine::is_local")]
+    pub engine: Engine,
     /// Tables and views that are declared by SQL, each after those that it reads. They have files
     /// of their own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -31,6 +31,9 @@ pub struct UserTable {
     pub references: Vec<TableReference>,
     /// How its rows are made.
     pub mode: Mode,
+    /// What computes its rows.
+    #[serde(default, skip_serializing_if = "Engine::is_local")]
+    pub engine: Engine,
     /// What has to be true of its rows.
     pub tests: Vec<ContractTest>,
     /// Minutes after which its statement is given up.
@@ -88,6 +91,24 @@ pub enum Mode {
     Full,
     /// From what changed since the last snapshot, merged by key into the rows that it has.
     Incremental,
+}
+
+/// What computes the rows of a declared table. They are the same ones by each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// One process, on one thread: any SQL.
+    #[default]
+    Local,
+    /// Ballista, on several workers: for joins and aggregates of more than one machine holds.
+    Ballista,
+}
+
+impl Engine {
+    /// Whether it is one process. That is not written, as it was not before there was a choice.
+    pub fn is_local(&self) -> bool {
+        *self == Self::Local
+    }
 }
 
 /// Columns that name a row of another table, by that one's key.

@@ -111,6 +111,7 @@ fn resolve(written: written::Project, report: &mut Report) -> Project {
         campaigns: Campaigns {
             window_days: written.campaigns.window_days,
         },
+        engine: written.engine,
         tables: Vec::new(),
         audiences: Vec::new(),
         time_zone,

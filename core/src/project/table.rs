@@ -3,7 +3,8 @@
 
 use super::declared::understood;
 use super::finding::{At, Finding, Report, Severity, Spot};
-use super::model_table::{Contract, ContractTest, Mode, UserTable};
+use super::model::Project;
+use super::model_table::{Contract, ContractTest, Engine, Mode, TableKind, UserTable};
 use super::reference::reference;
 use super::{check, conform, schema, sql, tree, written_table};
 
@@ -19,8 +20,20 @@ pub struct TableLint {
 /// Reads the head of a file of `tables`. `file` is its place in the project, such as
 /// `tables/churn.sql`.
 pub fn lint_table(file: &str, text: &str) -> TableLint {
+    lint_with(file, text, Engine::default())
+}
+
+impl Project {
+    /// Reads the head of a file of `tables`, as [`lint_table`] does. Where it names no engine, that of the project
+    /// counts.
+    pub fn lint_table(&self, file: &str, text: &str) -> TableLint {
+        lint_with(file, text, self.engine)
+    }
+}
+
+fn lint_with(file: &str, text: &str, engine: Engine) -> TableLint {
     let mut report = Report::default();
-    let table = read(file, text, &mut report).filter(|_| !report.has_errors());
+    let table = read(file, text, engine, &mut report).filter(|_| !report.has_errors());
     TableLint {
         table,
         findings: report.into_findings(),
@@ -30,7 +43,7 @@ pub fn lint_table(file: &str, text: &str) -> TableLint {
 /// How a head looks.
 const EXAMPLE: &str = "begin the file with a head such as `/* keys: [customer] */`";
 
-fn read(file: &str, text: &str, report: &mut Report) -> Option<UserTable> {
+fn read(file: &str, text: &str, engine: Engine, report: &mut Report) -> Option<UserTable> {
     let (head, sql, line) = split(text, report)?;
     let root = tree::read(&head, report)?;
     if matches!(root.content, tree::Content::Null) {
@@ -39,7 +52,7 @@ fn read(file: &str, text: &str, report: &mut Report) -> Option<UserTable> {
     }
     let json = conform::conform(&root, &schema::table_json_schema(), report)?;
     let head: written_table::Head = understood(json, report)?;
-    let table = resolve(file, head, (sql, line), report);
+    let table = resolve(file, head, (sql, line), engine, report);
     if table.sql.is_empty() {
         let remedy = "write one SELECT after the head";
         error_at(report, Spot { line, column: 1 }, "there is no SQL", remedy);
@@ -90,6 +103,7 @@ fn resolve(
     file: &str,
     head: written_table::Head,
     (sql, line): (String, u64),
+    default: Engine,
     report: &mut Report,
 ) -> UserTable {
     let stem = file.rsplit('/').next().unwrap_or(file);
@@ -97,6 +111,11 @@ fn resolve(
     let name = head.name.unwrap_or_else(|| stem.to_owned());
     check::identifier(&name, At::Value, "name", report);
     columns(&head.keys, "keys", report);
+    let engine = match (head.kind, head.mode) {
+        (TableKind::Table, Mode::Full) => head.engine.unwrap_or(default),
+        // What a project says of its tables is not meant for these.
+        _ => head.engine.unwrap_or_default(),
+    };
     let references = head.references.into_iter();
     let table = UserTable {
         name,
@@ -110,6 +129,7 @@ fn resolve(
             .filter_map(|(columns, to)| reference(&columns, &to, report))
             .collect(),
         mode: head.mode,
+        engine,
         tests: tests(head.tests, report),
         timeout_minutes: head.timeout_minutes,
         keys: head.keys,
@@ -132,8 +152,28 @@ fn resolve(
             remedy,
         );
     }
+    check_engine(&table, report);
     check_partitions(&table, report);
     table
+}
+
+/// Only rows that are kept, and all of them computed anew, can come from several machines.
+fn check_engine(table: &UserTable, report: &mut Report) {
+    if table.engine.is_local() {
+        return;
+    }
+    let (message, remedy) = match (table.kind, table.mode) {
+        (TableKind::Table, Mode::Full) => return,
+        (TableKind::Table, Mode::Incremental) => (
+            "increments are merged where the rows are, so an incremental table is always local",
+            "take `engine:` out, or `mode:`",
+        ),
+        (TableKind::View, _) => (
+            "a view has no engine of its own: it is computed with what reads it",
+            "take `engine:` out, or make it a table",
+        ),
+    };
+    report.error(At::Value, "engine", message, remedy);
 }
 
 /// Rows come in the order of the key, so its first columns alone can divide them.
@@ -297,7 +337,8 @@ impl Contract {
 
 #[cfg(test)]
 mod tests {
-    use super::super::model_table::{TableKind, TestSeverity};
+    use super::super::model_table::TestSeverity;
+    use super::super::parse;
     use super::*;
 
     fn table(text: &str) -> UserTable {
@@ -322,6 +363,56 @@ mod tests {
         assert_eq!(table.sql, "SELECT customer FROM customer_value");
         assert_eq!((table.kind, table.mode), (TableKind::Table, Mode::Full));
         assert_eq!(table.timeout_minutes, 60);
+        assert_eq!(table.engine, Engine::Local);
+    }
+
+    /// The engine of a table with these lines in its head, in a project that says this of engines.
+    fn engine(project: &str, head: &str) -> Engine {
+        let project = parse(&format!(
+            "project: shop\ncustomer: {{type: int64}}\nsources:\n  sales:\n    path: sales.csv\n    \
+             types: {{customer: int64, day: date, points: int64}}\n    customer: customer\n    \
+             time: day\n    measures: {{points: {{column: points}}}}\ndeciles: [{{measure: points}}]\n{project}"
+        ))
+        .unwrap();
+        let head = format!("/*\nkeys: [a]\n{head}*/ SELECT 1");
+        let lint = project.lint_table("tables/churn.sql", &head);
+        assert_eq!(lint.findings, []);
+        lint.table.unwrap().engine
+    }
+
+    #[test]
+    fn a_table_has_the_engine_of_its_project_unless_it_says_another() {
+        const BALLISTA: &str = "engine: ballista\n";
+        for (project, head, expected) in [
+            ("", "", Engine::Local),
+            ("", BALLISTA, Engine::Ballista),
+            ("engine: local\n", BALLISTA, Engine::Ballista),
+            (BALLISTA, "", Engine::Ballista),
+            (BALLISTA, "engine: local\n", Engine::Local),
+            // It is not meant for these.
+            (BALLISTA, "kind: view\n", Engine::Local),
+            (BALLISTA, "mode: incremental\n", Engine::Local),
+            // That they are local may be said.
+            ("", "kind: view\nengine: local\n", Engine::Local),
+            ("", "mode: incremental\nengine: local\n", Engine::Local),
+        ] {
+            assert_eq!(engine(project, head), expected, "{project:?}, {head:?}");
+        }
+    }
+
+    #[test]
+    fn only_an_engine_of_several_machines_is_written() {
+        let text = |engine: &str| {
+            let table = table(&format!("/*\nkeys: [a]\n{engine}*/ SELECT 1"));
+            let text = serde_json::to_string(&table).unwrap();
+            assert_eq!(serde_json::from_str::<UserTable>(&text).unwrap(), table);
+            text
+        };
+        assert!(!text("").contains("engine"), "{}", text(""));
+        assert_eq!(
+            text("engine: ballista\n").replace(r#""engine":"ballista","#, ""),
+            text("engine: local\n")
+        );
     }
 
     #[test]
@@ -389,6 +480,18 @@ mod tests {
             (
                 "/*\nkind: view\nmode: incremental\n*/ SELECT 1",
                 "churn.sql:3:7: error: a view has no rows to merge into",
+            ),
+            (
+                "/*\nkind: view\nengine: ballista\n*/ SELECT 1",
+                "churn.sql:3:9: error: a view has no engine of its own",
+            ),
+            (
+                "/*\nkeys: [a]\nmode: incremental\nengine: ballista\n*/ SELECT 1",
+                "churn.sql:4:9: error: increments are merged where the rows are",
+            ),
+            (
+                "/*\nkeys: [a]\nengine: spark\n*/ SELECT 1",
+                "churn.sql:3:9: error: `engine` cannot be `spark`",
             ),
             (
                 "/*\nkeys: [a]\ntests: [{severity: warn}]\n*/ SELECT 1",

@@ -68,6 +68,7 @@ deciles:
     tiles: 100
 quarantine: {max_rows: 1000}
 drift: {psi: 0.25}
+engine: ballista
 "#;
 
 /// The least file: everything else has a default.
@@ -166,6 +167,7 @@ fn a_full_file_is_read_as_written() {
         }
     );
     assert_eq!(project.drift, Drift { psi: 0.25 });
+    assert_eq!(project.engine, Engine::Ballista);
 }
 
 #[test]
@@ -207,6 +209,20 @@ time_zone: utc
 project: p
 ";
     assert_eq!(read(spelled).canonical_json(), read(LEAST).canonical_json());
+}
+
+#[test]
+fn the_engine_is_this_process_unless_another_is_named() {
+    assert_eq!(read(LEAST).engine, Engine::Local);
+    let local = read(&format!("{LEAST}engine: local\n"));
+    assert_eq!(local.canonical_json(), read(LEAST).canonical_json());
+    let wide = read(&format!("{LEAST}engine: ballista\n"));
+    assert_eq!(wide.engine, Engine::Ballista);
+    assert!(wide.canonical_json().contains(r#""engine":"ballista""#));
+    assert_eq!(
+        found(&format!("{LEAST}engine: spark\n")),
+        ["7:9 `engine` cannot be `spark`"]
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::model::{
     Vanished, Window,
 };
 use super::model_stream::Mail;
+use super::model_table::Engine;
 use super::written_responses::{Campaigns, Responses};
 
 /// Declarations of a Tenfold project.
@@ -49,6 +50,9 @@ pub(super) struct Project {
     /// What campaigns are measured by, where a source has responses.
     #[serde(default)]
     pub campaigns: Campaigns,
+    /// What computes the tables that are declared by SQL, unless their heads say something else: one process, or several workers. Views and incremental tables are always local.
+    #[serde(default)]
+    pub engine: Engine,
 }
 
 /// Identifiers: they become names of columns, so they fit PostgreSQL unquoted.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::model_table::{Mode, TableKind, TestSeverity};
+use super::model_table::{Engine, Mode, TableKind, TestSeverity};
 use super::written::IDENTIFIER;
 
 /// The head of a table or view that is declared by SQL: YAML in the comment that the file begins with.
@@ -35,6 +35,8 @@ pub(super) struct Head {
     /// Whether every refresh computes all rows, or those that follow from changes.
     #[serde(default)]
     pub mode: Mode,
+    /// What computes its rows: one process, or several workers. When left out, what `engine` of `tenfold.yaml` says. Views and incremental tables are always local.
+    pub engine: Option<Engine>,
     /// What has to be true of its rows before a snapshot is published.
     #[serde(default)]
     pub tests: Vec<Test>,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::task::{CheckOutput, CheckTask, StatementInputs, Task};
 use super::user::Setting;
 use crate::project::{
-    Contract, ContractTest, Identity, Mode, Project, SharedIdentity, TableKind, TestSeverity,
-    UserTable,
+    Contract, ContractTest, Engine, Identity, Mode, Project, SharedIdentity, TableKind,
+    TestSeverity, UserTable,
 };
 use crate::snapshot::{DIM_CUSTOMER, TableEntry};
 
@@ -52,6 +52,7 @@ fn values_of(identity: &Identity) -> UserTable {
         partition_by: Vec::new(),
         references: Vec::new(),
         mode: Mode::Full,
+        engine: Engine::Local,
         tests: vec![ContractTest {
             contract: Contract::Unique(vec!["identity_value".to_owned()]),
             severity: TestSeverity::Warn,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::audience::{BEFORE, EVENTS, Known, hidden};
 use crate::calendar::Day;
 use crate::failure::{ErrorCode, Failure};
-use crate::project::{Mode, Project, TableKind, TestSeverity, UserTable};
+use crate::project::{Engine, Mode, Project, TableKind, TestSeverity, UserTable};
 use crate::snapshot::TableEntry;
 
 use super::plan::{Head, Plan};
@@ -61,7 +61,10 @@ pub struct UserTableOutlook {
 pub fn outlook(project: &Project, before: Option<&Head>) -> Vec<UserTableOutlook> {
     let how = |table: &UserTable| match since(table, before) {
         Ok(_) => "what changed is merged into the rows that it has".to_owned(),
-        Err(why) if why.is_empty() => "all rows".to_owned(),
+        Err(why) if why.is_empty() => match table.engine {
+            Engine::Local => "all rows".to_owned(),
+            Engine::Ballista => "all rows, by Ballista".to_owned(),
+        },
         Err(why) => format!("all rows, since {why}"),
     };
     let of = |table: &UserTable| UserTableOutlook {
@@ -319,6 +322,26 @@ deciles: [{measure: points}]
             .map(|group| group.iter().map(|table| table.name.as_str()).collect())
             .collect();
         assert_eq!(names, [vec!["a", "b", "d"], vec!["c"]]);
+    }
+
+    #[test]
+    fn a_plan_says_which_tables_several_machines_compute() {
+        let mut project = project(&[
+            ("a", TableKind::Table, &["dim_date"]),
+            ("b", TableKind::Table, &["a"]),
+            ("v", TableKind::View, &["a", "b"]),
+        ]);
+        project.tables[0].engine = Engine::Ballista;
+        let outlook = outlook(&project, None);
+        let lines: Vec<String> = outlook.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "table a from dim_date: all rows, by Ballista",
+                "table b from a: all rows",
+                "view v from a, b",
+            ]
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::erasure::{Erased, Suppression};
 use crate::calendar::Day;
 use crate::hash::sha256_json;
-use crate::project::{Layout, Project};
+use crate::project::{Engine, Layout, Project};
 use crate::refresh::counts::CountsBySource;
 use crate::refresh::part::PartRef;
 use crate::refresh::task::{Fits, GroupSummary, MergeReach};
@@ -285,6 +285,11 @@ pub fn snapshot_hash(
         source.path.clear();
         source.layout = Layout::default();
         source.version = None;
+    }
+    // Every engine gives the same rows.
+    declarations.engine = Engine::Local;
+    for table in &mut declarations.tables {
+        table.engine = Engine::Local;
     }
     let contents: Vec<_> = tables
         .iter()

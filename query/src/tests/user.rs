@@ -7,6 +7,7 @@ use tenfold_core::project::{UserTable, lint_table};
 use tenfold_core::refresh::task::StatementInputs;
 
 use super::*;
+use crate::engine::UserStatement;
 
 const ALONE: SessionOptions = SessionOptions {
     memory_bytes: 256 << 20,
@@ -33,7 +34,13 @@ async fn computed(sql: &str) -> String {
     let session = Session::open(&store, &inputs.tables, ALONE).await.unwrap();
     let table = declared("t", "keys: [region]", sql);
     let rows = async {
-        let answer = session.user_table(&table, &inputs, None, &store).await;
+        let statement = UserStatement {
+            table: &table,
+            inputs: &inputs,
+            since: None,
+            store: &store,
+        };
+        let answer = session.user_table(statement).await;
         answer.unwrap().collect().await.unwrap()
     };
     let rows = tokio::time::timeout(Duration::from_secs(60), rows);

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use arrow::datatypes::{FieldRef, Schema};
 use datafusion::datasource::MemTable;
 use tenfold_core::failure::{Failure, FailureClass};
-use tenfold_core::project::{Project, Publish, Retention, UserTable};
+use tenfold_core::project::{Engine, Project, Publish, Retention, UserTable};
 use tenfold_core::refresh::CODE_VERSION;
 use tenfold_core::refresh::task::StatementInputs;
 use tenfold_core::snapshot::{Manifest, TableEntry};
 use tenfold_store::object::Store;
 
 use super::since::DELETE;
+use super::spread::check_order;
 use super::view::register_view;
+use crate::engine::UserStatement;
 use crate::error;
 use crate::session::{Contents, NO_EVENTS, Session, SessionOptions};
 
@@ -80,6 +82,7 @@ fn of_its_own(project: &Project) -> Project {
         tables: Vec::new(),
         retention: Retention::default(),
         publish: Publish::default(),
+        engine: Engine::default(),
         ..project.clone()
     }
 }
@@ -113,8 +116,16 @@ impl Check<'_> {
         }
         let frame = self
             .session
-            .columns(table, &self.inputs, None, self.store)
+            .columns(UserStatement {
+                table,
+                inputs: &self.inputs,
+                since: None,
+                store: self.store,
+            })
             .await?;
+        if table.engine == Engine::Ballista {
+            check_order(&frame, table)?;
+        }
         let fields = frame.schema().fields().iter();
         let fields: Vec<FieldRef> = fields.filter(|f| f.name() != DELETE).cloned().collect();
         let fail = |error| error::failure(&error, &[]);

@@ -15,7 +15,7 @@ use tenfold_core::failure::{Failure, FailureClass};
 use tenfold_core::project::near::did_you_mean;
 use tenfold_core::project::{
     Contract, Finding, Mode, Project, Severity, TableReference as KeyReference, TestSeverity,
-    UserTable, lint_table,
+    UserTable,
 };
 use tenfold_core::snapshot::{AGAINST_PARENT, Meaning, TABLES, TableMeaning};
 
@@ -63,7 +63,7 @@ fn declare(project: &mut Project, files: &[(String, String)]) -> Vec<FileFinding
     let mut lint = Lint::default();
     let mut tables = Vec::new();
     for (file, text) in files {
-        let head = lint_table(file, text);
+        let head = project.lint_table(file, text);
         let findings = head.findings.into_iter();
         lint.findings.extend(findings.map(|finding| FileFinding {
             file: file.clone(),

@@ -12,12 +12,11 @@ use datafusion::logical_expr::{Expr, cast, ident};
 use datafusion::prelude::SessionContext;
 use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tenfold_core::project::{Mode, UserTable, is_identifier};
-use tenfold_core::refresh::task::{Since, StatementInputs};
-use tenfold_store::object::Store;
 
 use super::lint::statement_of;
 use super::since::{DELETE, kept, merged};
 use crate::audiences::with_many_sorts;
+use crate::engine::UserStatement;
 use crate::error;
 use crate::in_order::InOrder;
 use crate::prepared::is_repeatable;
@@ -29,15 +28,15 @@ impl Session {
     ///
     /// # Errors
     /// When the statement cannot be planned, or gives columns that cannot be kept.
-    pub async fn user_table(
-        &self,
-        table: &UserTable,
-        inputs: &StatementInputs,
-        since: Option<&Since>,
-        store: &Store,
-    ) -> Result<Answer, Failure> {
+    pub async fn user_table(&self, statement: UserStatement<'_>) -> Result<Answer, Failure> {
+        let UserStatement {
+            table,
+            since,
+            store,
+            ..
+        } = statement;
         let fail = |error| named(error::failure(&error, self.names()), table, table.line);
-        let mut new = self.columns(table, inputs, since, store).await?;
+        let mut new = self.columns(statement).await?;
         let mut before = None;
         if let Some(since) = since {
             let context = self.ordered_context()?;
@@ -45,7 +44,10 @@ impl Session {
             match has_columns(&new, &rows) {
                 true => before = Some(rows),
                 // Inputs have other columns now: nothing can be merged.
-                false => new = self.columns(table, inputs, None, store).await?,
+                false => {
+                    let since = None;
+                    new = self.columns(UserStatement { since, ..statement }).await?;
+                }
             }
         }
         let rows = match before {
@@ -76,20 +78,29 @@ impl Session {
     }
 
     /// What the statement of a user table gives, in types that tables have.
-    pub(super) async fn columns(
-        &self,
-        table: &UserTable,
-        inputs: &StatementInputs,
-        since: Option<&Since>,
-        store: &Store,
-    ) -> Result<DataFrame, Failure> {
+    pub(super) async fn columns(&self, statement: UserStatement<'_>) -> Result<DataFrame, Failure> {
         let context = self.ordered_context()?;
-        if table.by_tenfold {
+        if statement.table.by_tenfold {
             with_many_sorts(&context, self.memory_bytes);
         }
+        self.columns_in(&context, statement).await
+    }
+
+    /// The same, planned in a context.
+    pub(super) async fn columns_in(
+        &self,
+        context: &SessionContext,
+        statement: UserStatement<'_>,
+    ) -> Result<DataFrame, Failure> {
+        let UserStatement {
+            table,
+            inputs,
+            since,
+            store,
+        } = statement;
         let at = |failure: Failure| named(failure, table, table.line);
         if table.mode == Mode::Incremental {
-            let registered = self.register_changes(table, inputs, since, (&context, store));
+            let registered = self.register_changes(table, inputs, since, (context, store));
             registered.await.map_err(at)?;
         }
         let statement = statement_of(table).map_err(at)?;
@@ -123,7 +134,7 @@ fn has_columns(new: &DataFrame, before: &DataFrame) -> bool {
 }
 
 /// Puts file, line and table in front of why its statement fails.
-fn named(failure: Failure, table: &UserTable, line: u64) -> Failure {
+pub(super) fn named(failure: Failure, table: &UserTable, line: u64) -> Failure {
     let place = format!("{}:{line}: table {}", table.file, table.name);
     let failure = failure.within(place);
     match failure.class {
@@ -224,6 +235,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use datafusion::physical_plan::displayable;
+    use tenfold_store::object::Store;
 
     use super::*;
     use crate::session::SessionOptions;

@@ -76,6 +76,7 @@ impl Shard {
             memory: u64::MAX,
             processors: Arc::new(Processors::new(1)),
             progress: Arc::new(AtomicU64::new(0)),
+            wide: None,
         };
         Self {
             runtime,

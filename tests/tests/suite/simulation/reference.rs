@@ -92,6 +92,7 @@ impl Reference {
             memory: u64::MAX,
             processors: Arc::new(Processors::new(1)),
             progress: Arc::default(),
+            wide: None,
         };
         let answer = answers.entry(id).or_insert_with(|| {
             let compute = || tenfold_worker::run(task, &context);
