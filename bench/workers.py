@@ -39,13 +39,13 @@ def peak(process):
 class Cluster:
     """A coordinator and workers over the store of a project."""
 
-    def __init__(self, binary, project, workers, memory):
+    def __init__(self, binary, project, workers, memory, options=("--threads", "1")):
         self.binary = binary
         self.address = f"http://127.0.0.1:{free_port()}"
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         listen = self.address.removeprefix("http://")
         self.coordinator = subprocess.Popen([binary, "coordinator", "-p", project, "--listen", listen], **quiet)
-        worker = [binary, "worker", "--address", self.address, "-p", project, "--threads", "1", "--memory", memory]
+        worker = [binary, "worker", "--address", self.address, "-p", project, "--memory", memory, *options]
         self.workers = [subprocess.Popen(worker, **quiet) for _ in range(workers)]
         until = time.monotonic() + 60
         while self.known() < workers:
