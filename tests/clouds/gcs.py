@@ -17,13 +17,25 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from xml.sax.saxutils import escape
 
 PAGE = 100  # small, so that listings have several pages
-objects: dict[str, tuple[bytes, int, float]] = {}
-lock = threading.Lock()
-generations = iter(range(1, 1 << 60))
+
+
+class Bucket:
+    """A bucket and what is in it, for all servers that answer for it."""
+
+    def __init__(self, name):
+        self.name = name
+        self.objects: dict[str, tuple[bytes, int, float]] = {}
+        self.lock = threading.Lock()
+        self.generations = iter(range(1, 1 << 60))
+
+    def server(self, port, handler=None):
+        """A server of it, at any port for 0, that `serve_forever` lets begin."""
+        return ThreadingHTTPServer(("127.0.0.1", port), type("Served", (handler or Handler,), {"bucket": self}))
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    bucket: Bucket
 
     def log_message(self, *_):
         pass
@@ -58,24 +70,24 @@ class Handler(BaseHTTPRequestHandler):
     def do_PUT(self):
         bucket, name, query = self.where()
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if bucket != BUCKET or query:
+        if bucket != self.bucket.name or query:
             return self.refuse(501, "NotImplemented")
         wanted = self.headers.get("x-goog-if-generation-match")
-        with lock:
-            there = objects.get(name)
+        with self.bucket.lock:
+            there = self.bucket.objects.get(name)
             if wanted is not None and int(wanted) != (there[1] if there else 0):
                 return self.refuse(412, "PreconditionFailed")
-            stored = objects[name] = (body, next(generations), time.time())
+            stored = self.bucket.objects[name] = (body, next(self.bucket.generations), time.time())
         self.answer(200, headers=self.headers_of(stored))
 
     def do_GET(self):
         bucket, name, query = self.where()
-        if bucket != BUCKET:
+        if bucket != self.bucket.name:
             return self.refuse(404, "NoSuchBucket")
         if not name:
             return self.listing(query)
-        with lock:
-            stored = objects.get(name)
+        with self.bucket.lock:
+            stored = self.bucket.objects.get(name)
         if stored is None:
             return self.refuse(404, "NoSuchKey")
         body, headers = stored[0], self.headers_of(stored)
@@ -96,14 +108,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_DELETE(self):
         _, name, _ = self.where()
-        with lock:
-            there = objects.pop(name, None)
+        with self.bucket.lock:
+            there = self.bucket.objects.pop(name, None)
         self.answer(204) if there else self.refuse(404, "NoSuchKey")
 
     def listing(self, query):
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
         after = max(query.get("start-after", ""), query.get("continuation-token", ""))
-        with lock:
+        with self.bucket.lock:
+            objects = self.bucket.objects
             names = sorted(name for name in objects if name.startswith(prefix) and name > after)
             page, folders = [], []
             for name in names[:PAGE]:
@@ -124,13 +137,13 @@ class Handler(BaseHTTPRequestHandler):
         token = f"<NextContinuationToken>{escape(names[PAGE - 1])}</NextContinuationToken>" if len(names) > PAGE else ""
         truncated = str(bool(token)).lower()
         body = (
-            f"<ListBucketResult><Name>{BUCKET}</Name><Prefix>{escape(prefix)}</Prefix>"
+            f"<ListBucketResult><Name>{self.bucket.name}</Name><Prefix>{escape(prefix)}</Prefix>"
             f"<IsTruncated>{truncated}</IsTruncated>{token}{contents}{common}</ListBucketResult>"
         )
         self.answer(200, body.encode(), [("Content-Type", "application/xml")])
 
 
-BUCKET = sys.argv[2]
-server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
-print("ready", flush=True)
-server.serve_forever()
+if __name__ == "__main__":
+    serving = Bucket(sys.argv[2]).server(int(sys.argv[1]))
+    print("ready", flush=True)
+    serving.serve_forever()

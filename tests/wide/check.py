@@ -11,6 +11,7 @@ much there is to do: TENFOLD_WIDE_CUSTOMERS, which the pairs of the long stateme
 TENFOLD_WIDE_SECONDS, after which a scenario has failed, its processes are killed, and the ends of what they said are shown.
 """
 
+import copy
 import datetime
 import json
 import os
@@ -23,8 +24,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+import urllib.parse
 
 HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "clouds"))
+import gcs  # noqa: E402, beside this folder
+
 AS_OF = "2024-03-01"
 CUSTOMERS = int(os.environ.get("TENFOLD_WIDE_CUSTOMERS", "4000"))
 SECONDS = int(os.environ.get("TENFOLD_WIDE_SECONDS", "180"))
@@ -120,6 +125,59 @@ class Process:
                 print(line[:500], file=sys.stderr)
 
 
+class Lake:
+    """A store in a bucket of a double of Google Cloud Storage, which processes may reach by servers of their own."""
+
+    STORE = "gs://lake/store"
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.bucket = gcs.Bucket("lake")
+
+    def reached(self, name, handler=gcs.Handler):
+        """What a process has in its environment that reaches it by a server of its own."""
+        server = self.bucket.server(0, handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        account = {
+            "gcs_base_url": f"http://127.0.0.1:{server.server_port}", "disable_oauth": True, "client_email": "",
+            "private_key": "", "private_key_id": "",
+        }
+        file = self.folder / f"{name}.json"
+        file.write_text(json.dumps(account))
+        return {"GOOGLE_SERVICE_ACCOUNT": str(file), "GOOGLE_ALLOW_HTTP": "true"}
+
+    def read(self, location):
+        return self.bucket.objects[location.removeprefix(f"gs://{self.bucket.name}/")][0]
+
+
+class Disturbed(gcs.Handler):
+    """Answers that would hold rows are these, and what they should be when none is left."""
+
+    faults = []
+
+    def answer(self, status, body=b"", headers=()):
+        rows = self.command == "GET" and status < 300 and urllib.parse.urlsplit(self.path).path.endswith(".parquet")
+        fault = None
+        if rows:
+            with self.bucket.lock:
+                fault = self.faults.pop(0) if self.faults else None
+        if fault == "half of it":
+            self.send_response(status)
+            for name, value in [*headers, ("Content-Length", str(len(body)))]:
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body[:len(body) // 2])
+            self.close_connection = True
+        elif fault:
+            super().answer(fault)
+        else:
+            super().answer(status, body, headers)
+
+
+def read_file(location):
+    return pathlib.Path(location).read_bytes()
+
+
 class Tenfold:
     """The program, with nothing of the environment that it would listen to."""
 
@@ -132,6 +190,12 @@ class Tenfold:
         temporary.mkdir()
         self.environment.update(
             TENFOLD_CONFIG="", TENFOLD_LOG=LOG, NO_COLOR="1", TMPDIR=str(temporary))
+
+    def within(self, environment):
+        """The same with more in its environment."""
+        other = copy.copy(self)
+        other.environment = {**self.environment, **environment}
+        return other
 
     def start(self, name, *arguments):
         return Process(name, [self.binary, *map(str, arguments)], self.environment)
@@ -194,7 +258,7 @@ def project(folder, engine, files):
 class Published:
     """What the newest snapshot of a store holds of user tables."""
 
-    def __init__(self, tenfold, store, names):
+    def __init__(self, tenfold, store, names, read=read_file):
         manifest = json.loads(tenfold.ask("snapshot", "get", "--store", store, "-o", "json"))
         self.hash = manifest["snapshot_hash"]
         # In the order of the files, which is the order of the key.
@@ -205,10 +269,11 @@ class Published:
         files = json.loads(tenfold.ask("snapshot", "files", "--store", store, "-o", "json"))
         self.files = {name: [] for name in names}
         for file in files:
-            location = pathlib.Path(file["location"])
-            inside = location.relative_to(store)
-            if inside.parts[:1] == ("tables",) and inside.parts[1] in self.files:
-                self.files[inside.parts[1]].append((str(inside), location.read_bytes()))
+            inside = file["location"].removeprefix(f"{store}/")
+            folder, _, name = inside.partition("/")
+            table = name.partition("/")[0]
+            if folder == "tables" and table in self.files:
+                self.files[table].append((inside, read(file["location"])))
 
     def is_same_as(self, expected):
         wrong = [f"table {name} {found}" for name in expected.rows if (found := self.difference(name, expected))]
@@ -285,9 +350,9 @@ class Cluster:
         found = self.coordinator.says(office.search, "that it is in office")
         self.address = found.group(1)
 
-    def worker(self, name, takes_part=True):
+    def worker(self, name, takes_part=True, environment=None):
         wide = ("--wide-listen", "127.0.0.1:0", "--wide-memory", "256MiB") if takes_part else ()
-        worker = self.tenfold.start(
+        worker = self.tenfold.within(environment or {}).start(
             name, "worker", "--name", name, "--store", self.store, "--threads", "1", *self.remote("worker"), *wide)
         if takes_part:
             worker.says_text("takes part in statements over several machines")
@@ -360,8 +425,8 @@ class Scenarios:
             self.expected[kind] = Published(self.tenfold, store, self.names(kind))
         return self.expected[kind]
 
-    def compare(self, kind, store):
-        Published(self.tenfold, store, self.names(kind)).is_same_as(self.right(kind))
+    def compare(self, kind, store, tenfold=None, read=read_file):
+        Published(tenfold or self.tenfold, store, self.names(kind), read).is_same_as(self.right(kind))
 
     def alone(self):
         """One process computes all tables by an executor of its own."""
@@ -412,8 +477,12 @@ class Scenarios:
     def long_statement(self, name):
         """A cluster in which ada has the task of a long table, and ben computes parts of it alone."""
         self.right("long")
-        cluster = Cluster(self.tenfold, self.projects("long", "ballista"), self.folder(name) / "store")
-        cluster.worker("ben")
+        return self.begun(Cluster(self.tenfold, self.projects("long", "ballista"), self.folder(name) / "store"))
+
+    @staticmethod
+    def begun(cluster, of_ben=None):
+        """It with both workers and the run, and with what ben alone has in his environment."""
+        cluster.worker("ben", environment=of_ben)
         cluster.lend_only("ben")
         cluster.worker("ada")
         cluster.submit()
@@ -493,6 +562,22 @@ class Scenarios:
         cluster.coordinate()
         return self.ends_well(cluster)
 
+    def store(self):
+        """The store does not answer a worker that computes parts, then in half, and then refuses: the refusal alone is a loss."""
+        self.right("long")
+        lake = Lake(self.folder("store"))
+        faults = [503, "half of it", 403]
+        disturbed = type("OfBen", (Disturbed,), {"faults": faults})
+        tenfold = self.tenfold.within(lake.reached("everybody"))
+        cluster = Cluster(tenfold, self.projects("long", "ballista"), lake.STORE)
+        self.begun(cluster, lake.reached("ben", disturbed)).succeeds()
+        holds(f"the store never answered so: {faults}", not faults)
+        # The first two are asked for again within a part, so the statement begins anew once.
+        jobs = self.once_each(cluster)
+        holds(f"{jobs} jobs", jobs in (3, 4))
+        self.compare("long", cluster.store, cluster.tenfold, lake.read)
+        return f"{jobs} jobs"
+
     def nobody(self):
         """No worker takes part: the run fails within a bound, and says so."""
         cluster = Cluster(self.tenfold, self.projects("long", "ballista"), self.folder("nobody") / "store")
@@ -537,6 +622,7 @@ SCENARIOS = {
     "killed-holder": Scenarios.killed_holder,
     "paused": Scenarios.paused,
     "coordinator": Scenarios.coordinator,
+    "store": Scenarios.store,
     "nobody": Scenarios.nobody,
     "refused": Scenarios.refused,
 }

@@ -2,8 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
@@ -18,8 +16,7 @@ use tenfold_core::failure::{Failure, FailureClass};
 use tenfold_query::{Answer, Engine, Session, Spread, Spreading, Totals, UserStatement};
 
 use crate::job::{Job, Link, Sent, lost};
-use crate::scheduler::millis;
-use crate::{FetchTls, MESSAGE_MAX};
+use crate::{FetchTls, MESSAGE_MAX, millis, now};
 
 /// Parts that each step of a statement is cut into.
 const PARTITIONS: usize = 16;
@@ -56,7 +53,7 @@ impl<L: Link> Ballista<L> {
         let table = statement.table;
         let place =
             |failure: Failure| failure.within(format!("{}: table {}", table.place(), table.name));
-        let until = u64::from(table.timeout_minutes) * 60_000 + now();
+        let until = u64::from(table.timeout_minutes) * 60_000 + millis(now());
         let schema = spread.schema.clone();
         let rows = self.compute(spread, until).await.map_err(place)?;
         let failed = |failure| DataFusionError::External(Box::new(failure));
@@ -113,11 +110,6 @@ impl<L: Link> Ballista<L> {
 /// What the engine says of it may hold values of rows.
 fn interrupted(error: &DataFusionError) -> Failure {
     lost("its rows did not come to their end").seen(error.strip_backtrace())
-}
-
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    millis(since.unwrap_or_default())
 }
 
 impl<L: Link> Engine for Ballista<L> {
@@ -192,12 +184,5 @@ impl<L: Link> Rows<L> {
             "where its SQL chooses among equal rows (`row_number`, `LIMIT`), order by the key, too; otherwise \
              look at the workers that took part in it",
         ))
-    }
-}
-
-/// The engine as workers hold it.
-impl<L: Link> From<Ballista<L>> for Arc<dyn Engine> {
-    fn from(engine: Ballista<L>) -> Self {
-        Arc::new(engine)
     }
 }

@@ -12,7 +12,7 @@ mod scheduler;
 mod stages;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ballista_core::extension::{EndpointOverrideFn, SessionConfigExt};
 use datafusion::prelude::SessionConfig;
@@ -56,4 +56,15 @@ fn config(tls: &FetchTls) -> SessionConfig {
         })
     });
     config.with_ballista_override_create_grpc_client_endpoint(reached)
+}
+
+/// The time since 1970.
+fn now() -> Duration {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default()
+}
+
+/// Milliseconds of a time.
+fn millis(since: Duration) -> u64 {
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,7 +1,7 @@
 //! Ballista's scheduler inside a coordinator.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use ballista_core::config::TaskSchedulingPolicy;
 use ballista_core::error::BallistaError;
@@ -21,7 +21,7 @@ use tenfold_store::object::Store;
 use tonic::Request;
 use tonic::service::Routes;
 
-use crate::{MESSAGE_MAX, config};
+use crate::{MESSAGE_MAX, config, millis, now};
 
 /// An executor that is not heard of for so long is lost, and with it what its jobs have.
 const LOST: Duration = Duration::from_secs(15);
@@ -35,7 +35,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const NEVER_SECONDS: u64 = 10 * 365 * 86_400;
 /// Seconds after which the data of a job goes that nobody cleaned up after: longer than a statement may take.
 const FORGOTTEN_SECONDS: u64 = 2 * 86_400;
-
 /// Seconds after which a job that is over is forgotten: whoever wants it asks all the time.
 const REMEMBERED_SECONDS: u64 = 600;
 
@@ -51,8 +50,8 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
-    /// A scheduler without executors, for statements over a store. Its plans are read on the threads of this runtime, which need the
-    /// [stack](tenfold_query::STACK) that deep ones take.
+    /// A scheduler without executors, for statements over a store. Its plans are read on the threads of this
+    /// runtime, which need the [stack](tenfold_query::STACK) that deep ones take.
     ///
     /// # Errors
     /// When Ballista cannot begin.
@@ -110,9 +109,7 @@ impl Scheduler {
         looking.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             looking.tick().await;
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default();
+            let now = now();
             let manager = &self.server.state.executor_manager;
             let Ok(executors) = manager.get_executors_state().await else {
                 continue;
@@ -192,9 +189,4 @@ struct Running {
     accepted: u64,
     /// When whoever wanted it has given it up in any case.
     wanted_until: u64,
-}
-
-/// Milliseconds of a time.
-pub fn millis(since: Duration) -> u64 {
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -16,11 +16,10 @@ use tenfold_coordinator::nearby::InDirectory;
 use tenfold_coordinator::notify::Notifier;
 use tenfold_coordinator::seams::System;
 use tenfold_coordinator::serve::{Audit, HTTP_2, Listening, serve};
-use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
+use tenfold_core::failure::Failure;
 use tenfold_core::lease::Rules;
 use tenfold_query::SessionOptions;
 use tenfold_store::object::Store;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
@@ -30,6 +29,7 @@ use super::client::Remote;
 use super::credentials::{Credentials, Identity};
 use super::delivering::keep_delivered;
 use super::http::{HttpListen, Probe};
+use super::listen::listen;
 use super::loading::keep_loaded;
 use super::notify::Notify;
 use super::signals::{stop_requested, stopped};
@@ -298,17 +298,7 @@ impl Coordinator {
     }
 
     async fn in_office(&self, mut book: Book, stop: watch::Receiver<bool>) -> Result<(), Failure> {
-        let listener = TcpListener::bind(self.listen.listen)
-            .await
-            .map_err(|error| {
-                Failure::new(
-                    FailureClass::Infra,
-                    format!("cannot listen on {}: {error}", self.listen.listen),
-                )
-                .code(ErrorCode::AddressInUse)
-                .remedy("stop what listens there, or give another --listen")
-            })?;
-        let bound = listener.local_addr().unwrap_or(self.listen.listen);
+        let (listener, bound) = listen(self.listen.listen, "--listen").await?;
         let address = self.own_address(bound);
         let epoch = book
             .take_office(&self.identity, &address, &version())

@@ -18,7 +18,7 @@ use super::client::read;
 const LOOK: Duration = Duration::from_secs(5);
 
 /// How a process shows who it is, and knows who asks.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct Identity {
     /// Certificate, PEM
     #[arg(

@@ -15,10 +15,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
+use tenfold_core::failure::{ErrorCode, Failure};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
+
+use super::listen::listen;
 
 /// How a process tells about itself over HTTP.
 #[derive(Debug, Clone, Default, Args)]
@@ -67,12 +69,7 @@ impl HttpListen {
                 "give --http-exposed when a network keeps others away, or listen on 127.0.0.1",
             ));
         }
-        let listener = TcpListener::bind(address).await.map_err(|error| {
-            let message = format!("cannot listen on {address}: {error}");
-            Failure::new(FailureClass::Infra, message)
-                .remedy("stop what listens there, or give another --http-listen")
-        })?;
-        let bound = listener.local_addr().unwrap_or(address);
+        let (listener, bound) = listen(address, "--http-listen").await?;
         tracing::info!(address = %bound, "health and metrics");
         accept(&listener, probe).await
     }

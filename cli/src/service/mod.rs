@@ -6,6 +6,7 @@ pub mod credentials;
 mod delivering;
 pub mod dev_esp;
 pub mod http;
+mod listen;
 pub mod loading;
 pub mod notify;
 pub mod postgres;

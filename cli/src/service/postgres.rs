@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use clap::Args;
 use tenfold_coordinator::serve::{POSTGRESQL, check_exposure};
-use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_serve::{Passwords, PgListening};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::client::read;
 use super::credentials::{Credentials, Identity};
+use super::listen::listen;
 
 /// How often the file of passwords is read.
 const LOOK: Duration = Duration::from_secs(5);
@@ -74,13 +74,7 @@ impl PgListen {
             None => Passwords::open()?,
         };
         let passwords = watch::Sender::new(Arc::new(passwords));
-        let listener = TcpListener::bind(address).await.map_err(|error| {
-            let message = format!("cannot listen on {address}: {error}");
-            Failure::new(FailureClass::Infra, message)
-                .code(ErrorCode::AddressInUse)
-                .remedy("stop what listens there, or give another --pg-listen")
-        })?;
-        let bound = listener.local_addr().unwrap_or(address);
+        let (listener, bound) = listen(address, "--pg-listen").await?;
         tracing::info!(address = %format!("postgresql://{bound}"), "SQL for clients of PostgreSQL");
         let listening = PgListening {
             listener,

@@ -8,15 +8,15 @@ use std::time::Duration;
 use clap::{Args, value_parser};
 use futures::FutureExt;
 use tenfold_coordinator::serve::{HTTP_1, Listening};
-use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_core::project::Project;
 use tenfold_serve::{Coordinators, Folders, Limits, Projects, Ways, serve};
 use tenfold_store::object::Store;
-use tokio::net::TcpListener;
 use tokio::sync::{Mutex, watch};
 
 use super::client::Remote;
 use super::credentials::{Credentials, Identity};
+use super::listen::listen;
 use super::postgres::PgListen;
 use super::signals::stop_requested;
 use super::worker::Share;
@@ -197,7 +197,7 @@ impl SqlListen {
         let credentials = Credentials::load(identity, HTTP_1)?;
         let limits = self.limits(share)?;
         let http = match address {
-            Some(address) => Some(listen(address, identity, &credentials).await?),
+            Some(address) => Some(listening(address, identity, &credentials).await?),
             None => None,
         };
         let (postgres, answering) = self.postgres.begin(identity).await?.unzip();
@@ -237,19 +237,13 @@ impl SqlListen {
 }
 
 /// Listens for HTTP.
-async fn listen(
+async fn listening(
     address: SocketAddr,
     identity: &Identity,
     credentials: &Credentials,
 ) -> Result<Listening, Failure> {
     identity.check(address)?;
-    let listener = TcpListener::bind(address).await.map_err(|error| {
-        let message = format!("cannot listen on {address}: {error}");
-        Failure::new(FailureClass::Infra, message)
-            .code(ErrorCode::AddressInUse)
-            .remedy("stop what listens there, or give another --sql-listen")
-    })?;
-    let bound = listener.local_addr().unwrap_or(address);
+    let (listener, bound) = listen(address, "--sql-listen").await?;
     let scheme = identity.scheme();
     tracing::info!(address = %format!("{scheme}://{bound}"), "SQL over HTTP");
     Ok(Listening {

@@ -301,8 +301,9 @@ fn tells_of_left(join: JoinType) -> bool {
 
 fn refuse_join<T>() -> DataFusionResult<T> {
     plan_err!(
-        "a join that tries all pairs of rows and keeps those of both sides that found nothing cannot be \
-         divided: with `engine: ballista` it needs an equality between columns of both sides"
+        "a FULL JOIN without an equality between columns of both sides, or a NOT IN whose subquery names \
+         columns of the statement around it, tries all pairs of rows, which cannot be divided: with \
+         `engine: ballista` write an equality, or NOT EXISTS for NOT IN"
     )
 }
 

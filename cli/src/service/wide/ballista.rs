@@ -6,8 +6,8 @@ use std::sync::Arc;
 use clap::Args;
 use futures::FutureExt;
 use tenfold_coordinator::serve::access::{Access, Role};
-use tenfold_coordinator::serve::{HTTP_2, Peer, check_exposure, incoming};
-use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
+use tenfold_coordinator::serve::{HTTP_2, Peer, incoming};
+use tenfold_core::failure::{ErrorCode, Failure};
 use tenfold_proto::status;
 use tenfold_store::object::Store;
 use tenfold_wide::{Ballista, Flight, FlightAccess, Link, Taking, take_part};
@@ -20,6 +20,7 @@ use super::Part;
 use crate::machine::parse_bytes;
 use crate::service::client::Remote;
 use crate::service::credentials::{Credentials, Identity};
+use crate::service::listen::listen;
 use crate::service::worker::Share;
 
 pub use tenfold_wide::Scheduler;
@@ -68,7 +69,7 @@ impl WideListen {
         let Some(address) = self.wide_listen else {
             let engine = Ballista::new(remote.links()?, tls);
             return Ok(Part {
-                engine: Some(engine.into()),
+                engine: Some(Arc::new(engine)),
                 running: None,
             });
         };
@@ -78,7 +79,7 @@ impl WideListen {
             client_ca: remote.client_cert.as_ref().and(remote.ca.clone()),
             tokens: None,
         };
-        check_exposure(address, with_tls, identity.client_ca.is_some()).map_err(|failure| {
+        identity.check(address).map_err(|failure| {
             failure.remedy(
                 "give --client-cert, --client-key and --ca, or let --wide-listen be 127.0.0.1",
             )
@@ -101,11 +102,12 @@ impl WideListen {
             tls,
         };
         let listening = Listening {
-            listener: listen(address).await?,
+            listener: listen(address, "--wide-listen").await?,
             host,
             credentials: Credentials::load(&identity, HTTP_2)?,
         };
-        begin(taking, listening, remote.links()?)
+        tracing::info!(address = %listening.listener.1, "takes part in statements over several machines");
+        Ok(begin(taking, listening, remote.links()?))
     }
 }
 
@@ -115,12 +117,6 @@ impl WideListen {
 /// When it cannot listen on this machine.
 pub async fn within(scheduler: &Scheduler, share: &Share, store: &Store) -> Result<Part, Failure> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let nobody = Identity {
-        tls_cert: None,
-        tls_key: None,
-        client_ca: None,
-        tokens: None,
-    };
     let taking = Taking {
         threads: share.threads,
         memory: memory_of(MEMORY)?,
@@ -128,11 +124,11 @@ pub async fn within(scheduler: &Scheduler, share: &Share, store: &Store) -> Resu
         tls: None,
     };
     let listening = Listening {
-        listener: listen(address).await?,
+        listener: listen(address, "--wide-listen").await?,
         host: address.ip().to_string(),
-        credentials: Credentials::load(&nobody, HTTP_2)?,
+        credentials: Credentials::load(&Identity::default(), HTTP_2)?,
     };
-    begin(taking, listening, vec![scheduler.routes()])
+    Ok(begin(taking, listening, vec![scheduler.routes()]))
 }
 
 /// The part of a process that is alone: with a scheduler of its own.
@@ -158,27 +154,21 @@ pub async fn alone(share: &Share, store: &Store) -> Result<Part, Failure> {
 }
 
 struct Listening {
-    listener: TcpListener,
+    /// With the address that it has.
+    listener: (TcpListener, SocketAddr),
     host: String,
     credentials: Credentials,
 }
 
-fn begin<L>(taking: Taking, listening: Listening, links: Vec<L>) -> Result<Part, Failure>
+fn begin<L>(taking: Taking, listening: Listening, links: Vec<L>) -> Part
 where
     L: Link,
 {
     let Listening {
-        listener,
+        listener: (listener, bound),
         host,
         credentials,
     } = listening;
-    let bound = listener.local_addr().map_err(|error| {
-        Failure::new(
-            FailureClass::Infra,
-            format!("cannot tell the address that it listens on: {error}"),
-        )
-    })?;
-    tracing::info!(address = %bound, "takes part in statements over several machines");
     let engine = Ballista::new(links.clone(), taking.tls.clone());
     let flight = Flight {
         incoming: incoming(listener, credentials.tls()),
@@ -196,10 +186,10 @@ where
             Ok(never) => match never {},
         }
     };
-    Ok(Part {
-        engine: Some(engine.into()),
+    Part {
+        engine: Some(Arc::new(engine)),
         running: Some(running.boxed()),
-    })
+    }
 }
 
 /// Workers alone fetch rows of others.
@@ -212,17 +202,6 @@ fn access(known: watch::Receiver<Arc<Access>>) -> FlightAccess {
             Ok(_) => Ok(()),
             Err(refused) => Err(status(Code::PermissionDenied, &refused.failure)),
         }
-    })
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
-        Failure::new(
-            FailureClass::Infra,
-            format!("cannot listen on {address}: {error}"),
-        )
-        .code(ErrorCode::AddressInUse)
-        .remedy("stop what listens there, or give another --wide-listen")
     })
 }
 
