@@ -5,13 +5,16 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::convert::Infallible;
+
 use divan::{Bencher, black_box};
 use tenfold_core::clv::{
     Discount, ScoreSpec, Scorer, Sequential, SpendKey, TimeUnit, TransactionKey, TransactionModel,
     fit_spend, fit_transactions,
 };
 use tenfold_core::decile::{
-    CellCounter, Cuts, Rankable, Ranked, Ties, assign_i64_customers, boundaries,
+    CELLS, CellCounter, Cuts, Histogram, Rankable, Ranked, Ties, assign_i64_customers, boundaries,
+    boundary_cells, select_cuts,
 };
 
 /// Customers that are ranked.
@@ -138,4 +141,83 @@ fn assign_tiles(bencher: Bencher<'_, '_>) {
     };
     let cuts = Cuts::new((1..10).map(cut).collect(), 0);
     bencher.bench(|| assign_i64_customers(black_box(&values), &customers, &cuts, Ties::Split));
+}
+
+/// The customers of a shard, ascending, and the sums of each look-back.
+struct Shard {
+    customers: Vec<i64>,
+    sums: Vec<Vec<i64>>,
+}
+
+/// Customers of each 64 shards, most of whom bought nothing in the shorter look-backs.
+fn shards(customers: usize) -> Vec<Shard> {
+    let mut draw = Draw(17);
+    let bought = [15, 30, 45, 55, 65, 95];
+    let shard = |shard: usize| Shard {
+        customers: (shard..customers)
+            .step_by(64)
+            .map(|customer| customer as i64)
+            .collect(),
+        sums: Vec::new(),
+    };
+    let mut shards: Vec<Shard> = (0..64).map(shard).collect();
+    for shard in &mut shards {
+        for share in bought {
+            let mut sum = |_: &i64| match draw.below(100) < share {
+                true => (500 << draw.below(8)) + draw.below(50_000) as i64,
+                false => 0,
+            };
+            shard
+                .sums
+                .push(shard.customers.iter().map(&mut sum).collect());
+        }
+    }
+    shards
+}
+
+/// The tiles of a look-back by both passes over the shards.
+fn deciles(shards: &[Shard], lookback: usize, counter: &mut CellCounter) -> Vec<Vec<i32>> {
+    let mut histogram = Histogram::default();
+    for shard in shards {
+        counter.add(&shard.sums[lookback]);
+        histogram.merge(&counter.take());
+    }
+    let boundaries = boundaries(&histogram, 10);
+    let mut is_cut = vec![false; CELLS];
+    let cells = boundary_cells(&boundaries);
+    cells.iter().for_each(|cell| is_cut[*cell as usize] = true);
+    let run = |shard: &Shard| {
+        let rows = shard.sums[lookback].iter().zip(&shard.customers);
+        let rows = rows.filter(|(sum, _)| is_cut[sum.cell() as usize]);
+        let ranked = |(sum, customer): (&i64, &i64)| Ranked {
+            key: sum.rank_key(),
+            customer: *customer,
+        };
+        let mut run: Vec<Ranked<i64>> = rows.map(ranked).collect();
+        run.sort_by_key(|row| std::cmp::Reverse(row.key));
+        // Blocks of as many rows as a refresh reads at a time.
+        let blocks: Vec<_> = run
+            .chunks(2048)
+            .map(|rows| Ok::<_, Infallible>(rows.to_vec()))
+            .collect();
+        blocks.into_iter()
+    };
+    let cuts = select_cuts(&boundaries, shards.iter().map(run).collect()).unwrap();
+    let tiles = |shard: &Shard| {
+        assign_i64_customers(&shard.sums[lookback], &shard.customers, &cuts, Ties::Split)
+    };
+    shards.iter().map(tiles).collect()
+}
+
+/// Six look-backs of ten million customers, as a refresh ranks them, without what it reads and writes. It takes
+/// seconds, so it runs when it is asked for: `cargo bench --bench kernels -- --ignored`.
+#[divan::bench(ignore, sample_count = 5)]
+fn six_deciles_of_ten_million(bencher: Bencher<'_, '_>) {
+    let shards = shards(10_000_000);
+    bencher.bench_local(|| {
+        let mut counter = CellCounter::new();
+        (0..6)
+            .map(|lookback| deciles(&shards, lookback, &mut counter))
+            .collect::<Vec<_>>()
+    });
 }

@@ -55,16 +55,17 @@ impl ShardCohorts {
         let horizons = value.horizons.iter();
         let clv = horizons.map(|horizon| batches.score(&format!("clv_{horizon}m")));
         let clv = clv.collect::<Result<Vec<_>, _>>()?;
-        let observed = Day(as_of.0.saturating_sub(1));
+        let observed = Day(as_of.0.saturating_sub(1)).in_calendar();
         let mut counted = Self::default();
+        let (mut firsts, mut lasts) = (Vec::new(), Vec::new());
         for (row, (first, last)) in first.iter().zip(last).enumerate() {
             let Some((first, last)) = first.zip(last) else {
                 continue;
             };
-            *counted.first.entry(first).or_default() += 1;
-            *counted.last.entry(last).or_default() += 1;
-            let (first, last) = (Day(first), Day(last));
-            let cohort = counted.cohorts.entry(first.month_index()).or_default();
+            firsts.push(first);
+            lasts.push(last);
+            let (first, last) = (Day(first).in_calendar(), Day(last).in_calendar());
+            let cohort = counted.cohorts.entry(first.month).or_default();
             cohort.clv.resize(clv.len(), 0.0);
             cohort.customers += 1;
             let days = purchase_days.value(row);
@@ -84,6 +85,8 @@ impl ShardCohorts {
                 .entry(first.whole_months_to(last))
                 .or_default() += 1;
         }
+        counted.first = numbers(firsts);
+        counted.last = numbers(lasts);
         Ok(counted)
     }
 
@@ -111,6 +114,13 @@ impl Cohort {
         add(&mut self.observed, other.observed);
         add(&mut self.lasting, other.lasting);
     }
+}
+
+/// How often each day is there.
+fn numbers(mut days: Vec<i32>) -> BTreeMap<i32, u64> {
+    days.sort_unstable();
+    let same = days.chunk_by(|a, b| a == b);
+    same.map(|days| (days[0], days.len() as u64)).collect()
 }
 
 fn add(counts: &mut BTreeMap<i32, u64>, others: BTreeMap<i32, u64>) {

@@ -60,8 +60,17 @@ impl Day {
     /// How many whole months (as [`add_months`](Self::add_months) has them) lie between this day and one that
     /// is no earlier.
     pub fn whole_months_to(self, later: Self) -> i32 {
-        let months = later.month_index() - self.month_index();
-        months - i32::from(self.add_months(months) > later)
+        self.in_calendar().whole_months_to(later.in_calendar())
+    }
+
+    /// Its month and its place in that: for those who ask more than once.
+    pub fn in_calendar(self) -> CalendarDay {
+        let (year, month, day) = civil_from_days(self.0.into());
+        CalendarDay {
+            month: (year as i32 - 1970) * 12 + month as i32 - 1,
+            day,
+            ends_month: day == days_in_month(year, month),
+        }
     }
 
     /// A day of a month, no later than the month's end.
@@ -71,6 +80,25 @@ impl Day {
         let day = day.min(days_in_month(year, month));
         let days = days_from_civil(year, month, day);
         Self(days.clamp(i32::MIN.into(), i32::MAX.into()) as i32)
+    }
+}
+
+/// A day by its month.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CalendarDay {
+    /// The [`month_index`](Day::month_index).
+    pub month: i32,
+    /// Day of the month, from 1.
+    day: u32,
+    ends_month: bool,
+}
+
+impl CalendarDay {
+    /// As [`Day::whole_months_to`].
+    pub fn whole_months_to(self, later: Self) -> i32 {
+        // In a month that is too short for this day its last day counts.
+        let not_yet = self.day > later.day && !later.ends_month;
+        later.month - self.month - i32::from(not_yet)
     }
 }
 

@@ -13,7 +13,7 @@ mod tests;
 mod window;
 
 pub use as_of::{AsOfError, parse_as_of, today};
-pub use day::{Day, InvalidDay};
+pub use day::{CalendarDay, Day, InvalidDay};
 pub use mapper::{DayMapper, OutOfRange, instant_to_local_micros, local_micros_to_instant};
 pub use offsets::{UnknownZone, time_zone};
 pub use window::{LookBack, Window, WindowKind, lookback_window};

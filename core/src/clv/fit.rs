@@ -7,7 +7,7 @@ use super::bg::{self, FirstPurchase};
 use super::chunks::ChunkMap;
 use super::histogram::FrequencyHistogram;
 use super::nbd;
-use super::optimise::{Evaluation, Optimum, minimise};
+use super::optimise::{Evaluation, Optimum, minimise, minimise_near};
 use super::pareto::ParetoLikelihood;
 use super::table::{KeyTable, MEAN_AGE};
 use super::{MIN_REPEAT_CUSTOMERS, Parameters, TimeUnit, TransactionKey, TransactionModel};
@@ -21,6 +21,12 @@ const NO_GAIN: f64 = 0.01;
 
 /// A standard error of a log-parameter from which the data do not say what the parameter is.
 const UNKNOWN: f64 = 10.0;
+
+/// From so many keys on, a fit begins at the optimum of one key in [`THINNED`].
+pub(super) const MANY_KEYS: usize = 32_768;
+
+/// See [`MANY_KEYS`].
+const THINNED: usize = 16;
 
 /// How a fit of a transaction model ended; the table is in the module's documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -65,7 +71,7 @@ pub struct TransactionFit {
     pub distinct_keys: u64,
     /// Customers with a repeat purchase.
     pub repeat_customers: u64,
-    /// Evaluations of a likelihood and its gradient over all keys.
+    /// Evaluations of a likelihood and its gradient over all keys; those over some of many keys are not counted.
     pub evaluations: u32,
     /// Largest slope of the mean log-likelihood per customer by a log-parameter, at the end.
     pub gradient_norm: f64,
@@ -196,7 +202,14 @@ enum Likelihood<'a> {
     Beta(&'a KeyTable, FirstPurchase),
 }
 
-impl Likelihood<'_> {
+impl<'a> Likelihood<'a> {
+    fn new(model: FourParameters, table: &'a KeyTable) -> Self {
+        match model {
+            FourParameters::Pareto => Self::Pareto(Box::new(ParetoLikelihood::new(table))),
+            FourParameters::Beta(first) => Self::Beta(table, first),
+        }
+    }
+
     fn evaluate(&self, chunks: &dyn ChunkMap, theta: [f64; 4]) -> Evaluation<4> {
         match self {
             Self::Pareto(likelihood) => likelihood.evaluate(chunks, theta),
@@ -343,8 +356,8 @@ impl Fitter<'_> {
         )
     }
 
-    /// Fits from up to three starts, until an optimum is found that beats the model without
-    /// dropout; else the best of the three.
+    /// Fits from where the optimum is nearly known, if it is, and from up to three starts, until an optimum
+    /// is found that beats the model without dropout; else the best of them.
     fn with_dropout(
         &self,
         model: FourParameters,
@@ -357,20 +370,23 @@ impl Fitter<'_> {
             [0.0; 4],
             [r, alpha, log(0.1), log(MEAN_AGE)],
         ];
-        let likelihood = match model {
-            FourParameters::Pareto => {
-                Likelihood::Pareto(Box::new(ParetoLikelihood::new(self.table)))
-            }
-            FourParameters::Beta(first) => Likelihood::Beta(self.table, first),
-        };
+        let likelihood = Likelihood::new(model, self.table);
         let objective = self.objective(|theta| likelihood.evaluate(self.chunks, theta));
         let mut evaluations = 0;
         let mut best: Option<Candidate> = None;
-        for start in starts {
-            let optimum = minimise(&objective, start);
+        let near = self.near(model, starts[0]);
+        let near = near.map(|near| (near.point, near.inverse_hessian));
+        let begins = near.into_iter().chain(starts.map(|start| (start, None)));
+        for (start, inverse_hessian) in begins {
+            let optimum = minimise_near(&objective, start, inverse_hessian);
             evaluations += optimum.evaluations;
             let found = self.candidate(&optimum, &|theta| Parameters::from_four(model, theta));
-            let good = found.found != Found::Nothing && found.log_likelihood > nbd.log_likelihood;
+            let settled = match inverse_hessian {
+                // What runs away from there may not do so from elsewhere.
+                Some(_) => found.found == Found::Inside,
+                None => found.found != Found::Nothing,
+            };
+            let good = settled && found.log_likelihood > nbd.log_likelihood;
             best = match best {
                 Some(best) if !found.is_better_than(&best) => Some(best),
                 _ => Some(found),
@@ -381,6 +397,24 @@ impl Fitter<'_> {
         }
         // There is at least one start.
         (best.unwrap_or_else(|| self.poisson()), evaluations)
+    }
+
+    /// The optimum of some of the keys, where there are many and it is inside: from there that of all takes a few
+    /// evaluations.
+    fn near(&self, model: FourParameters, start: [f64; 4]) -> Option<Optimum<4>> {
+        if self.table.rows.len() < MANY_KEYS {
+            return None;
+        }
+        let few = Fitter {
+            table: &self.table.thinned(THINNED),
+            chunks: self.chunks,
+        };
+        let likelihood = Likelihood::new(model, few.table);
+        let objective = few.objective(|theta| likelihood.evaluate(self.chunks, theta));
+        let optimum = minimise(&objective, start);
+        let named = |theta| Parameters::from_four(model, theta);
+        let inside = few.candidate(&optimum, &named).found == Found::Inside;
+        inside.then_some(optimum)
     }
 
     /// The mean negative log-likelihood as a function of log-parameters.

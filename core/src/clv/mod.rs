@@ -14,6 +14,12 @@
 //! | [`TransactionModel::Nbd`] | Poisson, gamma rates | none | Ehrenberg 1959 |
 //! | [`TransactionModel::Poisson`] | Poisson, one pooled rate | none | |
 //!
+//! # Many keys
+//!
+//! A fit to 32,768 distinct keys and more begins at the optimum of every sixteenth of them, where that is inside the
+//! parameter space, with the Hessian there: a few evaluations go over all of them. The optimum is that of all keys, to the
+//! same tolerance as ever.
+//!
 //! # Fallbacks
 //!
 //! [`fit_transactions`] and [`fit_spend`] always answer with finite parameters. What they use when

@@ -27,6 +27,7 @@ pub(crate) struct KeyTable {
 }
 
 /// One key: indices into [`KeyTable::xs`] and [`KeyTable::days`], and its number of customers.
+#[derive(Clone, Copy)]
 pub(crate) struct Row {
     pub(crate) x: u32,
     pub(crate) recency: u32,
@@ -96,6 +97,25 @@ impl KeyTable {
             days_per_unit,
             customers,
             exposure_days,
+        }
+    }
+
+    /// Every so many of the keys, in the same internal time.
+    pub(crate) fn thinned(&self, every: usize) -> Self {
+        let rows: Vec<Row> = self.rows.iter().copied().step_by(every.max(1)).collect();
+        let total = |value: &dyn Fn(&Row) -> f64| -> f64 {
+            rows.iter().map(|row| row.customers * value(row)).sum()
+        };
+        let x = |row: &Row| self.xs[row.x as usize];
+        Self {
+            customers: total(&|_| 1.0) as u64,
+            repeat_customers: total(&|row| x(row).min(1.0)) as u64,
+            purchases: total(&x),
+            exposure_days: total(&|row| self.days[row.age as usize] * self.days_per_unit),
+            xs: self.xs.clone(),
+            days: self.days.clone(),
+            days_per_unit: self.days_per_unit,
+            rows,
         }
     }
 }

@@ -55,16 +55,6 @@ fn count<K: Ord>(keys: impl Iterator<Item = K>) -> Vec<(K, u64)> {
     counts.into_iter().collect()
 }
 
-fn numbers(parameters: Parameters) -> [f64; 4] {
-    match parameters {
-        Parameters::ParetoNbd { r, alpha, s, beta } => [r, alpha, s, beta],
-        Parameters::BgNbd { r, alpha, a, b } | Parameters::MbgNbd { r, alpha, a, b } => {
-            [r, alpha, a, b]
-        }
-        Parameters::Nbd { .. } | Parameters::Poisson { .. } => [f64::NAN; 4],
-    }
-}
-
 #[test]
 fn fits_find_the_published_optima() {
     let Some(customers) = sample() else { return };

@@ -1,6 +1,7 @@
 //! Fits of made-up customers: optima, edges and fallbacks.
 
 use super::super::bg::{self, FirstPurchase};
+use super::super::fit::MANY_KEYS;
 use super::super::pareto::ParetoLikelihood;
 use super::super::table::KeyTable;
 use super::*;
@@ -154,6 +155,58 @@ fn counts_are_repetitions() {
         assert_eq!(a.customers, b.customers);
         close(a.log_likelihood, b.log_likelihood, 1e-12);
     }
+}
+
+#[test]
+fn many_keys_have_the_optimum_of_few() {
+    let keys = customers(45_000, &|random| {
+        random.exponential() * 400.0 / random.gamma(2)
+    });
+    let once: Vec<_> = keys.iter().map(|&(key, n)| (key, 2 * n)).collect();
+    let twice: Vec<_> = keys.iter().flat_map(|&key| [key; 2]).collect();
+    assert!(once.len() < MANY_KEYS && twice.len() >= MANY_KEYS);
+    for model in WITH_DROPOUT {
+        let few = fit_transactions(model, &once, TimeUnit::Day, &Sequential);
+        let many = fit_transactions(model, &twice, TimeUnit::Day, &Sequential);
+        assert_eq!((few.outcome, few.used), (many.outcome, many.used));
+        assert!(many.gradient_norm < 1e-8, "{many:?}");
+        close(many.log_likelihood, few.log_likelihood, 1e-12);
+        for (many, few) in numbers(many.parameters)
+            .into_iter()
+            .zip(numbers(few.parameters))
+        {
+            close(many, few, 1e-6);
+        }
+        assert!(many.evaluations < few.evaluations, "{many:?} {few:?}");
+    }
+}
+
+#[test]
+fn many_keys_fall_back_as_few_do() {
+    let twice = |keys: Vec<(TransactionKey, u64)>| -> Vec<_> {
+        keys.into_iter().flat_map(|key| [key; 2]).collect()
+    };
+    let keys = twice(customers(45_000, &|_| f64::INFINITY));
+    assert!(keys.len() >= MANY_KEYS);
+    for model in WITH_DROPOUT {
+        let fit = fit_transactions(model, &keys, TimeUnit::Week, &Sequential);
+        assert_eq!(fit.outcome, FitOutcome::NoDropout, "{fit:?}");
+    }
+    // Everybody has the same chance to leave: no spread in it.
+    let keys = twice(customers(45_000, &|random| random.exponential() * 300.0));
+    assert!(keys.len() >= MANY_KEYS);
+    let fit = fit_transactions(
+        TransactionModel::ParetoNbd,
+        &keys,
+        TimeUnit::Week,
+        &Sequential,
+    );
+    assert_possible(&fit, &keys);
+    assert_eq!(fit.used, TransactionModel::ParetoNbd, "{fit:?}");
+    let Parameters::ParetoNbd { s, beta, .. } = fit.parameters else {
+        panic!("{fit:?}");
+    };
+    assert!((s / beta * 300.0 / 7.0 - 1.0).abs() < 0.1, "{fit:?}");
 }
 
 #[test]

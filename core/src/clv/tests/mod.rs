@@ -58,6 +58,17 @@ fn within(parameters: Parameters, unit: TimeUnit, days: f64) -> Scorer {
     )
 }
 
+/// The parameters of a model with dropout.
+fn numbers(parameters: Parameters) -> [f64; 4] {
+    match parameters {
+        Parameters::ParetoNbd { r, alpha, s, beta } => [r, alpha, s, beta],
+        Parameters::BgNbd { r, alpha, a, b } | Parameters::MbgNbd { r, alpha, a, b } => {
+            [r, alpha, a, b]
+        }
+        Parameters::Nbd { .. } | Parameters::Poisson { .. } => [f64::NAN; 4],
+    }
+}
+
 #[track_caller]
 fn close(actual: f64, expected: f64, relative: f64) {
     let error = (actual - expected).abs();
