@@ -5,7 +5,7 @@ The peers compute recency, frequency, value, six look-back sums and six NTILE(10
 file. Tenfold computes these, and fits and applies a CLV model, ranks by it, and publishes a snapshot. Every round
 runs all programs once, one after the other; figures are medians. Deciles are compared row by row.
 
-    python3 bench/compare.py target/release/tenfold [--customers 2000000] [--rounds 5] [--cases night,ids]
+    python3 bench/compare.py target/release/tenfold [--customers 2000000] [--rounds 5] [--text-keys | --event-ids] [--peers duckdb,polars]
 """
 
 import argparse
@@ -77,27 +77,29 @@ def generated(python, customers, text_keys):
 
 
 class Tenfold:
-    """Refreshes in a fresh store each round, then one night more."""
+    """Refreshes in a fresh store each round, then one night more. Stores of earlier rounds stay where they are: ext4 walks
+    through what was deleted in the last minutes at each new file, which the next round would pay for."""
 
     def __init__(self, name, binary, options, event_id=False, text_keys=False):
         self.name = name
         self.command = [binary, "refresh", *options, "-o", "json", "-q"]
         self.event_id = "    event_id: event_id\n" if event_id else ""
         self.key = "string" if text_keys else "int64"
+        self.rounds = 0
 
     def project(self, work, purchases):
-        place = work / "project"
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir(parents=True)
+        self.rounds += 1
+        self.place = work / f"project{self.rounds}"
+        self.place.mkdir(parents=True)
         text = DECLARATIONS.format(purchases=f"{purchases}/", event_id=self.event_id, key=self.key)
-        (place / "tenfold.yaml").write_text(text)
-        return place
+        (self.place / "tenfold.yaml").write_text(text)
+        return self.place
 
     def full(self, work, purchases, as_of):
         return measure.run([*self.command, "-p", self.project(work, purchases), "--as-of", as_of])
 
-    def night(self, work, as_of):
-        return measure.run([*self.command, "-p", work / "project", "--as-of", as_of])
+    def night(self, as_of):
+        return measure.run([*self.command, "-p", self.place, "--as-of", as_of])
 
 
 class Peer:
@@ -141,7 +143,7 @@ print(duckdb.sql(f'''SELECT count(*) FILTER (WHERE {unlike} OR o.customer IS NUL
 def check_deciles(tenfold, python, work, peer, binary):
     """The six deciles of all customers, as ours and as a peer's: none may differ."""
     listed = subprocess.run(
-        [binary, "snapshot", "files", "-p", work / "project", "-o", "json"],
+        [binary, "snapshot", "files", "-p", tenfold.place, "-o", "json"],
         capture_output=True, text=True, check=True,
     )
     files = [row["location"] for row in json.loads(listed.stdout) if row["table"] == "customer_value"]
@@ -178,13 +180,15 @@ def main():
     arguments.add_argument("--text-keys", action="store_true", help="customers as text")
     arguments.add_argument("--event-ids", action="store_true", help="Tenfold counts every event once by its id as well")
     arguments.add_argument("--memory", default="4GiB", help="memory for Tenfold's tasks")
+    arguments.add_argument("--peers", default="duckdb,polars,datafusion", help="whom Tenfold is compared with")
     arguments.add_argument("--spark", action="store_true", help="Spark as well, which needs Java 17 or later")
     given = arguments.parse_args()
     binary = given.binary.resolve()
     python = interpreter()
     purchases = generated(python, given.customers, given.text_keys)
     work = cache() / "work"
-    peers = [Peer(name, python) for name in ("duckdb", "polars", "datafusion")]
+    shutil.rmtree(work, ignore_errors=True)
+    peers = [Peer(name, python) for name in given.peers.split(",")]
     if given.spark:
         peers.append(Peer("spark", interpreter("spark", "requirements-spark.txt")))
     options = ["--memory", given.memory]
@@ -198,9 +202,9 @@ def main():
         for peer in peers:
             rows = check_deciles(tenfold, python, work, peer, binary)
         link(purchases, days, DAYS)
-        night.setdefault(tenfold.name, []).append(tenfold.night(work, next_day))
         for one in peers:
             night.setdefault(one.name, []).append(one.full(work, days, next_day))
+        night.setdefault(tenfold.name, []).append(tenfold.night(next_day))
         for peer in peers:
             check_deciles(tenfold, python, work, peer, binary)
         for what, taken in (("full", full), ("night", night)):
@@ -210,6 +214,7 @@ def main():
         results = {name: measure.middle(runs) for name, runs in taken.items()}
         fastest = min((results[peer.name] for peer in peers), key=lambda run: run.wall)
         print(table(title, results, fastest), end="\n\n")
+    shutil.rmtree(work)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,7 @@ def main():
     binary = given.binary.resolve()
     numbers = [int(number) for number in given.workers.split(",")]
     work = cache() / "workers"
+    shutil.rmtree(work, ignore_errors=True)
     purchases = linked(work, generated(interpreter(), given.customers, False), DAYS)
     declared = Tenfold("tenfold", binary, [])
     taken, hashes = {}, set()
