@@ -24,7 +24,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import urllib.parse
 
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "clouds"))
@@ -150,15 +149,20 @@ class Lake:
         return self.bucket.objects[location.removeprefix(f"gs://{self.bucket.name}/")][0]
 
 
+def holds_rows(asked, status):
+    """Whether an answer would hold rows of a table."""
+    _, name, _ = asked.where()
+    return asked.command == "GET" and status < 300 and name.endswith(".parquet")
+
+
 class Disturbed(gcs.Handler):
     """Answers that would hold rows are these, and what they should be when none is left."""
 
     faults = []
 
     def answer(self, status, body=b"", headers=()):
-        rows = self.command == "GET" and status < 300 and urllib.parse.urlsplit(self.path).path.endswith(".parquet")
         fault = None
-        if rows:
+        if holds_rows(self, status):
             with self.bucket.lock:
                 fault = self.faults.pop(0) if self.faults else None
         if fault == "half of it":
@@ -172,6 +176,23 @@ class Disturbed(gcs.Handler):
             super().answer(fault)
         else:
             super().answer(status, body, headers)
+
+
+class Held(gcs.Handler):
+    """Answers that would hold rows wait until they are let go."""
+
+    let_go = threading.Event()
+
+    def answer(self, status, body=b"", headers=()):
+        if holds_rows(self, status):
+            self.let_go.wait()
+        super().answer(status, body, headers)
+
+    def handle(self):
+        try:
+            super().handle()
+        except ConnectionError:
+            pass  # who asked has given up waiting
 
 
 def read_file(location):
@@ -477,16 +498,21 @@ class Scenarios:
     def long_statement(self, name):
         """A cluster in which ada has the task of a long table, and ben computes parts of it alone."""
         self.right("long")
-        return self.begun(Cluster(self.tenfold, self.projects("long", "ballista"), self.folder(name) / "store"))
-
-    @staticmethod
-    def begun(cluster, of_ben=None):
-        """It with both workers and the run, and with what ben alone has in his environment."""
-        cluster.worker("ben", environment=of_ben)
+        cluster = Cluster(self.tenfold, self.projects("long", "ballista"), self.folder(name) / "store")
+        cluster.worker("ben")
         cluster.lend_only("ben")
         cluster.worker("ada")
         cluster.submit()
         return cluster
+
+    @staticmethod
+    def one_computes(cluster, of_ben):
+        """Begins a run in which ada has the tasks and ben computes all parts, with this in his environment."""
+        ben = cluster.worker("ben", environment=of_ben)
+        cluster.lend_only("ben")
+        cluster.worker("ada", takes_part=False)
+        cluster.submit()
+        return ben
 
     def first_part(self, worker, stage):
         """Waits until a worker is given a part of a stage."""
@@ -570,12 +596,36 @@ class Scenarios:
         disturbed = type("OfBen", (Disturbed,), {"faults": faults})
         tenfold = self.tenfold.within(lake.reached("everybody"))
         cluster = Cluster(tenfold, self.projects("long", "ballista"), lake.STORE)
-        self.begun(cluster, lake.reached("ben", disturbed)).succeeds()
+        self.one_computes(cluster, lake.reached("ben", disturbed))
+        cluster.succeeds()
         holds(f"the store never answered so: {faults}", not faults)
         # The first two are asked for again within a part, so the statement begins anew once.
         jobs = self.once_each(cluster)
         holds(f"{jobs} jobs", jobs in (3, 4))
         self.compare("long", cluster.store, cluster.tenfold, lake.read)
+        return f"{jobs} jobs"
+
+    def hung(self):
+        """The store lets a part wait for ever: the statement is given up after its minute, and begins anew."""
+        folder = self.folder("hung")
+        lake, let_go = Lake(folder), threading.Event()
+        projects = {}
+        for engine in ("local", "ballista"):
+            projects[engine] = project(folder / engine, engine, [HERE / "tables/filters.sql"])
+            table = projects[engine] / "tables/filters.sql"
+            table.write_text(table.read_text().replace("keys:", "timeout_minutes: 1\nkeys:"))
+        self.tenfold.refresh(projects["local"], folder / "store")
+        right = Published(self.tenfold, folder / "store", ["filters"])
+        tenfold = self.tenfold.within(lake.reached("everybody"))
+        cluster = Cluster(tenfold, projects["ballista"], lake.STORE)
+        held = type("OfBen", (Held,), {"let_go": let_go})
+        ben = self.one_computes(cluster, lake.reached("ben", held))
+        first = self.first_part(ben, 1).group(1)
+        ben.says(lambda line: (part := PART.search(line)) and part.group(1) != first, "that it has a part of another job")
+        let_go.set()
+        cluster.succeeds()
+        jobs = self.once_each(cluster)
+        Published(tenfold, lake.STORE, ["filters"], lake.read).is_same_as(right)
         return f"{jobs} jobs"
 
     def nobody(self):
@@ -623,6 +673,7 @@ SCENARIOS = {
     "paused": Scenarios.paused,
     "coordinator": Scenarios.coordinator,
     "store": Scenarios.store,
+    "hung": Scenarios.hung,
     "nobody": Scenarios.nobody,
     "refused": Scenarios.refused,
 }

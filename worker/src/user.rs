@@ -32,7 +32,7 @@ const PARTITIONS_MAX: usize = 1_000;
 pub fn compute(task: &UserTableTask, context: &TaskContext) -> Result<UserTableOutput, Failure> {
     let table = &task.table;
     let engine = engine(table, context)?;
-    on_time(table, context, async {
+    on_time(table, table.engine, context, async {
         let session = open(&task.inputs, context).await?;
         let statement = UserStatement {
             table,
@@ -81,7 +81,7 @@ fn engine<'a>(table: &UserTable, context: &'a TaskContext) -> Result<&'a dyn Eng
 /// Checks what is declared of a user table.
 pub fn check(task: &CheckTask, context: &TaskContext) -> Result<CheckOutput, Failure> {
     let table = &task.table;
-    on_time(table, context, async {
+    on_time(table, project::Engine::Local, context, async {
         let session = open(&task.inputs, context).await?;
         let all = format!("SELECT * FROM {}", quoted(&table.name));
         let rows = count(&session, &all, table, "its rows").await?;
@@ -279,6 +279,7 @@ impl Files<'_> {
 /// Runs a statement on a thread with the stack that planning needs, until its time is over.
 fn on_time<T: Send>(
     table: &UserTable,
+    engine: project::Engine,
     context: &TaskContext,
     statement: impl Future<Output = Result<T, Failure>> + Send,
 ) -> Result<T, Failure> {
@@ -312,15 +313,28 @@ fn on_time<T: Send>(
         })
     });
     done.map_err(|failure| match failure.code {
-        Some(ErrorCode::QueryTimedOut) => {
-            let (place, minutes) = (table.place(), table.timeout_minutes);
-            let name = &table.name;
-            Failure::config(format!(
-                "{place}: table {name} took more than {minutes} minutes"
-            ))
-            .code(ErrorCode::UserTable)
-            .remedy("make its SQL cheaper, or give its head a greater `timeout_minutes:`")
-        }
+        Some(ErrorCode::QueryTimedOut) => late(table, engine),
         _ => failure,
     })
+}
+
+/// A statement whose time was over.
+fn late(table: &UserTable, engine: project::Engine) -> Failure {
+    let (place, minutes) = (table.place(), table.timeout_minutes);
+    let what = format!(
+        "{place}: table {} took more than {minutes} minutes",
+        table.name
+    );
+    let cheaper = "make its SQL cheaper, or give its head a greater `timeout_minutes:`";
+    match engine {
+        project::Engine::Local => Failure::config(what)
+            .code(ErrorCode::UserTable)
+            .remedy(cheaper),
+        // Nobody can tell a slow one from one that hangs, which does well when it begins anew.
+        project::Engine::Ballista => Failure::new(FailureClass::Infra, what)
+            .code(ErrorCode::WideEngine)
+            .remedy(format!(
+                "look at the workers that take part in it; where they compute all the time, {cheaper}"
+            )),
+    }
 }
