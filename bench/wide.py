@@ -34,6 +34,7 @@ KINDS = {
     "Ballista, one worker with two threads": ("ballista", 1, ["--threads", "2"]),
     "Ballista, two workers with one thread": ("ballista", 2, ["--threads", "1"]),
 }
+ORDER = "ORDER BY lookback, decile, value_decile"
 PERIOD = "SELECT customer, '{0}' AS lookback, decile_revenue_{0} AS decile, revenue_{0} AS revenue FROM customer_value"
 PERIODS = " UNION ALL\n  ".join(PERIOD.format(lookback) for lookback in LOOKBACKS)
 HEAD = """\
@@ -81,7 +82,7 @@ def computed(binary, project, kind, number, given):
     moments = ((step["started_at"], step["ended_at"]) for step in run["steps"] if step["step"] == "model")
     taken = (datetime.fromisoformat(ended) - datetime.fromisoformat(begun) for begun, ended in moments)
     cluster.end()
-    rows = asked(binary, "sql", "SELECT * EXCEPT (number) FROM joined ORDER BY lookback, decile, value_decile", "-p", project, "-o", "csv")
+    rows = asked(binary, "sql", f"SELECT * EXCEPT (number) FROM joined {ORDER}", "-p", project, "-o", "csv")
     # Tables of Tenfold's own come first, and the checks of this one after it.
     return max(taken).total_seconds(), memory, rows
 
@@ -89,7 +90,7 @@ def computed(binary, project, kind, number, given):
 def by_sql(binary, project, number, given):
     """The same of a command that computes the statement in its own process."""
     statement = STATEMENT.format(number=number, periods=PERIODS)
-    asking = f"SELECT * EXCEPT (number) FROM ({statement}) AS joined ORDER BY lookback, decile, value_decile"
+    asking = f"SELECT * EXCEPT (number) FROM ({statement}) AS joined {ORDER}"
     taken = measure.run(
         [binary, "sql", asking, "-p", project, "-o", "csv", "--threads", "2", "--memory", given.sql_memory])
     return taken.wall, taken.memory, taken.output

@@ -36,8 +36,7 @@ impl Day {
 
     /// Months since January 1970.
     pub fn month_index(self) -> i32 {
-        let (year, month, _) = self.ymd();
-        (year - 1970) * 12 + month as i32 - 1
+        self.in_calendar().month
     }
 
     /// The first day of the month with this [`month_index`](Self::month_index).
@@ -55,12 +54,6 @@ impl Day {
     pub fn add_months(self, months: i32) -> Self {
         let index = i64::from(self.month_index()) + i64::from(months);
         Self::in_month(index, self.ymd().2)
-    }
-
-    /// How many whole months (as [`add_months`](Self::add_months) has them) lie between this day and one that
-    /// is no earlier.
-    pub fn whole_months_to(self, later: Self) -> i32 {
-        self.in_calendar().whole_months_to(later.in_calendar())
     }
 
     /// Its month and its place in that: for those who ask more than once.
@@ -94,7 +87,8 @@ pub struct CalendarDay {
 }
 
 impl CalendarDay {
-    /// As [`Day::whole_months_to`].
+    /// How many whole months (as [`add_months`](Day::add_months) has them) lie between this day and one that
+    /// is no earlier.
     pub fn whole_months_to(self, later: Self) -> i32 {
         // In a month that is too short for this day its last day counts.
         let not_yet = self.day > later.day && !later.ends_month;
