@@ -15,7 +15,7 @@ use tenfold_worker::link::run_caught;
 pub struct Pool {
     /// What tasks may use.
     pub context: TaskContext,
-    /// Threads of a task that runs alone.
+    /// Threads of all tasks together.
     pub threads: usize,
     /// Memory that running tasks may take together, in bytes.
     pub memory: u64,
@@ -115,10 +115,9 @@ impl Pool {
 
     /// Runs one task.
     fn run(&self, task: &Task, tasks: usize) -> Result<TaskOutput, Failure> {
-        // A task that runs alone may use all threads itself.
-        let threads = if tasks == 1 { self.threads } else { 1 };
+        // Where there are fewer tasks than threads, each may use several.
         let context = TaskContext {
-            threads,
+            threads: (self.threads / tasks).max(1),
             ..self.context.clone()
         };
         run_caught(task, &context)

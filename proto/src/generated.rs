@@ -3126,7 +3126,7 @@ pub struct Grant {
     pub task: ::prost::alloc::vec::Vec<u8>,
     #[prost(uint32, tag = "3")]
     pub lease_ms: u32,
-    /// The task is alone and may use all threads of the worker.
+    /// There are fewer tasks than threads: the task may use all threads of the worker.
     #[prost(bool, tag = "4")]
     pub all_threads: bool,
 }

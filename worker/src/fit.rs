@@ -5,19 +5,22 @@ mod keys;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use tenfold_core::calendar::Day;
 use tenfold_core::clv::{ChunkMap, calibrate, fit_spend, fit_transactions};
 use tenfold_core::failure::Failure;
-use tenfold_core::refresh::task::{FitTask, Fits, HoldoutRecord};
+use tenfold_core::refresh::task::{FitTask, Fits, HoldoutOutput, HoldoutRecord, HoldoutTask};
 
 use self::keys::Reader;
 pub use self::keys::transaction_key;
 use crate::TaskContext;
 
-/// Runs a fit task.
+/// Fits the models of a snapshot.
 pub fn run(task: &FitTask, context: &TaskContext) -> Result<Fits, Failure> {
     let threads = Threads(context.threads);
-    let reader = Reader::open(task, context, &threads)?;
+    let reader = Reader::open(
+        task.accounts.iter().map(|part| vec![part]),
+        context,
+        &threads,
+    )?;
     // One table of keys at a time: each can be as long as the customers.
     let keys = reader.transactions(task.as_of)?;
     let fits = task
@@ -26,30 +29,32 @@ pub fn run(task: &FitTask, context: &TaskContext) -> Result<Fits, Failure> {
         .map(|model| fit_transactions(*model, &keys, task.unit, &threads));
     let transactions = fits.collect();
     drop(keys);
-    let holdout = match task.holdout_from {
-        Some(from) => holdout(task, from, &reader)?,
-        None => Vec::new(),
-    };
     Ok(Fits {
         unit: task.unit,
         transactions,
         spend: fit_spend(&reader.spend()?, task.minor_per_major, &threads),
-        holdout,
+        holdout: Vec::new(),
         score: task.score.clone(),
         sampled_from: task.sampled_from,
     })
 }
 
 /// Fits on what was known at the start of the holdout, and compares with what came since.
-fn holdout(task: &FitTask, from: Day, reader: &Reader<'_>) -> Result<Vec<HoldoutRecord>, Failure> {
-    let keys = reader.holdout(from)?;
+pub fn holdout(task: &HoldoutTask, context: &TaskContext) -> Result<HoldoutOutput, Failure> {
+    let threads = Threads(context.threads);
+    let shards = task.shards.iter();
+    let parts = shards.map(|shard| [&shard.accounts].into_iter().chain(&shard.basis).collect());
+    let keys = Reader::open(parts, context, &threads)?.holdout(task.from)?;
     if keys.is_empty() {
-        return Ok(Vec::new());
+        return Ok(HoldoutOutput {
+            records: Vec::new(),
+        });
     }
-    let days = u32::try_from(task.as_of.0 - from.0).map_err(|e| Failure::bug(e.to_string()))?;
+    let days = u32::try_from(task.as_of.0 - task.from.0);
+    let days = days.map_err(|error| Failure::bug(error.to_string()))?;
     let fitted_on: Vec<_> = keys.iter().map(|key| (key.key, key.customers)).collect();
     let record = |model: &_| {
-        let fit = fit_transactions(*model, &fitted_on, task.unit, reader.threads);
+        let fit = fit_transactions(*model, &fitted_on, task.unit, &threads);
         HoldoutRecord {
             model: *model,
             used: fit.used,
@@ -57,7 +62,9 @@ fn holdout(task: &FitTask, from: Day, reader: &Reader<'_>) -> Result<Vec<Holdout
             calibration: calibrate(&fit, &keys, f64::from(days)),
         }
     };
-    Ok(task.models.iter().map(record).collect())
+    Ok(HoldoutOutput {
+        records: task.models.iter().map(record).collect(),
+    })
 }
 
 /// Spreads work over threads; the answers come back in its order, so the number of threads decides

@@ -116,6 +116,7 @@ fn answer(task: &Task, context: &TaskContext) -> Result<TaskOutput, Failure> {
         Task::Suspects(task) => TaskOutput::Suspects(merge::suspects(task, context)?),
         Task::Contenders(task) => TaskOutput::Contenders(merge::contenders(task, context)?),
         Task::Fit(task) => TaskOutput::Fit(Box::new(fit::run(task, context)?)),
+        Task::Holdout(task) => TaskOutput::Holdout(fit::holdout(task, context)?),
         Task::Score(task) => TaskOutput::Score(score::run(task, context)?),
         Task::Boundaries(task) => TaskOutput::Boundaries(cut::boundaries(task, context)?),
         Task::Gather(task) => TaskOutput::Gather(cut::gather(task, context)?),

@@ -297,10 +297,7 @@ impl<'a> Work<'a> {
         head: Option<&Head>,
         merged: &[MergeOutput],
     ) -> Result<Tables, Failure> {
-        let fits = match steps::fit_task(plan, merged) {
-            Some(task) => Some(fit_output(self.one("fit", task).await?)?),
-            None => None,
-        };
+        let fits = self.fit(plan, merged).await?;
         let mut values = steps::shard_values(merged);
         if values.is_empty() {
             return Err(
@@ -385,6 +382,24 @@ impl<'a> Work<'a> {
             _ => return Err(mixed_up()),
         }
         Ok(tables)
+    }
+
+    /// The models, with how they did in the holdout; none where no CLV is declared.
+    async fn fit(&mut self, plan: &Plan, merged: &[MergeOutput]) -> Result<Option<Fits>, Failure> {
+        let tasks = steps::fit_tasks(plan, merged);
+        if tasks.is_empty() {
+            return Ok(None);
+        }
+        let (mut fits, mut holdout) = (None, Vec::new());
+        for output in self.step("fit", tasks).await? {
+            match output {
+                TaskOutput::Fit(output) => fits = Some(*output),
+                TaskOutput::Holdout(output) => holdout = output.records,
+                _ => return Err(mixed_up()),
+            }
+        }
+        let fits = fits.ok_or_else(mixed_up)?;
+        Ok(Some(Fits { holdout, ..fits }))
     }
 
     async fn score(
@@ -478,14 +493,6 @@ fn split_output(output: TaskOutput) -> Result<SplitOutput, Failure> {
 fn merge_output(output: TaskOutput) -> Result<MergeOutput, Failure> {
     if let TaskOutput::Merge(output) = output {
         Ok(output)
-    } else {
-        Err(mixed_up())
-    }
-}
-
-fn fit_output(output: TaskOutput) -> Result<Fits, Failure> {
-    if let TaskOutput::Fit(output) = output {
-        Ok(*output)
     } else {
         Err(mixed_up())
     }

@@ -114,13 +114,18 @@ impl State {
     /// The grant of a lease, also when it has to be said again.
     pub(super) fn granted(&self, token: Token) -> Option<Effect> {
         let lease = self.leases.get(&token)?;
-        let alone = self.batches.get(&lease.batch)?.tasks.len() == 1;
+        let tasks = self.batches.get(&lease.batch)?.tasks.len();
+        let workers = self.workers.values().filter(|worker| !worker.draining);
+        let slots: usize = workers.map(|worker| worker.slots as usize).sum();
         Some(Effect::Grant {
             worker: lease.worker.clone(),
             token,
             batch: lease.batch,
             index: lease.index,
-            threads: if alone { Threads::All } else { Threads::One },
+            threads: match tasks == 1 || tasks < slots {
+                true => Threads::All,
+                false => Threads::One,
+            },
             lease_ms: self.rules.lease_ms,
         })
     }

@@ -188,7 +188,7 @@ pub enum Event {
 pub enum Threads {
     /// One: others run beside it.
     One,
-    /// All of its worker: it is the only task of its step.
+    /// All of its worker: its step has fewer tasks than there are threads.
     All,
 }
 

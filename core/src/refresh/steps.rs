@@ -9,10 +9,10 @@ use super::restate::Spans;
 use super::state::{ShardState, StateIndex};
 use super::task::{
     AbsorbOutput, AccountsSpec, AssignOutput, AssignTask, AttributesTask, BoundariesTask,
-    CampaignsTask, CutsTask, DecileSpec, FitShard, FitTask, Fits, GatherTask, GroupBy, MergeClv,
-    MergeOutput, MergeSource, MergeTask, ModelTask, PieceSegment, PurchaseRows, RankedValue,
-    ResponsesTask, ScoreAttributes, ScoreOutput, ScoreTask, ShardRows, ShardValues, SplitOutput,
-    SplitTask, Task, TotalsSpec, ValueSpec,
+    CampaignsTask, CutsTask, DecileSpec, FitTask, Fits, GatherTask, GroupBy, HoldoutShard,
+    HoldoutTask, MergeClv, MergeOutput, MergeSource, MergeTask, ModelTask, PieceSegment,
+    PurchaseRows, RankedValue, ResponsesTask, ScoreAttributes, ScoreOutput, ScoreTask, ShardRows,
+    ShardValues, SplitOutput, SplitTask, Task, TotalsSpec, ValueSpec,
 };
 use crate::calendar::{Day, LookBack, Window, WindowKind, lookback_window};
 use crate::clv;
@@ -188,27 +188,41 @@ fn window(as_of: Day, lookback: Lookback, kind: project::Window) -> Window {
     lookback_window(as_of, lookback, kind)
 }
 
-/// The task that fits the models, when CLV is declared and there is a customer with a purchase.
-pub fn fit_task(plan: &Plan, merged: &[MergeOutput]) -> Option<Task> {
-    let clv = plan.project.clv.as_ref()?;
+/// The tasks that fit the models and check them by a holdout, when CLV is declared. Each takes about as
+/// long as the other.
+pub fn fit_tasks(plan: &Plan, merged: &[MergeOutput]) -> Vec<Task> {
+    let Some(clv) = &plan.project.clv else {
+        return Vec::new();
+    };
     let buyers = merged.iter().map(|output| output.buyers).sum();
-    let sample = sample(buyers, clv.fit_customers, merged.len());
+    let sampled = &merged[..sample(buyers, clv.fit_customers, merged.len())];
+    let models: Vec<_> = clv.models.iter().copied().map(model).collect();
+    let accounts = |output: &MergeOutput| output.state.accounts.clone();
+    let fit = Task::Fit(FitTask {
+        models: models.clone(),
+        unit: unit(clv.unit),
+        minor_per_major: minor_per_major(scale(&plan.project)),
+        as_of: plan.as_of,
+        accounts: sampled.iter().filter_map(accounts).collect(),
+        score: score_spec(clv),
+        sampled_from: (sampled.len() < merged.len()).then_some(buyers),
+    });
     let shard = |output: &MergeOutput| {
-        Some(FitShard {
+        Some(HoldoutShard {
             accounts: output.state.accounts.clone()?,
             basis: output.state.basis.clone(),
         })
     };
-    Some(Task::Fit(FitTask {
-        models: clv.models.iter().copied().map(model).collect(),
-        unit: unit(clv.unit),
-        minor_per_major: minor_per_major(scale(&plan.project)),
-        as_of: plan.as_of,
-        holdout_from: holdout_from(clv, plan.as_of),
-        shards: merged[..sample].iter().filter_map(shard).collect(),
-        score: score_spec(clv),
-        sampled_from: (sample < merged.len()).then_some(buyers),
-    }))
+    let holdout = holdout_from(clv, plan.as_of).map(|from| {
+        Task::Holdout(HoldoutTask {
+            models,
+            unit: unit(clv.unit),
+            from,
+            as_of: plan.as_of,
+            shards: sampled.iter().filter_map(shard).collect(),
+        })
+    });
+    [fit].into_iter().chain(holdout).collect()
 }
 
 /// How many of the shards the models are fitted on. Shards are prefixes of the customers' hashes: the

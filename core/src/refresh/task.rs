@@ -54,6 +54,7 @@ pub enum Task {
     Suspects(SuspectsTask),
     Contenders(ContendersTask),
     Fit(FitTask),
+    Holdout(HoldoutTask),
     Score(ScoreTask),
     Boundaries(BoundariesTask),
     Gather(GatherTask),
@@ -85,6 +86,7 @@ pub enum TaskOutput {
     Suspects(SuspectsOutput),
     Contenders(ContendersOutput),
     Fit(Box<Fits>),
+    Holdout(HoldoutOutput),
     Score(ScoreOutput),
     Boundaries(BoundariesOutput),
     Gather(GatherOutput),
@@ -106,7 +108,7 @@ impl Task {
             Task::Split(_) => "split",
             Task::Merge(_) => "merge",
             Task::Suspects(_) | Task::Contenders(_) => "ids",
-            Task::Fit(_) => "fit",
+            Task::Fit(_) | Task::Holdout(_) => "fit",
             Task::Score(_) => "score",
             Task::Boundaries(_) | Task::Gather(_) | Task::Cuts(_) => "cut",
             Task::Assign(_) => "assign",
@@ -147,12 +149,11 @@ impl Task {
                 let mut runs = task.runs.iter().map(|run| run.part.rows);
                 rows(&mut runs, 150)
             }
-            Task::Fit(task) => {
-                // One table of keys at a time, and the parts that they come from.
-                rows(
-                    &mut task.shards.iter().map(|shard| shard.accounts.rows),
-                    150,
-                )
+            // One table of keys at a time, and the parts that they come from.
+            Task::Fit(task) => rows(&mut task.accounts.iter().map(|part| part.rows), 150),
+            Task::Holdout(task) => {
+                let mut accounts = task.shards.iter().map(|shard| shard.accounts.rows);
+                rows(&mut accounts, 150)
             }
             Task::Score(task) => {
                 let attributes = task.attributes.iter().flat_map(|of| &of.runs);
@@ -210,7 +211,6 @@ impl TaskOutput {
             }
             TaskOutput::Suspects(output) => output.suspects.iter().collect(),
             TaskOutput::Contenders(output) => vec![&output.contenders],
-            TaskOutput::Fit(_) => Vec::new(),
             TaskOutput::Score(output) => {
                 let parts = output.scores.iter().chain([&output.histograms]);
                 parts.chain(output.totals.values()).collect()
@@ -231,7 +231,7 @@ impl TaskOutput {
             }
             TaskOutput::Model(output) => output.tables.iter().map(|table| &table.part).collect(),
             TaskOutput::UserTable(output) => output.parts.iter().map(|table| &table.part).collect(),
-            TaskOutput::Check(_) => Vec::new(),
+            TaskOutput::Fit(_) | TaskOutput::Holdout(_) | TaskOutput::Check(_) => Vec::new(),
         }
     }
 }

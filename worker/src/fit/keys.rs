@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tenfold_core::calendar::Day;
 use tenfold_core::clv::{CalibrationKey, SpendKey, TransactionKey};
 use tenfold_core::failure::Failure;
-use tenfold_core::refresh::task::{FitShard, FitTask};
+use tenfold_core::refresh::part::PartRef;
 use tenfold_store::part::decode_columns;
 
 use super::Threads;
@@ -15,33 +15,25 @@ use crate::values::{Columns, dates};
 
 /// Reads keys of the accounts of some shards.
 pub struct Reader<'a> {
-    shards: Vec<Parts>,
-    pub threads: &'a Threads,
-}
-
-/// The parts of a shard, as they are kept.
-struct Parts {
-    accounts: Bytes,
-    /// For the keys of a holdout.
-    basis: Option<Bytes>,
+    /// The parts of each shard, as they are kept: their rows belong together.
+    shards: Vec<Vec<Bytes>>,
+    threads: &'a Threads,
 }
 
 impl<'a> Reader<'a> {
-    /// Gets the parts once for all kinds of keys.
-    pub fn open(
-        task: &FitTask,
+    /// Gets the parts of each shard, once for all kinds of keys.
+    pub fn open<'p>(
+        shards: impl Iterator<Item = Vec<&'p PartRef>>,
         context: &TaskContext,
         threads: &'a Threads,
     ) -> Result<Self, Failure> {
-        let holdout = task.holdout_from.is_some();
-        let parts = |shard: &FitShard| {
-            let basis = shard.basis.as_ref().filter(|_| holdout);
-            Ok(Parts {
-                accounts: context.get_part(&shard.accounts)?,
-                basis: basis.map(|part| context.get_part(part)).transpose()?,
-            })
+        let get = |parts: Vec<&PartRef>| {
+            parts
+                .into_iter()
+                .map(|part| context.get_part(part))
+                .collect()
         };
-        let shards: Result<Vec<Parts>, Failure> = task.shards.iter().map(parts).collect();
+        let shards: Result<_, Failure> = shards.map(get).collect();
         Ok(Self {
             shards: shards?,
             threads,
@@ -62,7 +54,7 @@ impl<'a> Reader<'a> {
             };
             Ok((0..accounts.num_rows()).filter_map(key).collect())
         };
-        self.unique(accounts, &wanted, read, |sum, more| *sum += more)
+        self.unique(&wanted, read, |sum, more| *sum += more)
     }
 
     /// Unique (x, repeat sum), with their number of customers.
@@ -78,7 +70,7 @@ impl<'a> Reader<'a> {
             let bought = (0..accounts.num_rows()).filter(|row| repeat.is_valid(*row));
             Ok(bought.map(|row| (key(row), 1)).collect())
         };
-        self.unique(accounts, &wanted, read, |sum, more| *sum += more)
+        self.unique(&wanted, read, |sum, more| *sum += more)
     }
 
     /// Unique (x, t_x, T) at the holdout's start, with their customers and days of purchase since.
@@ -97,7 +89,7 @@ impl<'a> Reader<'a> {
             Ok((0..accounts.num_rows()).filter_map(key).collect())
         };
         let add = |sum: &mut (u64, u64), more: (u64, u64)| *sum = (sum.0 + more.0, sum.1 + more.1);
-        let keys = self.unique(accounts_and_basis, &wanted, read, add)?;
+        let keys = self.unique(&wanted, read, add)?;
         let key = |(key, (customers, actual_purchases))| CalibrationKey {
             key,
             customers,
@@ -109,13 +101,12 @@ impl<'a> Reader<'a> {
     /// The keys of all shards, ascending, each with the sum of what it stands for.
     fn unique<K: Ord + Copy + Send, V: Copy + Send>(
         &self,
-        parts: fn(&Parts) -> Vec<&Bytes>,
         wanted: &[&str],
         read: impl Fn(&RecordBatch) -> Result<Vec<(K, V)>, Failure> + Sync,
         add: impl Fn(&mut V, V) + Sync,
     ) -> Result<Vec<(K, V)>, Failure> {
         let of_shard = |shard: usize| {
-            let mut keys = read(&columns_of(&parts(&self.shards[shard]), wanted)?)?;
+            let mut keys = read(&columns_of(&self.shards[shard], wanted)?)?;
             add_up(&mut keys, &add);
             Ok(keys)
         };
@@ -130,16 +121,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn accounts(shard: &Parts) -> Vec<&Bytes> {
-    vec![&shard.accounts]
-}
-
-fn accounts_and_basis(shard: &Parts) -> Vec<&Bytes> {
-    [&shard.accounts].into_iter().chain(&shard.basis).collect()
-}
-
 /// The wanted columns of parts whose rows belong together.
-fn columns_of(parts: &[&Bytes], wanted: &[&str]) -> Result<RecordBatch, Failure> {
+fn columns_of(parts: &[Bytes], wanted: &[&str]) -> Result<RecordBatch, Failure> {
     let mut columns = Columns::default();
     for bytes in parts {
         let batch = decode_columns(Bytes::clone(bytes), &|name| wanted.contains(&name))?;

@@ -423,10 +423,19 @@ fn a_task_larger_than_all_memory_runs_alone() {
 }
 
 #[test]
-fn the_only_task_of_a_step_gets_all_threads() {
-    for (tasks, expected) in [(1, Threads::All), (2, Threads::One)] {
+fn a_task_gets_all_threads_where_there_are_fewer_tasks_than_threads() {
+    let cases = [
+        (1, 1, Threads::All),
+        (2, 1, Threads::One),
+        (2, 2, Threads::One),
+        (2, 3, Threads::All),
+    ];
+    for (tasks, slots, expected) in cases {
         let mut desk = Desk::of_tasks(tasks);
-        desk.reports("a", &[]);
+        desk.reports_as(Report {
+            slots,
+            ..report("a")
+        });
         let Effect::Grant { threads, .. } = &desk.effects[0] else {
             panic!("no grant");
         };

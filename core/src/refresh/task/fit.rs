@@ -19,10 +19,8 @@ pub struct FitTask {
     pub minor_per_major: f64,
     /// First day that does not count.
     pub as_of: Day,
-    /// First day after the calibration period of the holdout.
-    pub holdout_from: Option<Day>,
-    /// The customers: those of all shards, or of a sample of them.
-    pub shards: Vec<FitShard>,
+    /// Accounts of the customers: those of all shards, or of a sample of them.
+    pub accounts: Vec<PartRef>,
     /// How predictions will be made.
     pub score: ScoreSpec,
     /// Customers with a purchase, where the shards are a sample.
@@ -30,13 +28,35 @@ pub struct FitTask {
     pub sampled_from: Option<u64>,
 }
 
-/// The customers of a shard, as far as models are fitted on them.
+/// What is fitted on the time before the holdout, and compared with what came in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HoldoutTask {
+    /// Models to fit.
+    pub models: Vec<TransactionModel>,
+    /// Unit of time of the parameters.
+    pub unit: TimeUnit,
+    /// First day after the calibration period.
+    pub from: Day,
+    /// First day that does not count.
+    pub as_of: Day,
+    /// The customers that the models of the snapshot are fitted on.
+    pub shards: Vec<HoldoutShard>,
+}
+
+/// The customers of a shard, as far as models are fitted on an earlier day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FitShard {
+pub struct HoldoutShard {
     /// Their accounts.
     pub accounts: PartRef,
-    /// What else is known of each account.
+    /// What was known of each account on that day.
     pub basis: Option<PartRef>,
+}
+
+/// How the models did in the holdout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HoldoutOutput {
+    /// One record per model; none where nobody had bought before it.
+    pub records: Vec<HoldoutRecord>,
 }
 
 /// The fitted models of a snapshot.
@@ -48,7 +68,8 @@ pub struct Fits {
     pub transactions: Vec<TransactionFit>,
     /// The model of spend.
     pub spend: SpendFit,
-    /// Predicted against actual purchases in the holdout period, by model.
+    /// Predicted against actual purchases in the holdout period, by model. The fit task leaves it empty:
+    /// a task beside it finds it.
     pub holdout: Vec<HoldoutRecord>,
     /// How predictions were made with them.
     pub score: ScoreSpec,
