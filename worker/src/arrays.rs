@@ -33,6 +33,12 @@ pub fn text<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray, F
         .ok_or_else(|| Failure::bug(format!("column {name} of a part is no text")))
 }
 
+/// Customers that are texts.
+pub fn texts_of(customers: &ArrayRef) -> Result<&StringArray, Failure> {
+    let texts = customers.as_string_opt::<i32>();
+    texts.ok_or_else(|| Failure::bug("customers of a part are no text"))
+}
+
 /// Days since 1970-01-01: pieces carry them as numbers, the state as dates.
 pub fn days(batch: &RecordBatch) -> Result<&[i32], Failure> {
     days_in(batch, "day")

@@ -5,20 +5,30 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray};
 use arrow::datatypes::Int64Type;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use tenfold_core::failure::Failure;
+use tenfold_core::hash::hash_text;
 use tenfold_core::project::CustomerType;
+
+use crate::arrays::texts_of;
 
 /// Turns customers into codes and back. Codes are ordered as the customers are.
 pub enum CustomerCodes {
     /// Whole-number customers are their own codes.
     Numbers,
-    /// Texts in the order of their bytes, with their places.
-    Texts {
-        /// Text of each code.
-        texts: Vec<Arc<str>>,
-        /// Code of each text.
-        places: HashMap<Arc<str>, i64>,
-    },
+    /// The code of a text is its place.
+    Texts(Texts),
+}
+
+/// Different texts in the order of their bytes.
+pub struct Texts {
+    /// One after the other.
+    text: String,
+    /// Where each ends.
+    ends: Vec<usize>,
+    /// The place of each, by its hash.
+    places: HashTable<usize>,
 }
 
 impl CustomerCodes {
@@ -27,16 +37,8 @@ impl CustomerCodes {
         if customer_type == CustomerType::Int64 {
             return Ok(Self::Numbers);
         }
-        let mut all: Vec<&str> = Vec::new();
-        for column in columns {
-            let texts = as_texts(column)?;
-            all.extend((0..texts.len()).map(|row| texts.value(row)));
-        }
-        all.sort_unstable();
-        all.dedup();
-        let texts: Vec<Arc<str>> = all.into_iter().map(Arc::from).collect();
-        let places = texts.iter().cloned().zip(0..).collect();
-        Ok(Self::Texts { texts, places })
+        let columns: Result<Vec<&StringArray>, Failure> = columns.iter().map(texts_of).collect();
+        Ok(Self::Texts(Texts::of(&columns?)))
     }
 
     /// Codes of a column.
@@ -46,17 +48,9 @@ impl CustomerCodes {
                 .as_primitive_opt::<Int64Type>()
                 .map(|numbers| numbers.values().to_vec())
                 .ok_or_else(|| Failure::bug("customers of a part are no int64")),
-            Self::Texts { places, .. } => {
-                let texts = as_texts(column)?;
-                let code = |row| {
-                    let text: &str = texts.value(row);
-                    places
-                        .get(text)
-                        .copied()
-                        .ok_or_else(|| Failure::bug("a customer has no code"))
-                };
-                (0..texts.len()).map(code).collect()
-            }
+            Self::Texts(texts) => texts
+                .places_of(texts_of(column)?)
+                .ok_or_else(|| Failure::bug("a customer has no code")),
         }
     }
 
@@ -64,20 +58,85 @@ impl CustomerCodes {
     pub fn decode(&self, codes: &[i64]) -> ArrayRef {
         match self {
             Self::Numbers => Arc::new(Int64Array::from(codes.to_vec())),
-            Self::Texts { texts, .. } => {
-                let text =
-                    |code: &i64| usize::try_from(*code).ok().and_then(|code| texts.get(code));
-                let texts = codes.iter().map(|code| text(code).map(AsRef::as_ref));
-                Arc::new(texts.collect::<StringArray>())
+            Self::Texts(texts) => {
+                let text = |code: &i64| texts.get(usize::try_from(*code).ok()?);
+                Arc::new(codes.iter().map(text).collect::<StringArray>())
             }
         }
     }
 }
 
-fn as_texts(column: &ArrayRef) -> Result<&StringArray, Failure> {
-    column
-        .as_string_opt::<i32>()
-        .ok_or_else(|| Failure::bug("customers of a part are no text"))
+impl Texts {
+    fn of(columns: &[&StringArray]) -> Self {
+        let mut found: Vec<&str> = Vec::new();
+        let mut places: HashTable<usize> = HashTable::new();
+        for column in columns {
+            for text in runs(column).map(|(text, _)| text) {
+                let is_same = |place: &usize| found[*place] == text;
+                let again = |place: &usize| spread(found[*place]);
+                if let Entry::Vacant(free) = places.entry(spread(text), is_same, again) {
+                    free.insert(found.len());
+                    found.push(text);
+                }
+            }
+        }
+        let mut order: Vec<usize> = (0..found.len()).collect();
+        order.sort_unstable_by_key(|place| found[*place]);
+        let mut texts = Self {
+            text: String::with_capacity(found.iter().map(|text| text.len()).sum()),
+            ends: Vec::with_capacity(found.len()),
+            places,
+        };
+        let mut moved = vec![0; found.len()];
+        for (place, was) in order.into_iter().enumerate() {
+            moved[was] = place;
+            texts.text.push_str(found[was]);
+            texts.ends.push(texts.text.len());
+        }
+        texts
+            .places
+            .iter_mut()
+            .for_each(|place| *place = moved[*place]);
+        texts
+    }
+
+    /// The text at a place.
+    fn get(&self, place: usize) -> Option<&str> {
+        let end = *self.ends.get(place)?;
+        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
+        self.text.get(start..end)
+    }
+
+    /// The places of the texts of a column; none when one of them is not there.
+    fn places_of(&self, column: &StringArray) -> Option<Vec<i64>> {
+        let mut codes = Vec::with_capacity(column.len());
+        for (text, rows) in runs(column) {
+            let is_same = |place: &usize| self.get(*place) == Some(text);
+            let place = self.places.find(spread(text), is_same)?;
+            codes.resize(codes.len() + rows, i64::try_from(*place).ok()?);
+        }
+        Some(codes)
+    }
+}
+
+/// The hash of a customer's text for a table of them. The first digits of the hash itself are those of
+/// the shard, alike for all of them, and a table tells what it holds apart by first digits.
+fn spread(text: &str) -> u64 {
+    hash_text(text).rotate_left(u64::BITS / 2)
+}
+
+/// The texts of a column, each with the number of rows that follow one another with it: columns are
+/// mostly sorted.
+fn runs(column: &StringArray) -> impl Iterator<Item = (&str, usize)> {
+    let mut row = 0;
+    std::iter::from_fn(move || {
+        let text = (row < column.len()).then(|| column.value(row))?;
+        let start = row;
+        while row < column.len() && column.value(row) == text {
+            row += 1;
+        }
+        Some((text, row - start))
+    })
 }
 
 /// Values of a dimension as small numbers: 0 is NULL, the others are ordered by bytes.
@@ -120,5 +179,52 @@ impl DimensionCodes {
     pub fn text(&self, code: u32) -> Option<&str> {
         let place = usize::try_from(code.checked_sub(1)?).ok()?;
         self.texts.get(place).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(texts: &[&str]) -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(texts))
+    }
+
+    #[test]
+    fn codes_of_texts_are_their_ranks_by_bytes() {
+        let columns = [
+            column(&["b", "b", "ä", "", "b"]),
+            column(&["a", "Z", "ä"]),
+            column(&[]),
+        ];
+        let codes = CustomerCodes::new(CustomerType::String, &columns).unwrap();
+        let encoded: Vec<Vec<i64>> = columns
+            .iter()
+            .map(|column| codes.encode(column).unwrap())
+            .collect();
+        assert_eq!(encoded, [vec![3, 3, 4, 0, 3], vec![2, 1, 4], vec![]]);
+        let decoded = codes.decode(&[0, 1, 2, 3, 4, 3]);
+        assert_eq!(&decoded, &column(&["", "Z", "a", "b", "ä", "b"]));
+        let failure = codes.encode(&column(&["a", "c"])).unwrap_err();
+        assert!(failure.message.contains("has no code"), "{failure}");
+    }
+
+    #[test]
+    fn many_texts_come_back_as_they_were() {
+        let texts: Vec<String> = (0..10_000)
+            .map(|n| format!("c{}", n * 7919 % 5000))
+            .collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let columns = [column(&texts)];
+        let codes = CustomerCodes::new(CustomerType::String, &columns).unwrap();
+        let encoded = codes.encode(&columns[0]).unwrap();
+        assert_eq!(&codes.decode(&encoded), &columns[0]);
+        let by_code = encoded.iter().zip(&texts);
+        let ranks: std::collections::BTreeSet<(i64, &str)> =
+            by_code.map(|(code, text)| (*code, *text)).collect();
+        let mut in_order: Vec<&str> = texts.clone();
+        in_order.sort_unstable();
+        in_order.dedup();
+        assert!(ranks.into_iter().eq((0..).zip(in_order)));
     }
 }

@@ -192,7 +192,14 @@ impl Days {
         let firsts = || groups.iter().map(|group| group[0] as usize);
         let latest = |group: &[u32]| group.iter().map(|row| self.time[*row as usize]).max();
         let sum = |values: &[i64]| -> Vec<i64> {
-            let sum = |group: &[u32]| group.iter().map(|row| values[*row as usize]).sum();
+            // Refunds are rare, and most groups are of one row.
+            if values.iter().all(|value| *value == 0) {
+                return vec![0; groups.len()];
+            }
+            let sum = |group: &[u32]| match group {
+                [row] => values[*row as usize],
+                rows => rows.iter().map(|row| values[*row as usize]).sum(),
+            };
             groups.iter().map(sum).collect()
         };
         let mut measures = Vec::with_capacity(self.measures.len());
