@@ -1,9 +1,9 @@
-//! How far back a merge has to look: the months whose days change what the accounts show.
+//! How far back a merge has to look: the days that change what the accounts show, and their months.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::restate::Spans;
+use super::restate::{Span, Spans};
 use super::state::{Merging, ShardState, StateRun, first_merged};
 use super::task::{AccountsSpec, MergeSource, MergeTask, TotalsSpec};
 use crate::calendar::Day;
@@ -16,6 +16,13 @@ pub struct Months {
 }
 
 impl Months {
+    /// The months of some days.
+    pub fn of(days: &Spans) -> Self {
+        let mut months = Self::default();
+        months.add_days(days);
+        months
+    }
+
     /// Adds a month.
     pub fn add(&mut self, month: i32) {
         if !self.contains(month) {
@@ -29,15 +36,6 @@ impl Months {
             .iter()
             .map(|span| (span.first.month_index(), span.last.month_index()));
         self.spans.extend(months);
-    }
-
-    /// Adds the months of the days between two days, the later of which is not one of them.
-    fn add_between(&mut self, one: Day, other: Day) {
-        let (from, until) = (one.min(other), one.max(other));
-        if from < until {
-            let last = Day(until.0 - 1).month_index();
-            self.spans.push((from.month_index(), last));
-        }
     }
 
     /// Whether a month is one of them.
@@ -87,39 +85,45 @@ impl fmt::Display for Anew {
     }
 }
 
-/// The months of a source's days that began or ceased to count, or moved into or out of a window,
-/// between two nights.
+/// The days of a source that began or ceased to count, or moved into or out of a window, between two
+/// nights.
 ///
 /// # Errors
 /// Why the accounts of the earlier night cannot be brought forward: they were made for other sums,
 /// or for a later day.
-pub fn moved(old: &AccountsSpec, new: &AccountsSpec, source: &str) -> Result<Months, Anew> {
+pub fn moved(old: &AccountsSpec, new: &AccountsSpec, source: &str) -> Result<Spans, Anew> {
     if new.as_of < old.as_of {
         return Err(Anew::EarlierDay);
     }
     if old.totals.len() != new.totals.len() {
         return Err(Anew::Deciles);
     }
-    let mut months = Months::default();
-    months.add_between(old.as_of, new.as_of);
+    let mut days: Vec<Span> = between(old.as_of, new.as_of).into_iter().collect();
     match (&old.clv, &new.clv) {
         (None, None) => {}
         (Some(old), Some(new)) if (&old.source, &old.value) == (&new.source, &new.value) => {
             let concerned = source == new.source;
-            add_bound(&mut months, concerned, old.holdout_from, new.holdout_from)
+            add_bound(&mut days, concerned, old.holdout_from, new.holdout_from)
                 .ok_or(Anew::Purchases)?;
         }
         _ => return Err(Anew::Purchases),
     }
     for (old, new) in old.totals.iter().zip(&new.totals) {
-        add_windows(&mut months, source, old, new).ok_or(Anew::Deciles)?;
+        add_windows(&mut days, source, old, new).ok_or(Anew::Deciles)?;
     }
-    Ok(months)
+    Ok(Spans::of(days))
 }
 
-/// Adds the months that the windows of a decile gain or lose.
+/// The days between two days, the later of which is not one of them.
+fn between(one: Day, other: Day) -> Option<Span> {
+    let (first, until) = (one.min(other), one.max(other));
+    let last = Day(until.0 - 1);
+    (first < until).then_some(Span { first, last })
+}
+
+/// Adds the days that the windows of a decile gain or lose.
 fn add_windows(
-    months: &mut Months,
+    days: &mut Vec<Span>,
     source: &str,
     old: &TotalsSpec,
     new: &TotalsSpec,
@@ -140,22 +144,22 @@ fn add_windows(
     }
     for ((_, old), (_, new_window)) in old.windows.iter().zip(&new.windows) {
         let concerned = source == new.source;
-        add_bound(months, concerned, old.start, new_window.start)?;
-        add_bound(months, concerned, Some(old.end), Some(new_window.end))?;
+        add_bound(days, concerned, old.start, new_window.start)?;
+        add_bound(days, concerned, Some(old.end), Some(new_window.end))?;
     }
     Some(())
 }
 
-/// Adds the months that a bound moved over; a bound that came or went moves over all of them.
+/// Adds the days that a bound moved over; a bound that came or went moves over all of them.
 fn add_bound(
-    months: &mut Months,
+    days: &mut Vec<Span>,
     concerned: bool,
     old: Option<Day>,
     new: Option<Day>,
 ) -> Option<()> {
     match (old, new) {
         (None, None) => {}
-        (Some(old), Some(new)) if concerned => months.add_between(old, new),
+        (Some(old), Some(new)) if concerned => days.extend(between(old, new)),
         (Some(_), Some(_)) => {}
         _ => return None,
     }
@@ -204,7 +208,8 @@ pub fn memory(task: &MergeTask) -> u64 {
 fn rows_held(task: &MergeTask) -> u64 {
     let months_of = |source: &MergeSource| {
         let old = task.previous_spec.as_ref();
-        let mut months = old.and_then(|old| moved(old, &task.spec, &source.source).ok())?;
+        let moved = old.and_then(|old| moved(old, &task.spec, &source.source).ok())?;
+        let mut months = Months::of(&moved);
         if let Some(days) = task.withdrawn.get(&source.source) {
             months.add_days(days);
         }
@@ -273,8 +278,16 @@ mod tests {
         }
     }
 
-    fn found(months: &Months) -> Vec<i32> {
+    fn found(days: &Spans) -> Vec<i32> {
+        let months = Months::of(days);
         (0..1000).filter(|month| months.contains(*month)).collect()
+    }
+
+    fn spans(days: &[(Day, Day)]) -> Spans {
+        Spans::of(days.iter().map(|(first, last)| Span {
+            first: *first,
+            last: *last,
+        }))
     }
 
     #[test]
@@ -282,8 +295,10 @@ mod tests {
         let old = spec(day(2024, 6, 10), &[1, 12], WindowKind::Trailing);
         let new = spec(day(2024, 6, 11), &[1, 12], WindowKind::Trailing);
         let june = day(2024, 6, 1).month_index();
-        let months = moved(&old, &new, "sales").unwrap();
-        assert_eq!(found(&months), [june - 12, june - 1, june]);
+        let days = moved(&old, &new, "sales").unwrap();
+        assert_eq!(found(&days), [june - 12, june - 1, june]);
+        let edges = [day(2023, 6, 10), day(2024, 5, 10), day(2024, 6, 10)];
+        assert_eq!(days, spans(&edges.map(|day| (day, day))));
         let other = moved(&old, &new, "visits").unwrap();
         assert_eq!(found(&other), [june]);
     }
@@ -296,6 +311,8 @@ mod tests {
         assert_eq!(found(&within), [june]);
         let across = moved(&at(day(2024, 6, 30)), &at(day(2024, 7, 1)), "sales").unwrap();
         assert_eq!(found(&across), [june - 3, june]);
+        let last = |month, days| (day(2024, month, 1), day(2024, month, days));
+        assert_eq!(across, spans(&[last(3, 31), last(6, 30)]));
     }
 
     #[test]
@@ -306,6 +323,6 @@ mod tests {
         assert_eq!(moved(&old, &earlier, "sales"), Err(Anew::EarlierDay));
         assert_eq!(moved(&old, &other, "sales"), Err(Anew::Deciles));
         let same = moved(&old, &old, "sales").unwrap();
-        assert!(found(&same).is_empty());
+        assert!(same.is_empty());
     }
 }

@@ -1,10 +1,11 @@
 //! Merge: bring the state of one shard up to date, and count what the models need.
 //!
 //! A night brings the accounts forward from those of the last one, reading only the months that new
-//! events lie in or that a date moved over. Where that does not tell, or does not pay, it adds up
+//! events lie in or that a date moved over, and of these only the days. Where that does not tell, or does not pay, it adds up
 //! all days. Either way the accounts are the same, and new events are kept as a run of their own.
 
 mod accounts;
+mod changed;
 mod codes;
 mod days;
 mod events;
@@ -98,9 +99,10 @@ fn months(
     let task = news.task;
     let mut by_source = BTreeMap::new();
     for source in &task.sources {
-        let Ok(mut months) = moved(old, &task.spec, &source.source) else {
+        let Ok(days) = moved(old, &task.spec, &source.source) else {
             return Ok(None);
         };
+        let mut months = Months::of(&days);
         let arriving = arriving.get(&source.source).into_iter();
         let arriving = arriving.flat_map(|arriving| &arriving.months);
         arriving.for_each(|month| months.add(*month));
@@ -150,7 +152,8 @@ fn forward(
         let pieces = news.pieces(within)?;
         let mut again = MergeReach::default();
         let counted = if place == 0 { &mut *reach } else { &mut again };
-        let kept = read(task, Some(months), within, context, counted)?;
+        let mut kept = read(task, Some(months), within, context, counted)?;
+        changed::only(old, task, &pieces, &mut kept)?;
         let codes = codes(task, &pieces, &kept, stored.customers()?)?;
         let night = Night::new(news, &pieces, kept, &codes, true)?;
         drop(pieces);

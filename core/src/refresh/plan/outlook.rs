@@ -49,7 +49,7 @@ fn touched(plan: &Plan, state: Option<&StateIndex>) -> Result<BTreeMap<String, M
     }
     let spec = accounts_spec(plan);
     let of_source = |source: &String| {
-        let mut months = moved(&state.accounts, &spec, source)?;
+        let mut months = Months::of(&moved(&state.accounts, &spec, source)?);
         if let Some(restated) = plan.restated.get(source) {
             months.add_days(&restated.days);
         }

@@ -33,6 +33,13 @@ impl Accounts {
         let mut walk = Walk::default();
         let lists = [&self.rows, &before.rows, &after.rows];
         while let Some(places) = walk.next(lists, |a, b| a.customer.cmp(&b.customer)) {
+            // Most customers: nothing of theirs moved.
+            if let [Some(place), None, None] = places {
+                next.rows.push(self.rows[place]);
+                let sums = &self.sums[place * self.width..][..self.width];
+                next.sums.extend_from_slice(sums);
+                continue;
+            }
             let rows = [0, 1, 2].map(|list| row(lists[list], places[list]));
             if let Some(account) = account(rows)? {
                 next.rows.push(account);
