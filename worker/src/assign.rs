@@ -1,5 +1,6 @@
 //! Assign: tiles joined on, and the tables of one shard written.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ use crate::arrays::{arrow_bug, column};
 use crate::cohorts::ShardCohorts;
 use crate::cut::{AllCuts, GroupCuts, get_json, put_json};
 use crate::moves::MoveCounter;
-use crate::ranking::{Group, GroupKey, GroupValues, for_groups_of};
+use crate::ranking::{Group, GroupKey, GroupValues, Rows, for_groups_of};
 use crate::values::{Columns, ShardBatches, common_scale, customer_value};
 
 /// Partial facts of one shard.
@@ -83,7 +84,7 @@ pub enum FactSums {
 /// Tiles of one group: rows of its relation, ascending, and the tile of each.
 pub struct Assigned {
     /// The rows.
-    pub rows: Vec<u32>,
+    pub rows: Rows,
     /// Their tiles.
     pub tiles: Vec<i32>,
 }
@@ -161,17 +162,16 @@ fn tiles_of<V: Rankable>(
     match all {
         AllCuts::Int64(cuts) => {
             let known = group.customers.as_primitive_opt::<Int64Type>()?;
-            let customers: Vec<i64> = group
-                .rows
-                .iter()
-                .map(|row| known.value(*row as usize))
-                .collect();
+            let customers = match &group.rows {
+                Rows::All(_) => Cow::Borrowed(&known.values()[..]),
+                rows => rows.iter().map(|row| known.value(row)).collect(),
+            };
             let cuts = &cuts_of(cuts, key)?.cuts;
             Some(assign_i64_customers(values, &customers, cuts, ties))
         }
         AllCuts::String(cuts) => {
             let known = group.customers.as_string_opt::<i32>()?;
-            let customer = |place: usize| known.value(group.rows[place] as usize);
+            let customer = |place: usize| known.value(group.rows.at(place));
             let cuts = &cuts_of(cuts, key)?.cuts;
             Some(assign::<_, String, str>(values, customer, cuts, ties))
         }
@@ -196,8 +196,9 @@ fn facts_of(group: &Group<'_>, tiles: &[i32]) -> GroupFacts {
 
 fn minor_facts(values: &[i64], tiles: &[i32]) -> Vec<TileFacts> {
     let begin = |value| (0_i128, value, value);
-    let add = |(total, min, max): (i128, i64, i64), value: i64| {
-        (total + i128::from(value), min.min(value), max.max(value))
+    let add = |(total, min, max): &mut (i128, i64, i64), value: i64| {
+        *total += i128::from(value);
+        (*min, *max) = ((*min).min(value), (*max).max(value));
     };
     let facts = |(total, min, max): (i128, i64, i64)| FactSums::Minor {
         total: total.to_string(),
@@ -209,19 +210,20 @@ fn minor_facts(values: &[i64], tiles: &[i32]) -> Vec<TileFacts> {
 
 fn clv_facts(values: &[f64], tiles: &[i32]) -> Vec<TileFacts> {
     let begin = |value| (0.0, value, value);
-    let add = |(total, min, max): (f64, f64, f64), value: f64| {
-        (total + value, min.min(value), max.max(value))
+    let add = |(total, min, max): &mut (f64, f64, f64), value: f64| {
+        *total += value;
+        (*min, *max) = (min.min(value), max.max(value));
     };
     let facts = |(total, min, max): (f64, f64, f64)| FactSums::Clv { total, min, max };
     by_tile(values, tiles, begin, add, facts)
 }
 
 /// Adds up the values of each tile, in their order.
-fn by_tile<V: Copy, S: Copy>(
+fn by_tile<V: Copy, S: Clone>(
     values: &[V],
     tiles: &[i32],
     begin: impl Fn(V) -> S,
-    add: impl Fn(S, V) -> S,
+    add: impl Fn(&mut S, V),
     facts: impl Fn(S) -> FactSums,
 ) -> Vec<TileFacts> {
     let mut found: Vec<Option<(u64, S)>> = Vec::new();
@@ -230,8 +232,9 @@ fn by_tile<V: Copy, S: Copy>(
         if place >= found.len() {
             found.resize(place + 1, None);
         }
-        let (customers, sums) = found[place].unwrap_or((0, begin(*value)));
-        found[place] = Some((customers + 1, add(sums, *value)));
+        let (customers, sums) = found[place].get_or_insert_with(|| (0, begin(*value)));
+        *customers += 1;
+        add(sums, *value);
     }
     let numbered = (0..).zip(found);
     let numbered = numbered.filter_map(|(tile, found)| Some((tile, found?)));
@@ -285,8 +288,11 @@ fn flat_column(
         lookback,
         dimension_value: None,
     }) {
+        if let Rows::All(_) = group.rows {
+            return Arc::new(Int32Array::from(group.tiles.clone()));
+        }
         for (row, tile) in group.rows.iter().zip(&group.tiles) {
-            tiles[*row as usize] = Some(*tile);
+            tiles[row] = Some(*tile);
         }
     }
     Arc::new(Int32Array::from(tiles))
@@ -342,7 +348,7 @@ fn long_tiles(
     for (key, group) in assigned.iter().filter(|(key, _)| of_group(key)) {
         let value = key.dimension_value.clone().unwrap_or_default();
         for (row, tile) in group.rows.iter().zip(&group.tiles) {
-            tiles.push((accounts[*row as usize] as usize, value.clone(), *tile));
+            tiles.push((accounts[row] as usize, value.clone(), *tile));
         }
     }
     tiles.sort_unstable();
@@ -367,7 +373,7 @@ fn write_customer_decile(
             continue;
         };
         let suffix = &decile.lookbacks[key.lookback];
-        let rows = UInt32Array::from(group.rows.clone());
+        let rows = UInt32Array::from_iter_values(group.rows.iter().map(|row| row as u32));
         customers.push(take(column(long, "customer")?, &rows, None).map_err(arrow_bug)?);
         append_totals(
             &mut totals,
@@ -380,7 +386,7 @@ fn write_customer_decile(
             scale,
         )?;
         tiles.extend_from_slice(&group.tiles);
-        for _ in &group.rows {
+        for _ in 0..group.rows.len() {
             measures.push(decile.name.as_str());
             lookbacks.push(suffix.as_str());
             values.push(key.dimension_value.as_deref().unwrap_or_default());
@@ -411,16 +417,15 @@ fn append_totals(
     long: &RecordBatch,
     decile: &DecileSpec,
     suffix: &str,
-    rows: &[u32],
+    rows: &Rows,
     scale: u8,
 ) -> Result<(), Failure> {
     match decile.value {
         RankedValue::Measure { scale: own, .. } => {
             let sums = crate::arrays::int64(long, suffix)?;
             let factor = 10_i128.pow(u32::from(scale.saturating_sub(own)));
-            for row in rows {
+            for row in rows.iter() {
                 // A customer that is ranked as zero has no sum.
-                let row = *row as usize;
                 let sum = if sums.is_valid(row) {
                     sums.value(row)
                 } else {
@@ -433,8 +438,8 @@ fn append_totals(
             debug_assert!(task.value.is_some());
             let clv = batches.score("clv_12m")?;
             let accounts = crate::ranking::places(column(long, "customer")?, batches.customers()?)?;
-            for row in rows {
-                totals.append_value(to_minor(clv.value(accounts[*row as usize] as usize), scale));
+            for row in rows.iter() {
+                totals.append_value(to_minor(clv.value(accounts[row] as usize), scale));
             }
         }
     }

@@ -28,7 +28,7 @@ use tenfold_store::part::{Layout, STATE, WORK, encode_parquet, parquet_batches};
 
 use crate::TaskContext;
 use crate::arrays::{arrow_bug, column, text};
-use crate::ranking::{Group, GroupKey, GroupValues, for_each_group};
+use crate::ranking::{Group, GroupKey, GroupValues, Rows, for_each_group};
 use crate::values::ShardBatches;
 
 /// Candidates of each shard that are decoded at a time.
@@ -209,11 +209,11 @@ fn candidates(group: &Group<'_>, in_boundary: &[bool]) -> Vec<(RankKey, u32)> {
     found
 }
 
-fn pick<V: Rankable>(values: &[V], rows: &[u32], in_boundary: &[bool]) -> Vec<(RankKey, u32)> {
-    let rows = values.iter().zip(rows);
+fn pick<V: Rankable>(values: &[V], rows: &Rows, in_boundary: &[bool]) -> Vec<(RankKey, u32)> {
+    let rows = values.iter().zip(rows.iter());
     let inside = rows.filter(|(value, _)| in_boundary[value.cell() as usize]);
     inside
-        .map(|(value, row)| (value.rank_key(), *row))
+        .map(|(value, row)| (value.rank_key(), row as u32))
         .collect()
 }
 

@@ -16,7 +16,7 @@ use self::before::{BeforeBatches, Side};
 use crate::TaskContext;
 use crate::assign::{Assigned, tiles_by};
 use crate::cut::{AllCuts, get_json};
-use crate::ranking::{Group, GroupKey, GroupValues, for_groups_of};
+use crate::ranking::{Group, GroupKey, GroupValues, Rows, for_groups_of};
 use crate::values::{ShardBatches, common_scale};
 
 /// How the customers of one group moved.
@@ -67,8 +67,9 @@ impl<'a> MoveCounter<'a> {
             return Ok(());
         };
         let held = self.held.get(&group.key);
+        let factor = self.factor(own_scale(decile));
         let value = |place: usize| match &group.values {
-            GroupValues::Sums(sums) => self.common(i128::from(sums[place]), own_scale(decile)),
+            GroupValues::Sums(sums) => i128::from(sums[place]) * factor,
             GroupValues::Clv(clv) => to_minor(clv[place], self.scale),
         };
         let mut moves = Migration::new(decile.tiles).map_err(mistaken)?;
@@ -77,13 +78,17 @@ impl<'a> MoveCounter<'a> {
             let Some(held) = held else {
                 return tiles[place];
             };
-            let row = group.rows[place];
-            let is_before = |known: &u32| *known < row;
-            while held.rows.get(next_held).is_some_and(is_before) {
+            let row = group.rows.at(place);
+            let rows = match &held.rows {
+                Rows::All(_) => return held.tiles[row],
+                Rows::Some(rows) => rows,
+            };
+            let is_before = |known: &u32| (*known as usize) < row;
+            while rows.get(next_held).is_some_and(is_before) {
                 next_held += 1;
             }
-            match held.rows.get(next_held) {
-                Some(known) if *known == row => held.tiles[next_held],
+            match rows.get(next_held) {
+                Some(known) if *known as usize == row => held.tiles[next_held],
                 _ => 0,
             }
         };
@@ -224,9 +229,9 @@ impl<'a> MoveCounter<'a> {
         Ok(Some(counts))
     }
 
-    /// An amount in the scale that the deciles share.
-    fn common(&self, amount: i128, scale: u8) -> i128 {
-        amount * 10_i128.pow(u32::from(self.scale.saturating_sub(scale)))
+    /// What makes of an amount one in the scale that the deciles share.
+    fn factor(&self, scale: u8) -> i128 {
+        10_i128.pow(u32::from(self.scale.saturating_sub(scale)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is ranked: for every decile, look-back and value of its dimension, who has which value.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -25,11 +26,49 @@ pub struct GroupKey {
 }
 
 /// The values of a group's customers.
-pub enum GroupValues {
+pub enum GroupValues<'a> {
     /// Sums in minor units.
-    Sums(Vec<i64>),
+    Sums(Cow<'a, [i64]>),
     /// CLV.
-    Clv(Vec<f64>),
+    Clv(Cow<'a, [f64]>),
+}
+
+/// Rows of a relation, ascending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rows {
+    /// All of so many, as mostly: their columns need not be copied.
+    All(usize),
+    /// These.
+    Some(Vec<u32>),
+}
+
+impl Rows {
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::All(rows) => *rows,
+            Self::Some(rows) => rows.len(),
+        }
+    }
+
+    /// The row at a place, below their number.
+    pub fn at(&self, place: usize) -> usize {
+        match self {
+            Self::All(_) => place,
+            Self::Some(rows) => rows[place] as usize,
+        }
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = usize> + Clone {
+        (0..self.len()).map(|place| self.at(place))
+    }
+
+    /// Those of them that are wanted.
+    fn only(&self, wanted: impl Fn(usize) -> bool) -> Self {
+        let rows = self.iter().filter(|row| wanted(*row));
+        Self::Some(rows.map(|row| row as u32).collect())
+    }
 }
 
 /// A ranked group of one shard.
@@ -37,9 +76,9 @@ pub struct Group<'a> {
     /// Which one.
     pub key: GroupKey,
     /// The values.
-    pub values: GroupValues,
+    pub values: GroupValues<'a>,
     /// Rows that have them, in the accounts or, with a dimension, in the long-form sums.
-    pub rows: Vec<u32>,
+    pub rows: Rows,
     /// Customers of all those rows.
     pub customers: &'a ArrayRef,
 }
@@ -125,7 +164,7 @@ struct Relation<'a> {
     customers: &'a ArrayRef,
     /// Place of each row's customer in the accounts; none when the rows are the accounts.
     accounts: Option<Vec<u32>>,
-    groups: Vec<(Option<String>, Vec<u32>)>,
+    groups: Vec<(Option<String>, Rows)>,
 }
 
 impl<'a> Relation<'a> {
@@ -133,10 +172,10 @@ impl<'a> Relation<'a> {
         batches: &'a ShardBatches,
         population: Option<BooleanArray>,
     ) -> Result<Self, Failure> {
-        let all = 0..batches.len() as u32;
+        let all = Rows::All(batches.len());
         let rows = match population {
-            None => all.collect(),
-            Some(mask) => all.filter(|row| mask.value(*row as usize)).collect(),
+            None => all,
+            Some(mask) => all.only(|row| mask.value(row)),
         };
         let customers = batches.customers()?;
         Ok(Self {
@@ -168,7 +207,7 @@ impl<'a> Relation<'a> {
         }
         let groups = groups
             .into_iter()
-            .map(|(value, rows)| (Some(value.to_owned()), rows));
+            .map(|(value, rows)| (Some(value.to_owned()), Rows::Some(rows)));
         Ok(Some(Self {
             customers,
             accounts: Some(accounts),
@@ -178,10 +217,10 @@ impl<'a> Relation<'a> {
 
     fn groups(
         &self,
-        batches: &ShardBatches,
+        batches: &'a ShardBatches,
         decile: &DecileSpec,
         suffix: &str,
-        each: &mut dyn FnMut(Option<String>, GroupValues, Vec<u32>) -> Result<(), Failure>,
+        each: &mut dyn FnMut(Option<String>, GroupValues<'a>, Rows) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         for (dimension_value, rows) in &self.groups {
             let (values, rows) = match decile.value {
@@ -195,42 +234,60 @@ impl<'a> Relation<'a> {
                     sums_of(sums, rows, decile.inactive_as_zero)
                 }
             };
-            if !rows.is_empty() {
+            if rows.len() > 0 {
                 each(dimension_value.clone(), values, rows)?;
             }
         }
         Ok(())
     }
 
-    fn clv(&self, clv: &Float64Array, rows: &[u32]) -> (GroupValues, Vec<u32>) {
-        let account = |row: u32| match &self.accounts {
-            None => row as usize,
-            Some(places) => places[row as usize] as usize,
+    fn clv(&self, clv: &'a Float64Array, rows: &Rows) -> (GroupValues<'a>, Rows) {
+        let account = |row: usize| match &self.accounts {
+            None => row,
+            Some(places) => places[row] as usize,
         };
-        let rows: Vec<u32> = match clv.null_count() {
-            0 => rows.to_vec(),
-            _ => valid(rows, |row| clv.is_valid(account(row))),
+        let rows = match clv.null_count() {
+            0 => rows.clone(),
+            _ => rows.only(|row| clv.is_valid(account(row))),
         };
-        let values = rows.iter().map(|row| clv.value(account(*row)));
-        (GroupValues::Clv(values.collect()), rows)
+        let values = match (&rows, &self.accounts) {
+            (Rows::All(_), None) => Cow::Borrowed(&clv.values()[..]),
+            _ => rows.iter().map(|row| clv.value(account(row))).collect(),
+        };
+        (GroupValues::Clv(values), rows)
     }
 }
 
-fn sums_of(sums: &Int64Array, rows: &[u32], inactive_as_zero: bool) -> (GroupValues, Vec<u32>) {
-    let rows: Vec<u32> = match inactive_as_zero || sums.null_count() == 0 {
-        true => rows.to_vec(),
-        false => valid(rows, |row| sums.is_valid(row as usize)),
+fn sums_of<'a>(
+    sums: &'a Int64Array,
+    rows: &Rows,
+    inactive_as_zero: bool,
+) -> (GroupValues<'a>, Rows) {
+    let rows = match inactive_as_zero || sums.null_count() == 0 {
+        true => rows.clone(),
+        false => rows.only(|row| sums.is_valid(row)),
     };
-    let value = |row: &u32| match sums.is_valid(*row as usize) {
-        true => sums.value(*row as usize),
-        false => 0,
+    let values = match (&rows, sums.nulls()) {
+        (Rows::All(_), None) => Cow::Borrowed(&sums.values()[..]),
+        (Rows::All(_), Some(known)) => {
+            let mut values = vec![0; sums.len()];
+            for row in known.valid_indices() {
+                values[row] = sums.value(row);
+            }
+            Cow::Owned(values)
+        }
+        (Rows::Some(_), _) => {
+            let value = |row: usize| {
+                if sums.is_valid(row) {
+                    sums.value(row)
+                } else {
+                    0
+                }
+            };
+            rows.iter().map(value).collect()
+        }
     };
-    (GroupValues::Sums(rows.iter().map(value).collect()), rows)
-}
-
-/// The rows that have a value.
-fn valid(rows: &[u32], has: impl Fn(u32) -> bool) -> Vec<u32> {
-    rows.iter().copied().filter(|row| has(*row)).collect()
+    (GroupValues::Sums(values), rows)
 }
 
 /// The place of each customer among the accounts; both are ascending.

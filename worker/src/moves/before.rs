@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray, RecordBatch};
 use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record_batch};
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int32Type, Int64Type};
 use tenfold_core::decile::MigrationError;
@@ -20,6 +20,7 @@ use crate::TaskContext;
 use crate::arrays::{arrow_bug, column, text};
 use crate::cut::AllCuts;
 use crate::keys::of_shard;
+use crate::ranking::Rows;
 
 /// (measure, look-back, value of the dimension).
 type RunKey = (String, String, String);
@@ -39,7 +40,7 @@ pub struct BeforeBatches<'a> {
 /// The customers of a group, ascending, with their tiles and values before.
 pub struct Side<'a> {
     customers: &'a ArrayRef,
-    rows: Vec<u32>,
+    rows: Rows,
     /// Their tiles.
     pub tiles: Vec<i32>,
     /// Their values, in units that all deciles share.
@@ -198,7 +199,7 @@ impl<'a> Side<'a> {
             std::sync::LazyLock::new(|| arrow::array::new_empty_array(&DataType::Int64));
         Self {
             customers: &NOBODY,
-            rows: Vec::new(),
+            rows: Rows::All(0),
             tiles: Vec::new(),
             values: Vec::new(),
         }
@@ -214,12 +215,18 @@ impl<'a> Side<'a> {
     ) -> Result<Self, Failure> {
         let known = tiles.as_primitive_opt::<Int32Type>();
         let known = known.ok_or_else(|| Failure::bug("a column of tiles is no int32"))?;
-        let ranked: Vec<usize> = rows.filter(|row| known.is_valid(*row)).collect();
+        let rows = match known.null_count() == 0 && rows == (0..known.len()) {
+            true => Rows::All(known.len()),
+            false => {
+                let ranked = rows.filter(|row| known.is_valid(*row));
+                Rows::Some(ranked.map(|row| row as u32).collect())
+            }
+        };
         Ok(Self {
             customers,
-            tiles: ranked.iter().map(|row| known.value(*row)).collect(),
-            values: amounts(values, &ranked, scale)?,
-            rows: ranked.into_iter().map(|row| row as u32).collect(),
+            tiles: rows.iter().map(|row| known.value(row)).collect(),
+            values: amounts(values, &rows, scale)?,
+            rows,
         })
     }
 
@@ -228,11 +235,11 @@ impl<'a> Side<'a> {
     pub fn walk(
         &self,
         customers: &ArrayRef,
-        rows: &[u32],
+        rows: &Rows,
         each: impl FnMut(Option<usize>, Option<usize>) -> Result<(), MigrationError>,
     ) -> Result<(), Failure> {
         let lengths = (self.rows.len(), rows.len());
-        if self.rows.is_empty() {
+        if self.rows.len() == 0 {
             // Of any type: nobody is compared.
             return walk(lengths, |_, _| Ordering::Greater, each).map_err(mistaken);
         }
@@ -241,9 +248,7 @@ impl<'a> Side<'a> {
                 let then = self.customers.as_primitive_opt::<Int64Type>();
                 let then = then.ok_or_else(|| Failure::bug("customers changed their type"))?;
                 let (then, now) = (then.values(), now.values());
-                let order = |was: usize, is: usize| {
-                    then[self.rows[was] as usize].cmp(&now[rows[is] as usize])
-                };
+                let order = |was: usize, is: usize| then[self.rows.at(was)].cmp(&now[rows.at(is)]);
                 walk(lengths, order, each)
             }
             None => {
@@ -251,8 +256,8 @@ impl<'a> Side<'a> {
                 let then = then.ok_or_else(|| Failure::bug("customers changed their type"))?;
                 let now = customers.as_string::<i32>();
                 let order = |was: usize, is: usize| {
-                    let was = then.value(self.rows[was] as usize);
-                    was.cmp(now.value(rows[is] as usize))
+                    let was = then.value(self.rows.at(was));
+                    was.cmp(now.value(rows.at(is)))
                 };
                 walk(lengths, order, each)
             }
@@ -283,31 +288,38 @@ fn walk(
 
 /// Published amounts at some rows, in units of 10^-scale. NULL, of customers that rank as zero,
 /// is 0.
-fn amounts(values: &ArrayRef, rows: &[usize], scale: u8) -> Result<Vec<i128>, Failure> {
-    let amount: Box<dyn Fn(usize) -> i128 + '_> = match values.data_type() {
+fn amounts(values: &ArrayRef, rows: &Rows, scale: u8) -> Result<Vec<i128>, Failure> {
+    match values.data_type() {
         DataType::Int64 => {
             let factor = 10_i128.pow(u32::from(scale));
             let whole = values.as_primitive::<Int64Type>();
-            Box::new(move |row| i128::from(whole.value(row)) * factor)
+            Ok(at(whole, rows, |amount| i128::from(amount) * factor))
         }
         DataType::Float64 => {
             let major = values.as_primitive::<Float64Type>();
-            Box::new(move |row| to_minor(major.value(row), scale))
+            Ok(at(major, rows, |amount| to_minor(amount, scale)))
         }
         DataType::Decimal128(_, own) => {
             let minor = values.as_primitive::<Decimal128Type>();
             let power = i32::from(scale) - i32::from(*own);
             let factor = 10_i128.pow(power.unsigned_abs());
-            Box::new(move |row| match power {
-                0.. => minor.value(row) * factor,
-                _ => minor.value(row) / factor,
+            Ok(match power {
+                0.. => at(minor, rows, |amount| amount * factor),
+                _ => at(minor, rows, |amount| amount / factor),
             })
         }
-        other => return Err(Failure::bug(format!("amounts are of type {other}"))),
-    };
-    let amount = |row: &usize| match values.is_valid(*row) {
-        true => amount(*row),
+        other => Err(Failure::bug(format!("amounts are of type {other}"))),
+    }
+}
+
+fn at<T: ArrowPrimitiveType>(
+    values: &PrimitiveArray<T>,
+    rows: &Rows,
+    amount: impl Fn(T::Native) -> i128,
+) -> Vec<i128> {
+    let amount = |row: usize| match values.is_valid(row) {
+        true => amount(values.value(row)),
         false => 0,
     };
-    Ok(rows.iter().map(amount).collect())
+    rows.iter().map(amount).collect()
 }
