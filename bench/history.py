@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A night after a long history and after one of a tenth of it, with the same customers and the same new events.
 
-Every day so many purchases of customers who are drawn anew each day: after some weeks nearly all of them have bought.
+Every day has so many purchases, by customers with gamma-distributed rates who never leave.
 Each round publishes a snapshot of either history, and measures the night that follows; figures are medians.
 
     python3 bench/history.py target/release/tenfold [--customers 500000] [--purchases 50000] [--days 73,730] [--rounds 3]
@@ -26,11 +26,13 @@ from generate import DAY, EPOCH, decimals
 folder, first = pathlib.Path(sys.argv[2]), date.fromisoformat(sys.argv[3])
 days, customers, purchases = map(int, sys.argv[4:])
 folder.mkdir(parents=True)
+# Rates of customers differ as those of the models do; nobody leaves, so that both histories have the same customers.
+rates = np.cumsum(np.random.default_rng(1).gamma(0.7, 1.0, customers))
 for number in range(days):
     draw, day = np.random.default_rng([1, number]), first + timedelta(days=number)
     at = draw.integers(0, DAY, purchases) + (day - EPOCH).days * DAY
     columns = {
-        "customer_id": draw.integers(0, customers, purchases) * 7919 + 1_000_000,
+        "customer_id": np.searchsorted(rates, draw.uniform(0, rates[-1], purchases)) * 7919 + 1_000_000,
         "ts": pa.array(at, type=pa.timestamp("us", tz="UTC")),
         "amount": decimals((draw.gamma(6.0, 500.0, purchases)).astype(np.int64) + 1),
     }

@@ -7,7 +7,7 @@ use super::bg::{self, FirstPurchase};
 use super::chunks::ChunkMap;
 use super::histogram::FrequencyHistogram;
 use super::nbd;
-use super::optimise::{Evaluation, Optimum, minimise, minimise_near};
+use super::optimise::{Evaluation, Matrix, Optimum, minimise, minimise_near};
 use super::pareto::ParetoLikelihood;
 use super::table::{KeyTable, MEAN_AGE};
 use super::{MIN_REPEAT_CUSTOMERS, Parameters, TimeUnit, TransactionKey, TransactionModel};
@@ -22,11 +22,17 @@ const NO_GAIN: f64 = 0.01;
 /// A standard error of a log-parameter from which the data do not say what the parameter is.
 const UNKNOWN: f64 = 10.0;
 
-/// From so many keys on, a fit begins at the optimum of one key in [`THINNED`].
+/// From so many keys on, a fit begins with what one key in [`THINNED`] tells.
 pub(super) const MANY_KEYS: usize = 32_768;
 
 /// See [`MANY_KEYS`].
 const THINNED: usize = 16;
+
+/// The first parameter of a dropout that is close to none: hardly anybody leaves.
+const LITTLE: f64 = 1e-3;
+
+/// Its second parameter, in parts of [`MEAN_AGE`]: those who leave do so soon, or late, or in between.
+const SCALES: [f64; 5] = [1e-2, 1e-1, 1.0, 1e1, 1e2];
 
 /// How a fit of a transaction model ended; the table is in the module's documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -241,6 +247,23 @@ struct Choice {
     evaluations: u32,
 }
 
+/// The best optimum of a model with dropout that was found.
+struct Attempt {
+    candidate: Candidate,
+    optimum: Optimum<4>,
+    evaluations: u32,
+}
+
+/// What some of many keys tell of the fit to all.
+enum Few {
+    /// Where about the optimum is, and the inverse of the Hessian there.
+    Inside([f64; 4], Matrix<4>),
+    /// There is no dropout.
+    NoDropout,
+    /// Nothing that helps.
+    Unknown,
+}
+
 struct Fitter<'a> {
     table: &'a KeyTable,
     chunks: &'a dyn ChunkMap,
@@ -271,21 +294,14 @@ impl Fitter<'_> {
         let Some(four) = four else {
             return self.simpler(nbd, FitOutcome::Converged, evaluations);
         };
-        let (candidate, more) = self.with_dropout(four, &nbd, rates);
-        self.judge(candidate, nbd, evaluations + more)
+        let attempt = self.with_dropout(four, &nbd, rates);
+        self.judge(attempt.candidate, nbd, evaluations + attempt.evaluations)
     }
 
     /// Takes the model with dropout, or what it falls back to.
     fn judge(&self, candidate: Candidate, nbd: Candidate, evaluations: u32) -> Choice {
-        let wanted_gain = if candidate.found == Found::Inside {
-            0.0
-        } else {
-            NO_GAIN
-        };
-        let no_dropout = candidate.log_likelihood - nbd.log_likelihood <= wanted_gain
-            || candidate.parameters.dropout() < NO_DROPOUT;
         let outcome = match candidate.found {
-            _ if no_dropout => FitOutcome::NoDropout,
+            _ if candidate.shows_no_dropout(&nbd) => FitOutcome::NoDropout,
             Found::Inside => FitOutcome::Converged,
             Found::AtBoundary => FitOutcome::AtBoundary,
             Found::Nothing => FitOutcome::NotConverged,
@@ -362,59 +378,81 @@ impl Fitter<'_> {
         &self,
         model: FourParameters,
         nbd: &Candidate,
-        start: [f64; 2],
-    ) -> (Candidate, u32) {
-        let [r, alpha] = start;
+        rates @ [r, alpha]: [f64; 2],
+    ) -> Attempt {
+        let likelihood = Likelihood::new(model, self.table);
+        let objective = self.objective(|theta| likelihood.evaluate(self.chunks, theta));
+        let attempt = |optimum: Optimum<4>, evaluations| Attempt {
+            candidate: self.candidate(&optimum, &|theta| Parameters::from_four(model, theta)),
+            optimum,
+            evaluations,
+        };
         let starts = [
             [r, alpha, 0.0, log(MEAN_AGE)],
             [0.0; 4],
             [r, alpha, log(0.1), log(MEAN_AGE)],
         ];
-        let likelihood = Likelihood::new(model, self.table);
-        let objective = self.objective(|theta| likelihood.evaluate(self.chunks, theta));
         let mut evaluations = 0;
-        let mut best: Option<Candidate> = None;
-        let near = self.near(model, starts[0]);
-        let near = near.map(|near| (near.point, near.inverse_hessian));
-        let begins = near.into_iter().chain(starts.map(|start| (start, None)));
+        let first = match self.few(model, rates) {
+            Few::Inside(point, inverse_hessian) => Some((point, Some(inverse_hessian))),
+            Few::Unknown => None,
+            Few::NoDropout => {
+                let little = with_little_dropout(&objective, rates);
+                evaluations += little.evaluations;
+                let point = little.point;
+                let little = attempt(little, evaluations);
+                if little.candidate.log_likelihood <= nbd.log_likelihood {
+                    return little;
+                }
+                Some((point, None))
+            }
+        };
+        let mut best: Option<Attempt> = None;
+        let begins = first.into_iter().chain(starts.map(|start| (start, None)));
         for (start, inverse_hessian) in begins {
             let optimum = minimise_near(&objective, start, inverse_hessian);
             evaluations += optimum.evaluations;
-            let found = self.candidate(&optimum, &|theta| Parameters::from_four(model, theta));
+            let found = attempt(optimum, evaluations);
             let settled = match inverse_hessian {
                 // What runs away from there may not do so from elsewhere.
-                Some(_) => found.found == Found::Inside,
-                None => found.found != Found::Nothing,
+                Some(_) => found.candidate.found == Found::Inside,
+                None => found.candidate.found != Found::Nothing,
             };
-            let good = settled && found.log_likelihood > nbd.log_likelihood;
+            let good = settled && found.candidate.log_likelihood > nbd.log_likelihood;
             best = match best {
-                Some(best) if !found.is_better_than(&best) => Some(best),
+                Some(best) if !found.candidate.is_better_than(&best.candidate) => Some(best),
                 _ => Some(found),
             };
             if good {
                 break;
             }
         }
-        // There is at least one start.
-        (best.unwrap_or_else(|| self.poisson()), evaluations)
+        match best {
+            Some(best) => Attempt {
+                evaluations,
+                ..best
+            },
+            // There is at least one start.
+            None => attempt(minimise(&objective, starts[0]), evaluations),
+        }
     }
 
-    /// The optimum of some of the keys, where there are many and it is inside: from there that of all takes a few
-    /// evaluations.
-    fn near(&self, model: FourParameters, start: [f64; 4]) -> Option<Optimum<4>> {
+    /// What some of the keys tell, where there are many: with it the fit to all takes a few evaluations.
+    fn few(&self, model: FourParameters, rates: [f64; 2]) -> Few {
         if self.table.rows.len() < MANY_KEYS {
-            return None;
+            return Few::Unknown;
         }
         let few = Fitter {
             table: &self.table.thinned(THINNED),
             chunks: self.chunks,
         };
-        let likelihood = Likelihood::new(model, few.table);
-        let objective = few.objective(|theta| likelihood.evaluate(self.chunks, theta));
-        let optimum = minimise(&objective, start);
-        let named = |theta| Parameters::from_four(model, theta);
-        let inside = few.candidate(&optimum, &named).found == Found::Inside;
-        inside.then_some(optimum)
+        let (nbd, ..) = few.nbd();
+        let found = few.with_dropout(model, &nbd, rates);
+        match (found.candidate.found, found.optimum.inverse_hessian) {
+            _ if found.candidate.shows_no_dropout(&nbd) => Few::NoDropout,
+            (Found::Inside, Some(inverse)) => Few::Inside(found.optimum.point, inverse),
+            _ => Few::Unknown,
+        }
     }
 
     /// The mean negative log-likelihood as a function of log-parameters.
@@ -459,7 +497,40 @@ impl Fitter<'_> {
     }
 }
 
+/// The likeliest of some points that are close to no dropout, at the rates without any. When all of them are less likely
+/// than it, a little dropout of whatever kind makes the data less likely: having none is an optimum.
+fn with_little_dropout(
+    objective: &dyn Fn([f64; 4]) -> Evaluation<4>,
+    [r, alpha]: [f64; 2],
+) -> Optimum<4> {
+    let tried = SCALES.map(|scale| {
+        let point = [r, alpha, log(LITTLE), log(MEAN_AGE * scale)];
+        (objective(point).0, point)
+    });
+    let least = tried.into_iter().min_by(|a, b| a.0.total_cmp(&b.0));
+    let (value, point) = least.unwrap_or(tried[0]);
+    Optimum {
+        point,
+        value,
+        gradient_norm: f64::INFINITY,
+        converged: false,
+        inverse_hessian: None,
+        evaluations: SCALES.len() as u32,
+    }
+}
+
 impl Candidate {
+    /// Whether it says the same as the model without dropout.
+    fn shows_no_dropout(&self, nbd: &Candidate) -> bool {
+        let wanted_gain = if self.found == Found::Inside {
+            0.0
+        } else {
+            NO_GAIN
+        };
+        self.log_likelihood - nbd.log_likelihood <= wanted_gain
+            || self.parameters.dropout() < NO_DROPOUT
+    }
+
     fn is_better_than(&self, other: &Candidate) -> bool {
         match (self.found == Found::Nothing, other.found == Found::Nothing) {
             (false, true) => true,

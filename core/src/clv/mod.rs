@@ -18,7 +18,8 @@
 //!
 //! A fit to 32,768 distinct keys and more begins at the optimum of every sixteenth of them, where that is inside the
 //! parameter space, with the Hessian there: a few evaluations go over all of them. The optimum is that of all keys, to the
-//! same tolerance as ever.
+//! same tolerance as ever. Where these show no dropout, all keys are asked whether a little of it, of several kinds, makes
+//! them likelier; when none does, NBD is used, and otherwise they are fitted as few keys are.
 //!
 //! # Fallbacks
 //!

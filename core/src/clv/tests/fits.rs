@@ -191,7 +191,29 @@ fn many_keys_fall_back_as_few_do() {
     for model in WITH_DROPOUT {
         let fit = fit_transactions(model, &keys, TimeUnit::Week, &Sequential);
         assert_eq!(fit.outcome, FitOutcome::NoDropout, "{fit:?}");
+        let without = fit_transactions(TransactionModel::Nbd, &keys, TimeUnit::Week, &Sequential);
+        assert_eq!(fit.parameters, without.parameters);
+        assert!(fit.evaluations <= without.evaluations + 5, "{fit:?}");
     }
+    // One in eighty leaves soon, which some of the keys may not show.
+    let few = customers(30_000, &|random| match random.uniform() < 0.0125 {
+        true => 40.0 * random.exponential(),
+        false => f64::INFINITY,
+    });
+    let keys = twice(few.clone());
+    assert!(few.len() < MANY_KEYS && keys.len() >= MANY_KEYS);
+    let fits = [few, keys].map(|keys| {
+        let model = TransactionModel::ParetoNbd;
+        fit_transactions(model, &keys, TimeUnit::Week, &Sequential)
+    });
+    let [few, many] = &fits;
+    assert_eq!(few.used, TransactionModel::ParetoNbd, "{few:?}");
+    assert_eq!(
+        (few.outcome, few.used),
+        (many.outcome, many.used),
+        "{many:?}"
+    );
+    close(many.log_likelihood, 2.0 * few.log_likelihood, 1e-9);
     // Everybody has the same chance to leave: no spread in it.
     let keys = twice(customers(45_000, &|random| random.exponential() * 300.0));
     assert!(keys.len() >= MANY_KEYS);
