@@ -24,9 +24,15 @@ impl State {
             known.leases.is_empty() || known.used.saturating_add(task.new.memory) <= known.memory
         };
         let others = self.others_can(worker, now);
-        // A worker that spoilt a task leaves it to others while there are some.
+        // Whoever spoilt a task leaves it to others, and so does whoever has too little memory for it, while there are
+        // others who are better for it.
+        let drawback =
+            |task: &Task, name: &str, memory: u64| (task.spoilt_on(name), task.new.memory > memory);
         let suits = |task: &Task| {
-            fits(task) && !(task.spoilt_on(worker) && others.iter().any(|o| !task.spoilt_on(o)))
+            let mine = drawback(task, worker, known.memory);
+            let better =
+                |(name, other): &(&str, &Worker)| drawback(task, name, other.memory) < mine;
+            fits(task) && (mine == (false, false) || !others.iter().any(better))
         };
         let suits = |(batch, index): &(u64, usize)| self.task(*batch, *index).is_some_and(&suits);
         let ready = self.ready.iter().copied().find(suits);
@@ -34,11 +40,11 @@ impl State {
     }
 
     /// Other workers that take tasks.
-    fn others_can(&self, worker: &str, now: Millis) -> Vec<&str> {
+    fn others_can(&self, worker: &str, now: Millis) -> Vec<(&str, &Worker)> {
         self.workers
             .iter()
             .filter(|(name, other)| *name != worker && self.takes_tasks(name, other, now))
-            .map(|(name, _)| name.as_str())
+            .map(|(name, other)| (name.as_str(), other))
             .collect()
     }
 

@@ -423,6 +423,32 @@ fn a_task_larger_than_all_memory_runs_alone() {
 }
 
 #[test]
+fn a_task_too_large_for_a_worker_is_left_to_one_with_room() {
+    let mut desk = Desk::new();
+    let with = |worker: &str, memory: u64| Report {
+        memory,
+        ..report(worker)
+    };
+    desk.reports_as(Report {
+        slots: 0,
+        ..with("full", 5_000)
+    });
+    desk.reports_as(Report {
+        draining: true,
+        ..with("leaving", 5_000)
+    });
+    desk.reports_as(with("roomy", 1_000));
+    desk.enlist(1, vec![task(1_000)]);
+    assert_eq!(desk.reports_as(with("small", 100)), []);
+    let token = desk.reports_as(with("roomy", 1_000))[0];
+    // Who spoilt it leaves it even to one without room.
+    desk.finishes("roomy", token, Err(infra()));
+    desk.tick(desk.state().rules.backoff_ms);
+    assert_eq!(desk.reports_as(with("roomy", 1_000)), []);
+    assert_eq!(desk.reports_as(with("small", 100)).len(), 1);
+}
+
+#[test]
 fn a_task_gets_all_threads_where_there_are_fewer_tasks_than_threads() {
     let cases = [
         (1, 1, Threads::All),
