@@ -34,6 +34,7 @@ pub(crate) fn failure(error: &DataFusionError, tables: &[String]) -> Failure {
         DataFusionError::ParquetError(error) => parquet(error),
         DataFusionError::ResourcesExhausted(message) => {
             Failure::new(FailureClass::Infra, one_line(message))
+                .code(ErrorCode::QueryMemory)
                 .remedy("give the query more memory, or ask for fewer rows or groups at a time")
         }
         DataFusionError::IoError(_)

@@ -1,6 +1,6 @@
 //! User tables: the rows that a project's SQL gives, and whether they are what was declared.
 //!
-//! A statement is computed on one thread with memory that is the same everywhere, from files in one order:
+//! A statement is computed on one thread with the memory that its head says, from files in one order:
 //! whichever worker does it, the rows are the same to the last bit.
 
 use std::time::Duration;
@@ -12,8 +12,8 @@ use arrow::error::ArrowError;
 use tenfold_core::failure::{ErrorCode, Failure, FailureClass};
 use tenfold_core::project::{self, UserTable, quoted};
 use tenfold_core::refresh::task::{
-    Check, CheckOutput, CheckTask, FailedCheck, STATEMENT_BYTES, StatementInputs, TablePart,
-    UserTableOutput, UserTableTask,
+    Check, CheckOutput, CheckTask, FailedCheck, StatementInputs, TablePart, UserTableOutput,
+    UserTableTask,
 };
 use tenfold_query::{
     Answer, Contents, Engine, InProcess, STACK, Session, SessionOptions, UserStatement, within,
@@ -33,7 +33,7 @@ pub fn compute(task: &UserTableTask, context: &TaskContext) -> Result<UserTableO
     let table = &task.table;
     let engine = engine(table, context)?;
     on_time(table, table.engine, context, async {
-        let session = open(&task.inputs, context).await?;
+        let session = open(table, &task.inputs, context).await?;
         let statement = UserStatement {
             table,
             inputs: &task.inputs,
@@ -82,7 +82,7 @@ fn engine<'a>(table: &UserTable, context: &'a TaskContext) -> Result<&'a dyn Eng
 pub fn check(task: &CheckTask, context: &TaskContext) -> Result<CheckOutput, Failure> {
     let table = &task.table;
     on_time(table, project::Engine::Local, context, async {
-        let session = open(&task.inputs, context).await?;
+        let session = open(table, &task.inputs, context).await?;
         let all = format!("SELECT * FROM {}", quoted(&table.name));
         let rows = count(&session, &all, table, "its rows").await?;
         let mut failed = Vec::new();
@@ -107,9 +107,13 @@ pub fn check(task: &CheckTask, context: &TaskContext) -> Result<CheckOutput, Fai
     })
 }
 
-async fn open(inputs: &StatementInputs, context: &TaskContext) -> Result<Session, Failure> {
+async fn open(
+    table: &UserTable,
+    inputs: &StatementInputs,
+    context: &TaskContext,
+) -> Result<Session, Failure> {
     let options = SessionOptions {
-        memory_bytes: usize::try_from(STATEMENT_BYTES).unwrap_or(usize::MAX),
+        memory_bytes: usize::try_from(table.memory_bytes()).unwrap_or(usize::MAX),
         threads: 1,
     };
     let contents = Contents {
@@ -312,10 +316,25 @@ fn on_time<T: Send>(
             )))
         })
     });
-    done.map_err(|failure| match failure.code {
-        Some(ErrorCode::QueryTimedOut) => late(table, engine),
+    done.map_err(|failure| match (failure.code, engine) {
+        (Some(ErrorCode::QueryTimedOut), _) => late(table, engine),
+        (Some(ErrorCode::QueryMemory), project::Engine::Local) => too_large(table, failure),
         _ => failure,
     })
+}
+
+/// A statement that needs more memory than it has, which it would again.
+fn too_large(table: &UserTable, failure: Failure) -> Failure {
+    let (place, memory) = (table.place(), table.memory_mib);
+    Failure::config(format!(
+        "{place}: table {} needs more than {memory} MiB of memory",
+        table.name
+    ))
+    .code(ErrorCode::UserTable)
+    .remedy(format!(
+        "give its head `memory_mib:` with more than {memory}, or join fewer rows and columns at a time"
+    ))
+    .seen(failure.message)
 }
 
 /// A statement whose time was over.

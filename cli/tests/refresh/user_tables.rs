@@ -429,6 +429,31 @@ fn what_cannot_be_computed_is_named_without_a_value() {
 }
 
 #[test]
+fn a_table_has_the_memory_that_its_head_says() {
+    let side = |letter: char| {
+        format!(
+            "(SELECT value AS n, max(repeat('{letter}', 700) || value) AS t\nFROM generate_series(1, 120000) GROUP BY 1)"
+        )
+    };
+    let join = |memory: &str| {
+        let (a, b) = (side('x'), side('y'));
+        format!(
+            "/*\nkeys: [n]\n{memory}*/\nSELECT a.n % 7 AS n, max(a.t || b.t) AS t\nFROM {a} a JOIN {b} b USING (n) GROUP BY 1\n"
+        )
+    };
+    let project = with_tables(&[("tables/wide.sql", &join("memory_mib: 64\n"))]);
+    let refused = project.refresh(AS_OF);
+    refused.refused(&[
+        "E2118",
+        "tables/wide.sql:5: table wide needs more than 64 MiB of memory",
+        "`memory_mib:`",
+    ]);
+    project.write("tables/wide.sql", join(""));
+    let run = project.published(AS_OF);
+    assert_eq!(run["summary"]["user_tables"]["wide"], 7);
+}
+
+#[test]
 fn the_types_of_columns_are_those_that_every_reader_has() {
     let text = "/* keys: [n] */\nSELECT arrow_cast(1, 'UInt8') AS n, arrow_cast(2, 'UInt64') AS u, \
                 arrow_cast('x', 'Utf8View') AS t, TIMESTAMP '2024-01-02T03:04:05' AS at, \

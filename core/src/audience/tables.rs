@@ -4,7 +4,7 @@
 use super::model::{Audience, Holdout};
 use super::sql::{Compiled, compile, everybody};
 use super::text::quoted;
-use crate::project::{Engine, Mode, Project, TableKind, TableReference, UserTable};
+use crate::project::{Engine, Mode, Project, STATEMENT_MIB, TableKind, TableReference, UserTable};
 
 /// Who is in which audience.
 pub const AUDIENCE_MEMBER: &str = "audience_member";
@@ -77,6 +77,7 @@ fn table(name: &str, keys: &[&str], sql: String) -> UserTable {
         engine: Engine::Local,
         tests: Vec::new(),
         timeout_minutes: 60,
+        memory_mib: STATEMENT_MIB,
         reads: Vec::new(),
         changes: Vec::new(),
         by_history: false,

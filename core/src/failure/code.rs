@@ -163,6 +163,7 @@ codes! {
     E5105 VersionMismatch UserConfig "Worker and coordinator are of different versions"
     E5106 NotWritten Infra "Output cannot be written"
     E5109 ProjectNotWritten Infra "The project cannot be written to"
+    E5110 QueryMemory Infra "A query needs more memory"
     E5107 GivenUp Infra "A task was given up"
     E5108 DestinationFailed Dependency "A destination does not take what is sent"
     E9000 Mistake Bug "Tenfold broke one of its own promises"

@@ -3,6 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Memory of a statement where its head says nothing, in MiB: the same everywhere, since what spills where decides in which
+/// order floating-point numbers are added up.
+pub const STATEMENT_MIB: u32 = 512;
+
 /// A table or view that is declared by SQL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserTable {
@@ -38,6 +42,9 @@ pub struct UserTable {
     pub tests: Vec<ContractTest>,
     /// Minutes after which its statement is given up.
     pub timeout_minutes: u32,
+    /// Memory that its statement has, in MiB.
+    #[serde(default = "usual", skip_serializing_if = "is_usual")]
+    pub memory_mib: u32,
     /// The tables and views that its SQL names.
     pub reads: Vec<String>,
     /// Those of them whose changes it asks for.
@@ -56,6 +63,11 @@ impl UserTable {
         format!("{}:{}", self.file, self.line)
     }
 
+    /// Memory that its statement has, in bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        u64::from(self.memory_mib) << 20
+    }
+
     /// Whether its rows are kept.
     pub fn is_table(&self) -> bool {
         self.kind == TableKind::Table
@@ -69,6 +81,18 @@ impl UserTable {
             && self.mode == other.mode
             && self.keys == other.keys
     }
+}
+
+fn usual() -> u32 {
+    STATEMENT_MIB
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the form that serde asks for"
+)]
+fn is_usual(memory_mib: &u32) -> bool {
+    *memory_mib == STATEMENT_MIB
 }
 
 /// Whether the rows of a declared table are kept.

@@ -4,7 +4,9 @@
 use super::declared::understood;
 use super::finding::{At, Finding, Report, Severity, Spot};
 use super::model::Project;
-use super::model_table::{Contract, ContractTest, Engine, Mode, TableKind, UserTable};
+use super::model_table::{
+    Contract, ContractTest, Engine, Mode, STATEMENT_MIB, TableKind, UserTable,
+};
 use super::reference::reference;
 use super::{check, conform, schema, sql, tree, written_table};
 
@@ -132,6 +134,7 @@ fn resolve(
         engine,
         tests: tests(head.tests, report),
         timeout_minutes: head.timeout_minutes,
+        memory_mib: head.memory_mib.unwrap_or(STATEMENT_MIB),
         keys: head.keys,
         partition_by: head.partition_by,
         reads: Vec::new(),
@@ -153,6 +156,9 @@ fn resolve(
         );
     }
     check_engine(&table, report);
+    if head.memory_mib.is_some() {
+        check_memory(&table, report);
+    }
     check_partitions(&table, report);
     table
 }
@@ -174,6 +180,17 @@ fn check_engine(table: &UserTable, report: &mut Report) {
         ),
     };
     report.error(At::Value, "engine", message, remedy);
+}
+
+/// Only a statement that one process computes by itself has memory of its own.
+fn check_memory(table: &UserTable, report: &mut Report) {
+    let message = match (table.is_table(), table.engine.is_local()) {
+        (true, true) => return,
+        (true, false) => "with `engine: ballista` the memory is that of the workers",
+        (false, _) => "a view has no memory of its own: it is computed with what reads it",
+    };
+    let remedy = "take `memory_mib:` out";
+    report.error(At::Key, "memory_mib", message, remedy);
 }
 
 /// Rows come in the order of the key, so its first columns alone can divide them.
@@ -362,8 +379,29 @@ mod tests {
         assert_eq!((table.name.as_str(), table.line), ("churn", 4));
         assert_eq!(table.sql, "SELECT customer FROM customer_value");
         assert_eq!((table.kind, table.mode), (TableKind::Table, Mode::Full));
-        assert_eq!(table.timeout_minutes, 60);
+        assert_eq!(
+            (table.timeout_minutes, table.memory_bytes()),
+            (60, 512 << 20)
+        );
         assert_eq!(table.engine, Engine::Local);
+    }
+
+    #[test]
+    fn a_table_that_one_process_computes_may_have_other_memory() {
+        let with =
+            |head: &str| format!("/*\nkeys: [a]\n{head}\nmemory_mib: 2048\n*/ SELECT 1 AS a");
+        for head in ["", "mode: incremental", "engine: local"] {
+            assert_eq!(table(&with(head)).memory_bytes(), 2 << 30, "{head}");
+        }
+        for (head, expected) in [
+            ("kind: view", "a view has no memory of its own"),
+            ("engine: ballista", "the memory is that of the workers"),
+        ] {
+            let found = findings(&with(head));
+            assert!(found[0].contains(expected), "{found:?}");
+        }
+        let found = findings("/*\nkeys: [a]\nmemory_mib: 8\n*/ SELECT 1 AS a");
+        assert!(found[0].contains("64"), "{found:?}");
     }
 
     /// The engine of a table with these lines in its head, in a project that says this of engines.

@@ -44,6 +44,9 @@ pub(super) struct Head {
     #[serde(default = "an_hour")]
     #[schemars(range(min = 1, max = 1440))]
     pub timeout_minutes: u32,
+    /// Memory that its statement has, in MiB; 512 when left out. Sorts and aggregations that need more spill to disk, joins fail. Views and tables of several workers have none of their own.
+    #[schemars(range(min = 64, max = 1_048_576))]
+    pub memory_mib: Option<u32>,
 }
 
 fn an_hour() -> u32 {

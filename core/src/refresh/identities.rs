@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::task::{CheckOutput, CheckTask, StatementInputs, Task};
 use super::user::Setting;
 use crate::project::{
-    Contract, ContractTest, Engine, Identity, Mode, Project, SharedIdentity, TableKind,
-    TestSeverity, UserTable,
+    Contract, ContractTest, Engine, Identity, Mode, Project, STATEMENT_MIB, SharedIdentity,
+    TableKind, TestSeverity, UserTable,
 };
 use crate::snapshot::{DIM_CUSTOMER, TableEntry};
 
@@ -58,6 +58,7 @@ fn values_of(identity: &Identity) -> UserTable {
             severity: TestSeverity::Warn,
         }],
         timeout_minutes: 60,
+        memory_mib: STATEMENT_MIB,
         reads: vec![DIM_CUSTOMER.to_owned()],
         changes: Vec::new(),
         by_history: false,

@@ -32,10 +32,6 @@ use super::part::PartRef;
 use super::reach;
 use crate::hash::sha256_json;
 
-/// Memory that the statement of a user table has: the same everywhere, since what spills where decides in
-/// which order floating-point numbers are added up.
-pub const STATEMENT_BYTES: u64 = 512 << 20;
-
 /// One unit of work.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
@@ -183,7 +179,8 @@ impl Task {
             Task::Boundaries(task) => rows(&mut task.histograms.iter().map(|part| part.rows), 60),
             Task::Model(_) => LEAST,
             // What a statement has, and rows of its answer on their way.
-            Task::UserTable(_) | Task::Check(_) => LEAST + STATEMENT_BYTES,
+            Task::UserTable(task) => LEAST + task.table.memory_bytes(),
+            Task::Check(task) => LEAST + task.table.memory_bytes(),
         }
     }
 
