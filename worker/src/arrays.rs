@@ -33,6 +33,12 @@ pub fn text<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray, F
         .ok_or_else(|| Failure::bug(format!("column {name} of a part is no text")))
 }
 
+/// Customers that are numbers.
+pub fn numbers_of(customers: &ArrayRef) -> Result<&Int64Array, Failure> {
+    let numbers = customers.as_primitive_opt::<Int64Type>();
+    numbers.ok_or_else(|| Failure::bug("customers of a part are no int64"))
+}
+
 /// Customers that are texts.
 pub fn texts_of(customers: &ArrayRef) -> Result<&StringArray, Failure> {
     let texts = customers.as_string_opt::<i32>();

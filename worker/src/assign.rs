@@ -8,6 +8,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, Decimal128Builder, Int32Array, Int32Builder, MapBuilder,
     MapFieldNames, RecordBatch, StringArray, StringBuilder, UInt32Array,
 };
+use arrow::buffer::ScalarBuffer;
 use arrow::compute::{concat, take};
 use arrow::datatypes::Int64Type;
 use serde::{Deserialize, Serialize};
@@ -86,7 +87,7 @@ pub struct Assigned {
     /// The rows.
     pub rows: Rows,
     /// Their tiles.
-    pub tiles: Vec<i32>,
+    pub tiles: ScalarBuffer<i32>,
 }
 
 /// Runs an assign task.
@@ -109,7 +110,7 @@ pub fn run(task: &AssignTask, context: &TaskContext) -> Result<AssignOutput, Fai
                 group.key,
                 Assigned {
                     rows: group.rows,
-                    tiles,
+                    tiles: tiles.into(),
                 },
             );
             Ok(())
@@ -289,7 +290,7 @@ fn flat_column(
         dimension_value: None,
     }) {
         if let Rows::All(_) = group.rows {
-            return Arc::new(Int32Array::from(group.tiles.clone()));
+            return Arc::new(Int32Array::new(group.tiles.clone(), None));
         }
         for (row, tile) in group.rows.iter().zip(&group.tiles) {
             tiles[row] = Some(*tile);

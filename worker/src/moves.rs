@@ -271,7 +271,7 @@ fn held_tiles(
                 key,
                 Assigned {
                     rows: group.rows,
-                    tiles,
+                    tiles: tiles.into(),
                 },
             );
             Ok(())

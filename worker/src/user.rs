@@ -331,9 +331,19 @@ fn too_large(table: &UserTable, failure: Failure) -> Failure {
         table.name
     ))
     .code(ErrorCode::UserTable)
-    .remedy(format!(
-        "give its head `memory_mib:` with more than {memory}, or join fewer rows and columns at a time"
-    ))
+    .remedy(if table.by_tenfold {
+        "let fewer audiences, or simpler rules, ask for so many customers and events at a time".to_owned()
+    } else if !table.is_table() {
+        "make the view a table, whose head may have more `memory_mib:`, or check less of it".to_owned()
+    } else if !table.engine.is_local() {
+        "its `tests:` and `references:` are checked by one process: check less, or take `engine: local` with more \
+         `memory_mib:`"
+            .to_owned()
+    } else {
+        format!(
+            "give its head `memory_mib:` with more than {memory}, or join fewer rows and columns at a time"
+        )
+    })
     .seen(failure.message)
 }
 

@@ -247,11 +247,10 @@ struct Choice {
     evaluations: u32,
 }
 
-/// The best optimum of a model with dropout that was found.
+/// An optimum of a model with dropout.
 struct Attempt {
     candidate: Candidate,
     optimum: Optimum<4>,
-    evaluations: u32,
 }
 
 /// What some of many keys tell of the fit to all.
@@ -294,8 +293,11 @@ impl Fitter<'_> {
         let Some(four) = four else {
             return self.simpler(nbd, FitOutcome::Converged, evaluations);
         };
-        let attempt = self.with_dropout(four, &nbd, rates);
-        self.judge(attempt.candidate, nbd, evaluations + attempt.evaluations)
+        let (attempt, more) = self.with_dropout(four, &nbd, rates);
+        match attempt {
+            Some(attempt) => self.judge(attempt.candidate, nbd, evaluations + more),
+            None => self.simpler(nbd, FitOutcome::NoDropout, evaluations + more),
+        }
     }
 
     /// Takes the model with dropout, or what it falls back to.
@@ -373,20 +375,16 @@ impl Fitter<'_> {
     }
 
     /// Fits from where the optimum is nearly known, if it is, and from up to three starts, until an optimum
-    /// is found that beats the model without dropout; else the best of them.
+    /// is found that beats the model without dropout; else the best of them. None where many keys show no dropout
+    /// without being fitted. With the number of evaluations.
     fn with_dropout(
         &self,
         model: FourParameters,
         nbd: &Candidate,
         rates @ [r, alpha]: [f64; 2],
-    ) -> Attempt {
+    ) -> (Option<Attempt>, u32) {
         let likelihood = Likelihood::new(model, self.table);
         let objective = self.objective(|theta| likelihood.evaluate(self.chunks, theta));
-        let attempt = |optimum: Optimum<4>, evaluations| Attempt {
-            candidate: self.candidate(&optimum, &|theta| Parameters::from_four(model, theta)),
-            optimum,
-            evaluations,
-        };
         let starts = [
             [r, alpha, 0.0, log(MEAN_AGE)],
             [0.0; 4],
@@ -397,12 +395,10 @@ impl Fitter<'_> {
             Few::Inside(point, inverse_hessian) => Some((point, Some(inverse_hessian))),
             Few::Unknown => None,
             Few::NoDropout => {
-                let little = with_little_dropout(&objective, rates);
-                evaluations += little.evaluations;
-                let point = little.point;
-                let little = attempt(little, evaluations);
-                if little.candidate.log_likelihood <= nbd.log_likelihood {
-                    return little;
+                let (value, point) = with_little_dropout(&objective, rates);
+                evaluations += SCALES.len() as u32;
+                if self.log_likelihood(value) <= nbd.log_likelihood {
+                    return (None, evaluations);
                 }
                 Some((point, None))
             }
@@ -412,29 +408,22 @@ impl Fitter<'_> {
         for (start, inverse_hessian) in begins {
             let optimum = minimise_near(&objective, start, inverse_hessian);
             evaluations += optimum.evaluations;
-            let found = attempt(optimum, evaluations);
+            let candidate = self.candidate(&optimum, &|theta| Parameters::from_four(model, theta));
             let settled = match inverse_hessian {
                 // What runs away from there may not do so from elsewhere.
-                Some(_) => found.candidate.found == Found::Inside,
-                None => found.candidate.found != Found::Nothing,
+                Some(_) => candidate.found == Found::Inside,
+                None => candidate.found != Found::Nothing,
             };
-            let good = settled && found.candidate.log_likelihood > nbd.log_likelihood;
+            let good = settled && candidate.log_likelihood > nbd.log_likelihood;
             best = match best {
-                Some(best) if !found.candidate.is_better_than(&best.candidate) => Some(best),
-                _ => Some(found),
+                Some(best) if !candidate.is_better_than(&best.candidate) => Some(best),
+                _ => Some(Attempt { candidate, optimum }),
             };
             if good {
                 break;
             }
         }
-        match best {
-            Some(best) => Attempt {
-                evaluations,
-                ..best
-            },
-            // There is at least one start.
-            None => attempt(minimise(&objective, starts[0]), evaluations),
-        }
+        (best, evaluations)
     }
 
     /// What some of the keys tell, where there are many: with it the fit to all takes a few evaluations.
@@ -447,7 +436,9 @@ impl Fitter<'_> {
             chunks: self.chunks,
         };
         let (nbd, ..) = few.nbd();
-        let found = few.with_dropout(model, &nbd, rates);
+        let Some(found) = few.with_dropout(model, &nbd, rates).0 else {
+            return Few::NoDropout;
+        };
         match (found.candidate.found, found.optimum.inverse_hessian) {
             _ if found.candidate.shows_no_dropout(&nbd) => Few::NoDropout,
             (Found::Inside, Some(inverse)) => Few::Inside(found.optimum.point, inverse),
@@ -467,6 +458,11 @@ impl Fitter<'_> {
             let gradient = std::array::from_fn(|i| -slopes[i] * theta[i] / customers);
             (-value / customers, gradient)
         }
+    }
+
+    /// The log-likelihood of all customers, from a value of the [`objective`](Self::objective).
+    fn log_likelihood(&self, value: f64) -> f64 {
+        -value * self.table.customers as f64
     }
 
     fn candidate<const N: usize>(
@@ -490,33 +486,30 @@ impl Fitter<'_> {
             standard_errors: errors
                 .filter(|_| optimum.converged)
                 .map(|errors| named(std::array::from_fn(|i| theta[i] * errors[i]))),
-            log_likelihood: -optimum.value * customers,
+            log_likelihood: self.log_likelihood(optimum.value),
             gradient_norm: optimum.gradient_norm,
             found,
         }
     }
 }
 
-/// The likeliest of some points that are close to no dropout, at the rates without any. When all of them are less likely
-/// than it, a little dropout of whatever kind makes the data less likely: having none is an optimum.
+/// The likeliest of some points that are close to no dropout, at the rates without any, after the value there. When all of
+/// them are less likely than it, a little dropout of whatever kind makes the data less likely: having none is an optimum.
 fn with_little_dropout(
     objective: &dyn Fn([f64; 4]) -> Evaluation<4>,
     [r, alpha]: [f64; 2],
-) -> Optimum<4> {
+) -> (f64, [f64; 4]) {
     let tried = SCALES.map(|scale| {
         let point = [r, alpha, log(LITTLE), log(MEAN_AGE * scale)];
         (objective(point).0, point)
     });
-    let least = tried.into_iter().min_by(|a, b| a.0.total_cmp(&b.0));
-    let (value, point) = least.unwrap_or(tried[0]);
-    Optimum {
-        point,
-        value,
-        gradient_norm: f64::INFINITY,
-        converged: false,
-        inverse_hessian: None,
-        evaluations: SCALES.len() as u32,
-    }
+    let [first, others @ ..] = tried;
+    others.into_iter().fold(first, |least, other| {
+        match other.0.total_cmp(&least.0).is_lt() {
+            true => other,
+            false => least,
+        }
+    })
 }
 
 impl Candidate {

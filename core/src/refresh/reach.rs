@@ -117,8 +117,10 @@ pub fn moved(old: &AccountsSpec, new: &AccountsSpec, source: &str) -> Result<Spa
 /// The days between two days, the later of which is not one of them.
 fn between(one: Day, other: Day) -> Option<Span> {
     let (first, until) = (one.min(other), one.max(other));
-    let last = Day(until.0 - 1);
-    (first < until).then_some(Span { first, last })
+    (first < until).then(|| Span {
+        first,
+        last: Day(until.0 - 1),
+    })
 }
 
 /// Adds the days that the windows of a decile gain or lose.

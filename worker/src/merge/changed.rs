@@ -4,17 +4,17 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::Int64Type;
 use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
+use tenfold_core::project::CustomerType;
 use tenfold_core::refresh::reach::moved;
 use tenfold_core::refresh::restate::Spans;
 use tenfold_core::refresh::task::{AccountsSpec, MergeTask};
 
 use super::news::Pieces;
-use crate::arrays::{arrow_bug, column, days, texts_of};
+use crate::arrays::{arrow_bug, column, days, numbers_of, texts_of};
 
 /// Leaves rows of days that a bound moved over, and all rows of customers with new events: another day of
 /// these months may be their first or last one now. Where rows are taken out or have ids, that may be so
@@ -35,7 +35,7 @@ pub fn only(
         let new = pieces.get(name).into_iter().flatten();
         let new: Result<Vec<&ArrayRef>, Failure> =
             new.map(|piece| column(piece, "customer")).collect();
-        let new = New::of(&new?)?;
+        let new = New::of(task.customer_type, &new?)?;
         for rows in kept {
             let mask = new.mask(rows, &moved)?;
             *rows = filter_record_batch(rows, &mask).map_err(arrow_bug)?;
@@ -51,25 +51,21 @@ enum New<'a> {
 }
 
 impl<'a> New<'a> {
-    fn of(columns: &[&'a ArrayRef]) -> Result<Self, Failure> {
-        let numbers: Option<Vec<_>> = columns
-            .iter()
-            .map(|column| column.as_primitive_opt::<Int64Type>())
-            .collect();
-        Ok(match numbers {
-            Some(columns) => {
-                let numbers = columns.iter().flat_map(|numbers| numbers.values());
+    fn of(customer_type: CustomerType, columns: &[&'a ArrayRef]) -> Result<Self, Failure> {
+        Ok(match customer_type {
+            CustomerType::Int64 => {
+                let columns: Result<Vec<_>, Failure> =
+                    columns.iter().map(|column| numbers_of(column)).collect();
+                let numbers = columns?.into_iter().flat_map(|numbers| numbers.values());
                 Self::Numbers(numbers.copied().collect())
             }
-            None => {
+            CustomerType::String => {
                 let columns: Result<Vec<_>, Failure> =
                     columns.iter().map(|column| texts_of(column)).collect();
-                Self::Texts(
-                    columns?
-                        .into_iter()
-                        .flat_map(|texts| texts.iter().flatten())
-                        .collect(),
-                )
+                let texts = columns?
+                    .into_iter()
+                    .flat_map(|texts| texts.iter().flatten());
+                Self::Texts(texts.collect())
             }
         })
     }
@@ -78,13 +74,9 @@ impl<'a> New<'a> {
     fn mask(&self, rows: &RecordBatch, moved: &Spans) -> Result<BooleanArray, Failure> {
         let (customers, days) = (column(rows, "customer")?, days(rows)?);
         Ok(match self {
-            // Nothing is new, whatever the customers are.
-            Self::Numbers(new) if new.is_empty() => mask(days.iter().map(|_| 0), days, moved, new),
             Self::Numbers(new) => {
-                let numbers = customers.as_primitive_opt::<Int64Type>();
-                let numbers =
-                    numbers.ok_or_else(|| Failure::bug("customers changed their type"))?;
-                mask(numbers.values().iter().copied(), days, moved, new)
+                let numbers = numbers_of(customers)?.values();
+                mask(numbers.iter().copied(), days, moved, new)
             }
             Self::Texts(new) => {
                 let texts = texts_of(customers)?;
@@ -118,4 +110,44 @@ fn mask<C: Eq + Hash + Copy>(
     let rows = customers.zip(days);
     rows.map(|(customer, day)| Some(is_new(customer) || moved.contains(Day(*day))))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Date32Array, Int64Array, StringArray};
+    use arrow::datatypes::{DataType, Field, Schema};
+    use tenfold_core::refresh::restate::Span;
+
+    use super::*;
+
+    /// Which of the rows are left, by (customer, day), when 2 and 9 have new events and day 5 moved.
+    fn left(customer_type: CustomerType, column: impl Fn(&[i64]) -> ArrayRef) -> Vec<bool> {
+        let rows = [(1, 4), (1, 5), (2, 4), (2, 5), (2, 6), (3, 6)];
+        let customers = column(&rows.map(|(customer, _)| customer));
+        let days = Date32Array::from_iter_values(rows.map(|(_, day)| day));
+        let schema = Schema::new(vec![
+            Field::new("customer", customers.data_type().clone(), false),
+            Field::new("day", DataType::Date32, false),
+        ]);
+        let rows = crate::arrays::batch(Arc::new(schema), vec![customers, Arc::new(days)]).unwrap();
+        let new = column(&[9, 2]);
+        let new = New::of(customer_type, &[&new]).unwrap();
+        let mask = new.mask(&rows, &Spans::of([Span::of(Day(5))])).unwrap();
+        mask.values().iter().collect()
+    }
+
+    #[test]
+    fn rows_of_days_that_moved_and_of_customers_with_new_events_are_left() {
+        let numbers =
+            |customers: &[i64]| -> ArrayRef { Arc::new(Int64Array::from(customers.to_vec())) };
+        let texts = |customers: &[i64]| -> ArrayRef {
+            let texts = customers.iter().map(ToString::to_string);
+            Arc::new(StringArray::from_iter_values(texts))
+        };
+        let expected = [false, true, true, true, true, false];
+        assert_eq!(left(CustomerType::Int64, numbers), expected);
+        assert_eq!(left(CustomerType::String, texts), expected);
+    }
 }

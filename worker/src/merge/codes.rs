@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray};
-use arrow::datatypes::Int64Type;
+use arrow::array::{Array, ArrayRef, Int64Array, StringArray};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use tenfold_core::failure::Failure;
 use tenfold_core::hash::hash_text;
 use tenfold_core::project::CustomerType;
 
-use crate::arrays::texts_of;
+use crate::arrays::{numbers_of, texts_of};
 
 /// Turns customers into codes and back. Codes are ordered as the customers are.
 pub enum CustomerCodes {
@@ -44,10 +43,7 @@ impl CustomerCodes {
     /// Codes of a column.
     pub fn encode(&self, column: &ArrayRef) -> Result<Vec<i64>, Failure> {
         match self {
-            Self::Numbers => column
-                .as_primitive_opt::<Int64Type>()
-                .map(|numbers| numbers.values().to_vec())
-                .ok_or_else(|| Failure::bug("customers of a part are no int64")),
+            Self::Numbers => Ok(numbers_of(column)?.values().to_vec()),
             Self::Texts(texts) => texts
                 .places_of(texts_of(column)?)
                 .ok_or_else(|| Failure::bug("a customer has no code")),

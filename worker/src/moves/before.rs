@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray, RecordBatch};
+use arrow::buffer::ScalarBuffer;
 use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record_batch};
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int32Type, Int64Type};
 use tenfold_core::decile::MigrationError;
@@ -42,7 +43,7 @@ pub struct Side<'a> {
     customers: &'a ArrayRef,
     rows: Rows,
     /// Their tiles.
-    pub tiles: Vec<i32>,
+    pub tiles: ScalarBuffer<i32>,
     /// Their values, in units that all deciles share.
     pub values: Vec<i128>,
 }
@@ -200,7 +201,7 @@ impl<'a> Side<'a> {
         Self {
             customers: &NOBODY,
             rows: Rows::All(0),
-            tiles: Vec::new(),
+            tiles: ScalarBuffer::default(),
             values: Vec::new(),
         }
     }
@@ -224,7 +225,10 @@ impl<'a> Side<'a> {
         };
         Ok(Self {
             customers,
-            tiles: rows.iter().map(|row| known.value(row)).collect(),
+            tiles: match &rows {
+                Rows::All(_) => known.values().clone(),
+                rows => rows.iter().map(|row| known.value(row)).collect(),
+            },
             values: amounts(values, &rows, scale)?,
             rows,
         })
