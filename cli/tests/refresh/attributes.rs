@@ -281,6 +281,24 @@ fn nothing_is_left_of_the_attributes_of_who_is_erased() {
 }
 
 #[test]
+fn days_of_attributes_are_no_days_of_events_after_an_erasure_either() {
+    let night = |project: &Project, as_of: &str| {
+        let refresh = ["refresh", "--as-of", as_of, "--shards", "1"];
+        assert_eq!(project.tenfold(&refresh).code, Some(0));
+        project.sql("SELECT MIN(date) AS first, COUNT(*) AS days FROM dim_date")
+    };
+    let project = Project::new(&shop());
+    // So many months that the next night does not read them all.
+    project.write("sales/1.csv", csv(&sales(1, 2000, 366)));
+    let crm = "customer,since,land,segment,born,mail,more\n7,2019-03-01T08:00:00,DE,,,,x\n";
+    project.write("crm/1.csv", format!("{crm}6,2024-01-05T08:00:00,FR,,,,x\n"));
+    let before = night(&project, "2025-01-15");
+    let erase = ["erase", "--customer", "6", "--yes", "--now"];
+    assert_eq!(project.tenfold(&erase).code, Some(0));
+    assert_eq!(night(&project, "2025-01-16"), before);
+}
+
+#[test]
 fn customers_are_found_by_their_address() {
     let project = with_sales(&shop());
     let address = |customer, day, email: &str| Row {

@@ -154,18 +154,21 @@ impl Eraser<'_> {
             let clv = manifest.declarations.clv.as_ref();
             let clv = clv.filter(|clv| clv.source == *source);
             let value = clv.map(|clv| format!("m.{}", clv.value));
+            let declared = manifest.declarations.sources.get(source);
+            let is_events = declared.is_none_or(|source| source.kind.is_events());
             let mut theirs = Vec::new();
             for run in std::mem::take(runs) {
                 let checked = self.run(&run, value.as_deref()).await?;
                 self.taken.state_rows += checked.rows;
                 self.taken.objects += checked.objects;
                 self.taken.bytes += checked.bytes;
-                first_day = first_day.into_iter().chain(checked.first_day).min();
+                if is_events {
+                    first_day = first_day.into_iter().chain(checked.first_day).min();
+                }
                 theirs.extend(checked.theirs);
                 runs.extend(checked.run);
             }
             if !theirs.is_empty() {
-                let declared = manifest.declarations.sources.get(source);
                 let horizon = declared.and_then(|source| source.event_id_horizon);
                 let counts = counted(&theirs, lost.get(source), manifest.as_of, horizon);
                 if let Some(standing) = state.standing.get_mut(source) {
