@@ -221,6 +221,7 @@ impl Desk {
                 key: task.id().map_err(|e| Failure::bug(e.to_string()))?,
                 step: task.step().to_owned(),
                 memory: task.memory_bytes(),
+                least: task.least_bytes(),
             });
         }
         let (tell, told) = mpsc::unbounded();

@@ -24,14 +24,17 @@ impl State {
             known.leases.is_empty() || known.used.saturating_add(task.new.memory) <= known.memory
         };
         let others = self.others_can(worker, now);
-        // Whoever spoilt a task leaves it to others, and so does whoever has too little memory for it, while there are
-        // others who are better for it.
-        let drawback =
-            |task: &Task, name: &str, memory: u64| (task.spoilt_on(name), task.new.memory > memory);
+        // Whoever has too little memory for a task leaves it to others, and so does whoever spoilt it, while there are
+        // others who are better for it. Memory comes first: what spoilt it may pass, and too little memory does not.
+        let drawback = |task: &Task, name: &str, worker: &Worker| {
+            (task.is_too_large_for(worker), task.spoilt_on(name))
+        };
         let suits = |task: &Task| {
-            let mine = drawback(task, worker, known.memory);
-            let better =
-                |(name, other): &(&str, &Worker)| drawback(task, name, other.memory) < mine;
+            let mine = drawback(task, worker, known);
+            // Whoever runs it already is none to leave it to.
+            let better = |(name, other): &(&str, &Worker)| {
+                drawback(task, name, other) < mine && !task.live().any(|a| a.worker == *name)
+            };
             fits(task) && (mine == (false, false) || !others.iter().any(better))
         };
         let suits = |(batch, index): &(u64, usize)| self.task(*batch, *index).is_some_and(&suits);

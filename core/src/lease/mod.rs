@@ -106,6 +106,8 @@ pub struct NewTask {
     pub step: String,
     /// Memory that it takes, in bytes.
     pub memory: u64,
+    /// Memory that it can do with, in bytes: with less than [`NewTask::memory`] it takes longer.
+    pub least: u64,
 }
 
 /// A task that a worker says that it is running.

@@ -134,6 +134,11 @@ impl Task {
     pub fn spoilt_on(&self, worker: &str) -> bool {
         self.spoilt().any(|a| a.worker == worker)
     }
+
+    /// Whether a worker has less memory than it can do with.
+    pub fn is_too_large_for(&self, worker: &Worker) -> bool {
+        self.new.least > worker.memory
+    }
 }
 
 impl Batch {

@@ -349,8 +349,12 @@ impl State {
         let task = of.tasks.get(index)?;
         let spoilt = task.spoilt().count();
         let workers: BTreeSet<&str> = task.spoilt().map(|a| a.worker.as_str()).collect();
-        let elsewhere = self.workers.iter().any(|(name, worker)| {
-            !workers.contains(name.as_str()) && self.takes_tasks(name, worker, now)
+        let open = self.workers.iter();
+        let open = open.filter(|(name, worker)| self.takes_tasks(name, worker, now));
+        let has_room = |worker: &Worker| !task.is_too_large_for(worker);
+        let anybody_has = open.clone().any(|(_, worker)| has_room(worker));
+        let elsewhere = open.clone().any(|(name, worker)| {
+            !workers.contains(name.as_str()) && (has_room(worker) || !anybody_has)
         });
         let tried = spoilt >= self.rules.max_attempts as usize;
         if tried && (workers.len() >= 2 || !elsewhere) {

@@ -193,7 +193,7 @@ pub fn pays(state: &ShardState, by_source: &BTreeMap<String, Months>) -> Result<
 const ROW_BYTES: u64 = 250;
 
 /// Memory of a merge beside that of its rows, and for rows that the estimate does not know of.
-const MERGE_BYTES: u64 = 32 << 20;
+pub const MERGE_BYTES: u64 = 32 << 20;
 
 /// Memory that rows take while they are merged, in bytes, about.
 pub fn bytes_of(rows: u64) -> u64 {

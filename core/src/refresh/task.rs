@@ -114,6 +114,14 @@ impl Task {
         }
     }
 
+    /// Memory that the task can do with, in bytes: a merge goes by ranges of customers where there is little.
+    pub fn least_bytes(&self) -> u64 {
+        match self {
+            Task::Merge(_) => reach::MERGE_BYTES,
+            _ => self.memory_bytes(),
+        }
+    }
+
     /// Memory that the task takes at its peak, in bytes: an estimate from the rows it names, for
     /// deciding how many tasks run at a time.
     pub fn memory_bytes(&self) -> u64 {

@@ -22,6 +22,7 @@ pub(super) fn task(memory: u64) -> NewTask {
         key: "key".to_owned(),
         step: "merge".to_owned(),
         memory,
+        least: memory,
     }
 }
 

@@ -441,10 +441,75 @@ fn a_task_too_large_for_a_worker_is_left_to_one_with_room() {
     desk.enlist(1, vec![task(1_000)]);
     assert_eq!(desk.reports_as(with("small", 100)), []);
     let token = desk.reports_as(with("roomy", 1_000))[0];
-    // Who spoilt it leaves it even to one without room.
+    // What spoilt it there may pass.
     desk.finishes("roomy", token, Err(infra()));
     desk.tick(desk.state().rules.backoff_ms);
-    assert_eq!(desk.reports_as(with("roomy", 1_000)), []);
+    assert_eq!(desk.reports_as(with("small", 100)), []);
+    assert_eq!(desk.reports_as(with("roomy", 1_000)).len(), 1);
+}
+
+#[test]
+fn a_task_that_spoils_on_all_workers_with_room_is_given_up() {
+    let mut desk = Desk::new();
+    let with = |worker: &str, memory: u64| Report {
+        memory,
+        ..report(worker)
+    };
+    desk.reports_as(with("small", 100));
+    desk.enlist(1, vec![task(1_000)]);
+    let attempts = desk.state().rules.max_attempts;
+    for _ in 0..attempts {
+        let token = desk.reports_as(with("roomy", 1_000))[0];
+        assert_eq!(desk.reports_as(with("small", 100)), []);
+        desk.finishes("roomy", token, Err(infra()));
+        desk.tick(desk.state().rules.backoff_max_ms);
+    }
+    assert_eq!(desk.task(0).state, TaskState::Failed);
+}
+
+#[test]
+fn a_task_that_can_do_with_little_memory_is_left_to_nobody() {
+    let mut desk = Desk::new();
+    desk.reports("roomy", &[]);
+    let least = 10;
+    desk.enlist(
+        1,
+        vec![NewTask {
+            least,
+            ..task(1_000)
+        }],
+    );
+    let small = Report {
+        memory: least,
+        ..report("small")
+    };
+    assert_eq!(desk.reports_as(small).len(), 1);
+}
+
+#[test]
+fn a_large_task_that_takes_long_is_begun_by_a_smaller_worker_too() {
+    let mut desk = Desk::new();
+    let with = |worker: &str, memory: u64| Report {
+        memory,
+        ..report(worker)
+    };
+    desk.reports_as(with("roomy", 1_000));
+    desk.enlist(1, vec![task(1_000), task(10)]);
+    let slow = desk.reports_as(with("roomy", 1_000))[0];
+    let quick = desk.reports_as(with("small", 100))[0];
+    desk.finishes("small", quick, Ok(()));
+    let held = vec![Held {
+        token: slow,
+        progress: 1,
+    }];
+    let renewed = || Report {
+        held: held.clone(),
+        ..with("roomy", 1_000)
+    };
+    assert_eq!(desk.reports_as(with("small", 100)), []);
+    desk.tick(desk.state().rules.speculate_after_ms);
+    desk.reports_as(renewed());
+    desk.tick(1);
     assert_eq!(desk.reports_as(with("small", 100)).len(), 1);
 }
 
