@@ -25,3 +25,4 @@ pub mod response;
 pub mod schedule;
 pub mod snapshot;
 pub mod stream;
+pub mod sum;

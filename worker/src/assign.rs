@@ -19,6 +19,7 @@ use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::task::{
     AssignOutput, AssignTask, DecileSpec, RankedValue, TablePart, published,
 };
+use tenfold_core::sum::Sum;
 use tenfold_store::part::{Layout, WORK};
 
 use crate::TaskContext;
@@ -73,8 +74,8 @@ pub enum FactSums {
     },
     /// Of CLV.
     Clv {
-        /// The total, added in the order of customers.
-        total: f64,
+        /// The total.
+        total: Sum,
         /// The least value.
         min: f64,
         /// The greatest value.
@@ -210,12 +211,12 @@ fn minor_facts(values: &[i64], tiles: &[i32]) -> Vec<TileFacts> {
 }
 
 fn clv_facts(values: &[f64], tiles: &[i32]) -> Vec<TileFacts> {
-    let begin = |value| (0.0, value, value);
-    let add = |(total, min, max): &mut (f64, f64, f64), value: f64| {
-        *total += value;
+    let begin = |value| (Sum::default(), value, value);
+    let add = |(total, min, max): &mut (Sum, f64, f64), value: f64| {
+        total.add(value);
         (*min, *max) = (min.min(value), max.max(value));
     };
-    let facts = |(total, min, max): (f64, f64, f64)| FactSums::Clv { total, min, max };
+    let facts = |(total, min, max): (Sum, f64, f64)| FactSums::Clv { total, min, max };
     by_tile(values, tiles, begin, add, facts)
 }
 

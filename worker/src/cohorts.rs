@@ -7,6 +7,7 @@ use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::money::Amount;
 use tenfold_core::refresh::task::ValueSpec;
+use tenfold_core::sum::Sum;
 
 use crate::arrays::int64;
 use crate::values::{ShardBatches, dates};
@@ -34,9 +35,9 @@ pub struct Cohort {
     /// What they spent so far, in minor units.
     pub revenue: Amount,
     /// Sum of the probabilities that they are still customers.
-    pub p_alive: f64,
+    pub p_alive: Sum,
     /// Sums of CLV, by horizon.
-    pub clv: Vec<f64>,
+    pub clv: Vec<Sum>,
     /// By whole months from the first purchase to the last observed day: how many.
     pub observed: BTreeMap<i32, u64>,
     /// By whole months from the first purchase to the last: how many.
@@ -44,7 +45,7 @@ pub struct Cohort {
 }
 
 impl ShardCohorts {
-    /// Counts the customers of a shard, in their order: sums of floats depend on it.
+    /// Counts the customers of a shard.
     pub fn of(batches: &ShardBatches, as_of: Day, value: &ValueSpec) -> Result<Self, Failure> {
         let accounts = &batches.accounts;
         let first = dates(accounts, "first_purchase")?;
@@ -66,15 +67,15 @@ impl ShardCohorts {
             lasts.push(last);
             let (first, last) = (Day(first).in_calendar(), Day(last).in_calendar());
             let cohort = counted.cohorts.entry(first.month).or_default();
-            cohort.clv.resize(clv.len(), 0.0);
+            cohort.clv.resize(clv.len(), Sum::default());
             cohort.customers += 1;
             let days = purchase_days.value(row);
             cohort.repeat_customers += u64::from(days > 1);
             cohort.purchase_days += days.unsigned_abs();
             cohort.revenue.0 += i128::from(revenue.value(row));
-            cohort.p_alive += p_alive.value(row);
+            cohort.p_alive.add(p_alive.value(row));
             for (sum, clv) in cohort.clv.iter_mut().zip(&clv) {
-                *sum += clv.value(row);
+                sum.add(clv.value(row));
             }
             *cohort
                 .observed
@@ -106,10 +107,10 @@ impl Cohort {
         self.repeat_customers += other.repeat_customers;
         self.purchase_days += other.purchase_days;
         self.revenue.0 += other.revenue.0;
-        self.p_alive += other.p_alive;
-        self.clv.resize(other.clv.len(), 0.0);
+        self.p_alive.add_all(other.p_alive);
+        self.clv.resize(other.clv.len(), Sum::default());
         for (sum, more) in self.clv.iter_mut().zip(other.clv) {
-            *sum += more;
+            sum.add_all(more);
         }
         add(&mut self.observed, other.observed);
         add(&mut self.lasting, other.lasting);

@@ -17,6 +17,7 @@ use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::money::{minor_per_major, to_minor};
 use tenfold_core::refresh::task::{DecileSpec, ModelOutput, ModelTask, RankedValue, TablePart};
+use tenfold_core::sum::Sum;
 use tenfold_store::part::Layout;
 
 use crate::TaskContext;
@@ -34,7 +35,7 @@ struct Fact {
 /// Sum, least and greatest of a tile's values.
 enum Total {
     Minor { total: i128, min: i64, max: i64 },
-    Clv { total: f64, min: f64, max: f64 },
+    Clv { total: Sum, min: f64, max: f64 },
 }
 
 /// Runs a model task.
@@ -206,17 +207,24 @@ impl Total {
                 max: max.max(most),
             }),
             (
-                Self::Clv { total, min, max },
+                Self::Clv {
+                    mut total,
+                    min,
+                    max,
+                },
                 Self::Clv {
                     total: more,
                     min: least,
                     max: most,
                 },
-            ) => Ok(Self::Clv {
-                total: total + more,
-                min: min.min(least),
-                max: max.max(most),
-            }),
+            ) => {
+                total.add_all(more);
+                Ok(Self::Clv {
+                    total,
+                    min: min.min(least),
+                    max: max.max(most),
+                })
+            }
             _ => Err(Failure::bug("partial facts of one decile are of two kinds")),
         }
     }
@@ -229,7 +237,7 @@ impl Total {
                 [*total, i128::from(*min), i128::from(*max)].map(|amount| amount * factor)
             }
             Self::Clv { total, min, max } => {
-                [*total, *min, *max].map(|value| to_minor(value, scale))
+                [total.value(), *min, *max].map(|value| to_minor(value, scale))
             }
         }
     }
@@ -237,7 +245,7 @@ impl Total {
     fn mean(&self, own: u8, customers: u64) -> f64 {
         let total = match self {
             Self::Minor { total, .. } => *total as f64 / minor_per_major(own),
-            Self::Clv { total, .. } => *total,
+            Self::Clv { total, .. } => total.value(),
         };
         total / customers as f64
     }

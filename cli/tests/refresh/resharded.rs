@@ -161,6 +161,7 @@ fn older_snapshots_are_read_verified_and_compared_as_ever() {
             "* EXCLUDE (shard) FROM customer_value",
             "* EXCLUDE (shard) FROM customer_decile",
             "* FROM fact_value_by_decile",
+            "* FROM fact_cohort",
         ];
         let rows = |table: &str| {
             let query = format!("SELECT {table} ORDER BY 1, 2, 3, 4, 5, 6");

@@ -61,10 +61,10 @@ fn fact_cohort(
     );
     columns.push(
         "p_alive",
-        floats(&|cohort| Some(cohort.p_alive / cohort.customers as f64)),
+        floats(&|cohort| Some(cohort.p_alive.value() / cohort.customers as f64)),
     );
     for (place, horizon) in value.horizons.iter().enumerate() {
-        let clv = floats(&|cohort| cohort.clv.get(place).copied());
+        let clv = floats(&|cohort| cohort.clv.get(place).map(|sum| sum.value()));
         columns.push(format!("clv_{horizon}m"), clv);
     }
     columns
