@@ -13,8 +13,8 @@ use tenfold_core::clv::{
     fit_spend, fit_transactions,
 };
 use tenfold_core::decile::{
-    CELLS, CellCounter, Cuts, Histogram, Rankable, Ranked, Ties, assign_i64_customers, boundaries,
-    boundary_cells, select_cuts,
+    CELLS, CellCounter, Cuts, Histogram, Rankable, Ranked, Stretch, Ties, assign_i64_customers,
+    boundaries, boundary_cells, select_cuts,
 };
 
 /// Customers that are ranked.
@@ -196,10 +196,12 @@ fn deciles(shards: &[Shard], lookback: usize, counter: &mut CellCounter) -> Vec<
         let mut run: Vec<Ranked<i64>> = rows.map(ranked).collect();
         run.sort_by_key(|row| std::cmp::Reverse(row.key));
         // Blocks of as many rows as a refresh reads at a time.
-        let blocks: Vec<_> = run
-            .chunks(2048)
-            .map(|rows| Ok::<_, Infallible>(rows.to_vec()))
-            .collect();
+        let one = |last: &Ranked<i64>| Stretch {
+            last: last.clone(),
+            rows: 1,
+        };
+        let block = |rows: &[Ranked<i64>]| Ok::<_, Infallible>(rows.iter().map(one).collect());
+        let blocks: Vec<_> = run.chunks(2048).map(block).collect();
         blocks.into_iter()
     };
     let cuts = select_cuts(&boundaries, shards.iter().map(run).collect()).unwrap();

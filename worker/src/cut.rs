@@ -14,8 +14,9 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tenfold_core::decile::{
-    Boundary, CELLS, CutError, Cuts, Histogram, RankKey, Rankable, Ranked,
-    boundaries as boundaries_of, boundary_cells, select_cuts,
+    Between, Boundary, CELLS, CutError, Cuts, Histogram, RankKey, Rankable, Ranked, Samples,
+    Stretch, ZERO_CELL, boundaries as boundaries_of, boundary_cells, select_cuts, spacing,
+    stretches,
 };
 use tenfold_core::failure::Failure;
 use tenfold_core::project::CustomerType;
@@ -24,10 +25,11 @@ use tenfold_core::refresh::task::{
     BoundariesOutput, BoundariesTask, CutsOutput, CutsTask, DecileSpec, GatherOutput, GatherTask,
     GroupSummary,
 };
+use tenfold_core::response::CustomerKey;
 use tenfold_store::part::{Layout, STATE, WORK, encode_parquet, parquet_batches};
 
 use crate::TaskContext;
-use crate::arrays::{arrow_bug, column, text};
+use crate::arrays::{arrow_bug, column, is_text, numbers_of, text, texts_of};
 use crate::ranking::{Group, GroupKey, GroupValues, Rows, for_each_group};
 use crate::values::ShardBatches;
 
@@ -40,6 +42,15 @@ struct GroupBoundaries {
     key: GroupKey,
     customers: u64,
     boundaries: Vec<Boundary>,
+    /// Customers whose sum is zero, among whom tiles may end.
+    zeros: Vec<Between<CustomerKey>>,
+}
+
+/// What all shards say of a group.
+#[derive(Default)]
+struct Merged {
+    histogram: Histogram,
+    zeros: Samples<CustomerKey>,
 }
 
 /// The cuts of a group.
@@ -87,21 +98,28 @@ pub fn boundaries(
     task: &BoundariesTask,
     context: &TaskContext,
 ) -> Result<BoundariesOutput, Failure> {
-    let mut merged: BTreeMap<GroupKey, Histogram> = BTreeMap::new();
+    let mut merged: BTreeMap<GroupKey, Merged> = BTreeMap::new();
     for part in &task.histograms {
-        for (key, histogram) in histograms(&context.get_ipc(part)?)? {
-            merged.entry(key).or_default().merge(&histogram);
+        for (key, histogram, zeros) in histograms(&context.get_ipc(part)?)? {
+            let group = merged.entry(key).or_default();
+            if let Some((rows, samples)) = zeros {
+                group.zeros.add(rows, spacing(rows), samples);
+            }
+            group.histogram.merge(&histogram);
         }
     }
-    let group = |(key, histogram): (GroupKey, Histogram)| {
+    let group = |(key, Merged { histogram, zeros }): (GroupKey, Merged)| {
         let tiles = task
             .deciles
             .get(key.decile)
             .map_or(1, |decile| decile.tiles);
         let boundaries = boundaries_of(&histogram, tiles);
+        let among_zeros = boundaries.iter().filter(|b| b.cell == ZERO_CELL);
+        let among_zeros: Vec<Boundary> = among_zeros.copied().collect();
         GroupBoundaries {
             key,
             customers: histogram.total(),
+            zeros: zeros.between(&among_zeros),
             boundaries,
         }
     };
@@ -111,36 +129,63 @@ pub fn boundaries(
     })
 }
 
+/// Cells of a histogram, and how many are in each.
+type Cells = Vec<(u32, u64)>;
+
+/// How many of a shard's customers have a value of zero, and samples of them.
+type Zeros = Option<(u64, Vec<CustomerKey>)>;
+
 /// The histograms in a part, whose rows are in the order of groups and cells.
-fn histograms(batch: &RecordBatch) -> Result<Vec<(GroupKey, Histogram)>, Failure> {
+fn histograms(batch: &RecordBatch) -> Result<Vec<(GroupKey, Histogram, Zeros)>, Failure> {
     let deciles = column(batch, "decile")?.as_primitive::<UInt32Type>();
     let lookbacks = column(batch, "lookback")?.as_primitive::<UInt32Type>();
     let values = text(batch, "dimension_value")?;
     let cells = column(batch, "cell")?.as_primitive::<UInt32Type>();
     let customers = column(batch, "customers")?.as_primitive::<UInt64Type>();
-    let mut groups: Vec<(GroupKey, Vec<(u32, u64)>)> = Vec::new();
+    let samples = column(batch, "samples")?.as_list::<i32>();
+    let mut groups: Vec<(GroupKey, Cells, Zeros)> = Vec::new();
     for row in 0..batch.num_rows() {
         let key = GroupKey {
             decile: deciles.value(row) as usize,
             lookback: lookbacks.value(row) as usize,
             dimension_value: values.is_valid(row).then(|| values.value(row).to_owned()),
         };
-        let cell = (cells.value(row), customers.value(row));
+        let (cell, rows) = (cells.value(row), customers.value(row));
+        let zeros = match cell == ZERO_CELL {
+            true => Some((rows, keys(&samples.value(row))?)),
+            false => None,
+        };
         match groups.last_mut() {
-            Some((last, cells)) if *last == key => cells.push(cell),
-            _ => groups.push((key, vec![cell])),
+            Some((last, cells, known)) if *last == key => {
+                cells.push((cell, rows));
+                *known = known.take().or(zeros);
+            }
+            _ => groups.push((key, vec![(cell, rows)], zeros)),
         }
     }
-    let checked = |(key, cells): (GroupKey, Vec<(u32, u64)>)| {
+    let checked = |(key, cells, zeros): (GroupKey, Cells, Zeros)| {
         let histogram = Histogram::try_from(cells);
         histogram
-            .map(|histogram| (key, histogram))
+            .map(|histogram| (key, histogram, zeros))
             .map_err(|e| Failure::bug(e.to_string()))
     };
     groups.into_iter().map(checked).collect()
 }
 
-/// Collects the rows of one shard that lie in boundary cells, in rank order within each group.
+/// Customers one by one.
+fn keys(customers: &ArrayRef) -> Result<Vec<CustomerKey>, Failure> {
+    if is_text(customers.data_type()) {
+        let texts = texts_of(customers)?.iter().flatten();
+        return Ok(texts
+            .map(|text| CustomerKey::String(text.to_owned()))
+            .collect());
+    }
+    let numbers = numbers_of(customers)?.values().iter();
+    Ok(numbers.map(|number| CustomerKey::Int64(*number)).collect())
+}
+
+/// Collects the rows of one shard that lie in boundary cells, in rank order within each group; of customers of
+/// value zero, those among whom a tile may end, and how many the others are.
 pub fn gather(task: &GatherTask, context: &TaskContext) -> Result<GatherOutput, Failure> {
     let groups: Vec<GroupBoundaries> = get_json(&task.boundaries, context)?;
     let batches = ShardBatches::load_ranked(&task.values, &task.deciles, context)?;
@@ -159,16 +204,16 @@ pub fn gather(task: &GatherTask, context: &TaskContext) -> Result<GatherOutput, 
             .iter()
             .for_each(|cell| in_boundary[*cell as usize] = false);
         if !candidates.is_empty() {
-            found.push(candidate_rows(place as u32, &candidates, group.customers)?);
+            let told = told(&candidates, &groups[place].zeros, group.customers);
+            found.push(candidate_rows(place as u32, &told, group.customers)?);
         }
         Ok(())
     })?;
     let Some(first) = found.first() else {
         return Ok(GatherOutput { candidates: None });
     };
-    // Compressed, since customers of equal value can be most of all customers.
     let layout = Layout {
-        repeated: &["group", "key"],
+        repeated: &["group", "key", "rows"],
         ..Layout::default()
     };
     let bytes = encode_parquet(&first.schema(), &found, layout)?;
@@ -178,22 +223,58 @@ pub fn gather(task: &GatherTask, context: &TaskContext) -> Result<GatherOutput, 
     })
 }
 
+/// What is told of candidates: value and row of the last of a stretch, and its rows.
+fn told(
+    candidates: &[(RankKey, u32)],
+    zeros: &[Between<CustomerKey>],
+    customers: &ArrayRef,
+) -> Vec<(RankKey, u32, u64)> {
+    let zero = 0_i64.rank_key();
+    let first = candidates.partition_point(|(key, _)| *key > zero);
+    let end = first + candidates[first..].partition_point(|(key, _)| *key == zero);
+    let (higher, equal, lower) = (
+        &candidates[..first],
+        &candidates[first..end],
+        &candidates[end..],
+    );
+    let up_to = |customer: &CustomerKey| {
+        equal.partition_point(|(_, row)| is_up_to(customers, *row as usize, customer))
+    };
+    let stretches = stretches(equal.len(), zeros, up_to);
+    let stretch = |(place, rows): (usize, u64)| (equal[place].0, equal[place].1, rows);
+    let one = |(key, row): &(RankKey, u32)| (*key, *row, 1);
+    let higher = higher.iter().map(one);
+    let told = higher.chain(stretches.into_iter().map(stretch));
+    told.chain(lower.iter().map(one)).collect()
+}
+
+/// Whether the customer of a row comes before one in their order, or is that one.
+fn is_up_to(customers: &ArrayRef, row: usize, last: &CustomerKey) -> bool {
+    match last {
+        CustomerKey::Int64(last) => customers.as_primitive::<Int64Type>().value(row) <= *last,
+        CustomerKey::String(last) => customers.as_string::<i32>().value(row) <= last.as_str(),
+    }
+}
+
 fn candidate_rows(
     group: u32,
-    candidates: &[(RankKey, u32)],
+    told: &[(RankKey, u32, u64)],
     customers: &ArrayRef,
 ) -> Result<RecordBatch, Failure> {
-    let rows = UInt32Array::from_iter_values(candidates.iter().map(|(_, row)| *row));
-    let keys = UInt64Array::from_iter_values(candidates.iter().map(|(key, _)| key.to_bits()));
+    let last = UInt32Array::from_iter_values(told.iter().map(|(_, row, _)| *row));
+    let keys = UInt64Array::from_iter_values(told.iter().map(|(key, ..)| key.to_bits()));
+    let rows = UInt64Array::from_iter_values(told.iter().map(|(.., rows)| *rows));
     let schema = Schema::new(vec![
         Field::new("group", DataType::UInt32, false),
         Field::new("key", DataType::UInt64, false),
         Field::new("customer", customers.data_type().clone(), false),
+        Field::new("rows", DataType::UInt64, false),
     ]);
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(UInt32Array::from_value(group, candidates.len())),
+        Arc::new(UInt32Array::from_value(group, told.len())),
         Arc::new(keys),
-        take(customers, &rows, None).map_err(arrow_bug)?,
+        take(customers, &last, None).map_err(arrow_bug)?,
+        Arc::new(rows),
     ];
     crate::arrays::batch(Arc::new(schema), columns)
 }
@@ -265,6 +346,8 @@ struct CandidateRows {
     groups: UInt32Array,
     keys: UInt64Array,
     customers: ArrayRef,
+    /// How many rows each stands for.
+    rows: UInt64Array,
 }
 
 impl Candidates {
@@ -283,7 +366,7 @@ impl Candidates {
         &mut self,
         group: u32,
         customers: &dyn Fn(&ArrayRef, Range<usize>) -> Vec<C>,
-    ) -> Result<Option<Vec<Ranked<C>>>, Failure> {
+    ) -> Result<Option<Vec<Stretch<C>>>, Failure> {
         while self.next == self.rows.groups.len() {
             let Some(batch) = self.batches.next() else {
                 return Ok(None);
@@ -295,13 +378,17 @@ impl Candidates {
         let rows = self.next..self.next + left.partition_point(|of| *of == group);
         self.next = rows.end;
         let customers = customers(&self.rows.customers, rows.clone());
-        let keys = &self.rows.keys.values()[rows];
-        let ranked = keys.iter().zip(customers).map(|(key, customer)| Ranked {
-            key: RankKey::from_bits(*key),
-            customer,
-        });
-        let ranked: Vec<Ranked<C>> = ranked.collect();
-        Ok((!ranked.is_empty()).then_some(ranked))
+        let keys = self.rows.keys.values()[rows.clone()].iter();
+        let counts = self.rows.rows.values()[rows].iter();
+        let stretch = |((key, customer), rows): ((&u64, C), &u64)| Stretch {
+            last: Ranked {
+                key: RankKey::from_bits(*key),
+                customer,
+            },
+            rows: *rows,
+        };
+        let stretches: Vec<Stretch<C>> = keys.zip(customers).zip(counts).map(stretch).collect();
+        Ok((!stretches.is_empty()).then_some(stretches))
     }
 }
 
@@ -311,6 +398,7 @@ impl CandidateRows {
             groups: column(batch, "group")?.as_primitive::<UInt32Type>().clone(),
             keys: column(batch, "key")?.as_primitive::<UInt64Type>().clone(),
             customers: column(batch, "customer")?.clone(),
+            rows: column(batch, "rows")?.as_primitive::<UInt64Type>().clone(),
         })
     }
 }

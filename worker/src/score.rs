@@ -4,22 +4,25 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array,
+    Array, ArrayRef, Float64Array, ListArray, RecordBatch, StringArray, UInt32Array, UInt64Array,
+    new_empty_array,
 };
+use arrow::buffer::OffsetBuffer;
+use arrow::compute::{concat, take};
 use arrow::datatypes::{DataType, Field, Schema};
 use tenfold_core::clv::{ScoreSpec, Scorer, SpendKey, TransactionKey};
-use tenfold_core::decile::CellCounter;
+use tenfold_core::decile::{CellCounter, ZERO_CELL, spacing};
 use tenfold_core::failure::Failure;
 use tenfold_core::project::ALWAYS_HORIZON;
 use tenfold_core::refresh::part::PartRef;
 use tenfold_core::refresh::task::{DecileSpec, Fits, ScoreOutput, ScoreTask, ValueSpec};
 
 use crate::TaskContext;
-use crate::arrays::int64;
+use crate::arrays::{arrow_bug, int64};
 use crate::by_attribute;
 use crate::expression::Parsed;
 use crate::fit::transaction_key;
-use crate::ranking::{CLV_HELD, GroupValues, for_each_group, population_column};
+use crate::ranking::{CLV_HELD, GroupValues, Rows, for_each_group, population_column};
 use crate::values::{Columns, ShardBatches, customer_value, dates};
 
 /// Runs a score task.
@@ -240,6 +243,7 @@ fn with_populations(batches: &ShardBatches, task: &ScoreTask) -> Result<RecordBa
     scores.batch()
 }
 
+/// The histograms of every ranked value, and samples of the customers whose sum is zero.
 fn histograms(
     batches: &ShardBatches,
     deciles: &[DecileSpec],
@@ -249,6 +253,7 @@ fn histograms(
     let (mut places, mut lookbacks) = (Vec::new(), Vec::new());
     let mut dimension_values: Vec<Option<String>> = Vec::new();
     let (mut cells, mut customers) = (Vec::new(), Vec::new());
+    let (mut samples, mut sampled) = (Vec::new(), Vec::new());
     for_each_group(batches, deciles, |group| {
         match &group.values {
             GroupValues::Sums(sums) => counter.add(sums),
@@ -260,23 +265,56 @@ fn histograms(
             dimension_values.push(group.key.dimension_value.clone());
             cells.push(*cell);
             customers.push(*count);
+            let rows = match (&group.values, *cell) {
+                (GroupValues::Sums(sums), ZERO_CELL) => zeros(sums, &group.rows, spacing(*count)),
+                _ => UInt32Array::from(Vec::<u32>::new()),
+            };
+            sampled.push(rows.len());
+            if !rows.is_empty() {
+                samples.push(take(group.customers, &rows, None).map_err(arrow_bug)?);
+            }
         }
         Ok(())
     })?;
+    let samples = match &samples[..] {
+        [] => new_empty_array(batches.customers()?.data_type()),
+        samples => {
+            let samples: Vec<&dyn Array> = samples.iter().map(AsRef::as_ref).collect();
+            concat(&samples).map_err(arrow_bug)?
+        }
+    };
+    let sample = Arc::new(Field::new("customer", samples.data_type().clone(), false));
     let schema = Schema::new(vec![
         Field::new("decile", DataType::UInt32, false),
         Field::new("lookback", DataType::UInt32, false),
         Field::new("dimension_value", DataType::Utf8, true),
         Field::new("cell", DataType::UInt32, false),
         Field::new("customers", DataType::UInt64, false),
+        Field::new("samples", DataType::List(sample.clone()), false),
     ]);
+    let lengths = OffsetBuffer::from_lengths(sampled);
     let columns: Vec<ArrayRef> = vec![
         Arc::new(UInt32Array::from(places)),
         Arc::new(UInt32Array::from(lookbacks)),
         Arc::new(StringArray::from(dimension_values)),
         Arc::new(UInt32Array::from(cells)),
         Arc::new(UInt64Array::from(customers)),
+        Arc::new(ListArray::try_new(sample, lengths, samples, None).map_err(arrow_bug)?),
     ];
     let batch = crate::arrays::batch(Arc::new(schema), columns)?;
     context.put_ipc(&batch)
+}
+
+/// Of the rows whose sum is zero, each `spacing`-th.
+fn zeros(sums: &[i64], rows: &Rows, spacing: u64) -> UInt32Array {
+    let rows = sums.iter().zip(rows.iter());
+    let zeros = rows
+        .filter(|(sum, _)| **sum == 0)
+        .map(|(_, row)| row as u32);
+    let spacing = spacing as usize;
+    zeros
+        .skip(spacing - 1)
+        .step_by(spacing)
+        .collect::<Vec<_>>()
+        .into()
 }

@@ -9,7 +9,7 @@ use super::histogram::FrequencyHistogram;
 use super::nbd;
 use super::optimise::{Evaluation, Matrix, Optimum, minimise, minimise_near};
 use super::pareto::ParetoLikelihood;
-use super::table::{KeyTable, MEAN_AGE};
+use super::table::{KeyTable, MEAN_AGE, thinning};
 use super::{MIN_REPEAT_CUSTOMERS, Parameters, TimeUnit, TransactionKey, TransactionModel};
 
 /// Below this chance a model with dropout says the same as one without.
@@ -21,12 +21,6 @@ const NO_GAIN: f64 = 0.01;
 
 /// A standard error of a log-parameter from which the data do not say what the parameter is.
 const UNKNOWN: f64 = 10.0;
-
-/// From so many keys on, a fit begins with what one key in [`THINNED`] tells.
-pub(super) const MANY_KEYS: usize = 32_768;
-
-/// See [`MANY_KEYS`].
-const THINNED: usize = 16;
 
 /// The first parameter of a dropout that is close to none: hardly anybody leaves.
 const LITTLE: f64 = 1e-3;
@@ -293,7 +287,7 @@ impl Fitter<'_> {
         let Some(four) = four else {
             return self.simpler(nbd, FitOutcome::Converged, evaluations);
         };
-        let (attempt, more) = self.with_dropout(four, &nbd, rates);
+        let (attempt, more) = self.with_dropout(four, &nbd, rates, &starts(rates));
         match attempt {
             Some(attempt) => self.judge(attempt.candidate, nbd, evaluations + more),
             None => self.simpler(nbd, FitOutcome::NoDropout, evaluations + more),
@@ -364,7 +358,9 @@ impl Fitter<'_> {
     /// The NBD fit and its log-parameters.
     fn nbd(&self) -> (Candidate, [f64; 2], u32) {
         let rate = self.table.purchases * self.table.days_per_unit / self.table.exposure_days;
-        let objective = self.objective(|theta| nbd::log_likelihood(self.table, self.chunks, theta));
+        let rows = self.table.without_recency();
+        let objective =
+            self.objective(|theta| nbd::log_likelihood(self.table, &rows, self.chunks, theta));
         let optimum = minimise(&objective, [0.0, -log(rate)]);
         let named = |[r, alpha]: [f64; 2]| Parameters::Nbd { r, alpha };
         (
@@ -374,22 +370,18 @@ impl Fitter<'_> {
         )
     }
 
-    /// Fits from where the optimum is nearly known, if it is, and from up to three starts, until an optimum
-    /// is found that beats the model without dropout; else the best of them. None where many keys show no dropout
-    /// without being fitted. With the number of evaluations.
+    /// Fits from where the optimum is nearly known, if it is, and from the starts, until an optimum is found that
+    /// beats the model without dropout; else the best of them. None where many keys show no dropout without being
+    /// fitted. With the number of evaluations.
     fn with_dropout(
         &self,
         model: FourParameters,
         nbd: &Candidate,
-        rates @ [r, alpha]: [f64; 2],
+        rates: [f64; 2],
+        starts: &[[f64; 4]],
     ) -> (Option<Attempt>, u32) {
         let likelihood = Likelihood::new(model, self.table);
         let objective = self.objective(|theta| likelihood.evaluate(self.chunks, theta));
-        let starts = [
-            [r, alpha, 0.0, log(MEAN_AGE)],
-            [0.0; 4],
-            [r, alpha, log(0.1), log(MEAN_AGE)],
-        ];
         let mut evaluations = 0;
         let first = match self.few(model, rates) {
             Few::Inside(point, inverse_hessian) => Some((point, Some(inverse_hessian))),
@@ -404,7 +396,9 @@ impl Fitter<'_> {
             }
         };
         let mut best: Option<Attempt> = None;
-        let begins = first.into_iter().chain(starts.map(|start| (start, None)));
+        let begins = first
+            .into_iter()
+            .chain(starts.iter().map(|start| (*start, None)));
         for (start, inverse_hessian) in begins {
             let optimum = minimise_near(&objective, start, inverse_hessian);
             evaluations += optimum.evaluations;
@@ -426,17 +420,17 @@ impl Fitter<'_> {
         (best, evaluations)
     }
 
-    /// What some of the keys tell, where there are many: with it the fit to all takes a few evaluations.
+    /// What some of many keys tell: with it the fit to all takes a few evaluations.
     fn few(&self, model: FourParameters, rates: [f64; 2]) -> Few {
-        if self.table.rows.len() < MANY_KEYS {
+        let Some(every) = thinning(self.table.rows.len()) else {
             return Few::Unknown;
-        }
+        };
         let few = Fitter {
-            table: &self.table.thinned(THINNED),
+            table: &self.table.thinned(every),
             chunks: self.chunks,
         };
         let (nbd, ..) = few.nbd();
-        let Some(found) = few.with_dropout(model, &nbd, rates).0 else {
+        let Some(found) = few.with_dropout(model, &nbd, rates, &starts(rates)[..1]).0 else {
             return Few::NoDropout;
         };
         match (found.candidate.found, found.optimum.inverse_hessian) {
@@ -491,6 +485,15 @@ impl Fitter<'_> {
             found,
         }
     }
+}
+
+/// Where fits of a model with dropout begin, the best start first.
+fn starts([r, alpha]: [f64; 2]) -> [[f64; 4]; 3] {
+    [
+        [r, alpha, 0.0, log(MEAN_AGE)],
+        [0.0; 4],
+        [r, alpha, log(0.1), log(MEAN_AGE)],
+    ]
 }
 
 /// The likeliest of some points that are close to no dropout, at the rates without any, after the value there. When all of

@@ -1,7 +1,7 @@
 //! Minimises a smooth function of a few log-parameters inside a box.
 //!
 //! BFGS (Nocedal and Wright 2006, algorithm 6.1) with backtracking comes near; Newton steps on a
-//! Hessian of central differences of the analytic gradient finish, and leave the Hessian that the
+//! Hessian of differences of the analytic gradient finish, and leave the Hessian that the
 //! standard errors need. A parameter that is pushed out of the box is held at its side.
 
 /// Sides of the box of every log-parameter: a parameter that wants to leave has run away.
@@ -51,20 +51,37 @@ pub(crate) fn minimise_near<const N: usize>(
     inverse_hessian: Option<Matrix<N>>,
 ) -> Optimum<N> {
     let mut search = Search::new(f, start);
-    // With a good inverse each step gains digits, and a Hessian close to the optimum suffices for all of Newton's steps.
+    // With a good inverse each step gains digits, and one Hessian suffices for all of Newton's steps from closer by.
     let near = match inverse_hessian {
-        Some(_) => 0.1 * GRADIENT_TOLERANCE,
+        Some(_) => 0.1 * NEAR,
         None => NEAR,
     };
     search.bfgs(near, inverse_hessian);
-    search.newton();
+    search.newton(match inverse_hessian {
+        Some(_) => Differences::Forward,
+        None => Differences::Central,
+    });
     if search.gradient_norm() >= GRADIENT_TOLERANCE {
         // No bowl to finish in: perhaps a slope that flattens out towards infinity.
         search.bfgs(0.1 * GRADIENT_TOLERANCE, None);
-        search.newton();
+        search.newton(Differences::Central);
     }
     search.finish()
 }
+
+/// How the Hessian is computed from gradients.
+#[derive(Clone, Copy)]
+enum Differences {
+    /// To eight digits or so, by two evaluations for each parameter.
+    Central,
+    /// To five or so, by one.
+    Forward,
+}
+
+/// Steps of [`Differences`] in a log-parameter, about where rounding errs as much as curvature does.
+const CENTRAL: f64 = 1e-4;
+/// See [`CENTRAL`].
+const FORWARD: f64 = 1e-6;
 
 struct Search<'a, const N: usize> {
     f: &'a dyn Fn([f64; N]) -> Evaluation<N>,
@@ -194,11 +211,11 @@ impl<'a, const N: usize> Search<'a, N> {
         std::array::from_fn(|i| (self.point[i] + step * direction[i]).clamp(LOWEST, HIGHEST))
     }
 
-    fn newton(&mut self) {
+    fn newton(&mut self, differences: Differences) {
         let mut last_step = f64::INFINITY;
         for _ in 0..8 {
             if last_step > 1e-5 || self.inverse_hessian.is_none() {
-                let hessian = self.hessian();
+                let hessian = self.hessian(differences);
                 self.inverse_hessian = inverse_positive_definite(&hessian);
             }
             let Some(inverse) = self.inverse_hessian else {
@@ -221,9 +238,8 @@ impl<'a, const N: usize> Search<'a, N> {
         }
     }
 
-    /// The Hessian by central differences; held parameters get a unit row.
-    fn hessian(&mut self) -> Matrix<N> {
-        const H: f64 = 1e-4;
+    /// The Hessian by differences of the gradient; held parameters get a unit row.
+    fn hessian(&mut self, differences: Differences) -> Matrix<N> {
         let held = self.held();
         let mut hessian = identity::<N>();
         for i in 0..N {
@@ -235,15 +251,17 @@ impl<'a, const N: usize> Search<'a, N> {
                 point[i] += h;
                 point
             };
-            let (up, down) = (shifted(H), shifted(-H));
-            let difference = minus(&self.evaluate(up).1, &self.evaluate(down).1);
-            for j in 0..N {
-                hessian[i][j] = if held[j] {
-                    0.0
-                } else {
-                    difference[j] / (2.0 * H)
-                };
-            }
+            let slopes = match differences {
+                Differences::Central => {
+                    let (up, down) = (shifted(CENTRAL), shifted(-CENTRAL));
+                    minus(&self.evaluate(up).1, &self.evaluate(down).1).map(|d| d / (2.0 * CENTRAL))
+                }
+                Differences::Forward => {
+                    let up = shifted(FORWARD);
+                    minus(&self.evaluate(up).1, &self.gradient).map(|d| d / FORWARD)
+                }
+            };
+            hessian[i] = std::array::from_fn(|j| if held[j] { 0.0 } else { slopes[j] });
         }
         std::array::from_fn(|i| std::array::from_fn(|j| 0.5 * (hessian[i][j] + hessian[j][i])))
     }

@@ -4,9 +4,9 @@ use libm::{exp, log, log1p};
 use serde::{Deserialize, Serialize};
 
 use super::chunks::{ChunkMap, sum_by_chunks};
-use super::optimise::minimise;
+use super::optimise::{Optimum, minimise, minimise_near};
 use super::special::{digamma_rise, ln_gamma, ln_rising};
-use super::table::{distinct, index_of};
+use super::table::{distinct, index_of, thinning};
 use super::{MIN_REPEAT_CUSTOMERS, SpendKey};
 
 /// How a fit of the spend model ended; the table is in the module's documentation.
@@ -78,7 +78,7 @@ pub struct SpendFit {
     /// Pearson correlation of frequency and mean spend among the customers fitted to; the model
     /// supposes that there is none.
     pub correlation: Option<f64>,
-    /// Evaluations of the likelihood and its gradient over all keys.
+    /// Evaluations of the likelihood and its gradient over all keys; those over some of many keys are not counted.
     pub evaluations: u32,
     /// Largest slope of the mean log-likelihood per customer by a log-parameter, at the end.
     pub gradient_norm: f64,
@@ -170,6 +170,7 @@ struct SpendTable {
     without_spend: u64,
 }
 
+#[derive(Clone, Copy)]
 struct SpendRow {
     x: u32,
     customers: f64,
@@ -217,7 +218,19 @@ impl SpendTable {
         }
     }
 
-    fn fit_gamma_gamma(&self, chunks: &dyn ChunkMap, fit: &mut SpendFit) {
+    /// Every so many-th of the keys, in the same units.
+    fn thinned(&self, every: usize) -> Self {
+        let rows: Vec<SpendRow> = self.rows.iter().copied().step_by(every).collect();
+        Self {
+            customers: rows.iter().map(|row| row.customers).sum::<f64>() as u64,
+            xs: self.xs.clone(),
+            rows,
+            ..*self
+        }
+    }
+
+    /// The optimum, from where some of many keys have it, if that is found and leads to it.
+    fn optimum(&self, chunks: &dyn ChunkMap) -> Optimum<3> {
         let customers = self.customers as f64;
         let objective = |logs: [f64; 3]| {
             let theta = logs.map(exp);
@@ -227,8 +240,24 @@ impl SpendTable {
                 std::array::from_fn(|i| -slopes[i] * theta[i] / customers),
             )
         };
+        let few = thinning(self.rows.len()).map(|every| self.thinned(every).optimum(chunks));
+        let mut evaluations = 0;
+        if let Some(few) = few.filter(|few| few.converged && few.inverse_hessian.is_some()) {
+            let optimum = minimise_near(&objective, few.point, few.inverse_hessian);
+            if optimum.converged && optimum.inverse_hessian.is_some() {
+                return optimum;
+            }
+            evaluations = optimum.evaluations;
+        }
         // A mean of one, the pooled one, with moderate spread within and between customers.
-        let optimum = minimise(&objective, [log(4.0), log(3.0), log(0.5)]);
+        let mut optimum = minimise(&objective, [log(4.0), log(3.0), log(0.5)]);
+        optimum.evaluations += evaluations;
+        optimum
+    }
+
+    fn fit_gamma_gamma(&self, chunks: &dyn ChunkMap, fit: &mut SpendFit) {
+        let customers = self.customers as f64;
+        let optimum = self.optimum(chunks);
         let [p, q, gamma] = optimum.point.map(exp);
         fit.evaluations = optimum.evaluations;
         fit.gradient_norm = optimum.gradient_norm;

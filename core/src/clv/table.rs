@@ -8,6 +8,17 @@ use super::TransactionKey;
 /// Mean age of the customers in the internal unit of time, which every fit rescales to.
 pub(crate) const MEAN_AGE: f64 = 10.0;
 
+/// From so many keys on, a fit begins with what [`FEW_KEYS`] of them tell.
+pub(crate) const MANY_KEYS: usize = 32_768;
+
+/// See [`MANY_KEYS`].
+const FEW_KEYS: usize = 2048;
+
+/// Which of many keys tell where about the optimum of all is: every so many-th. None where they are not many.
+pub(crate) fn thinning(keys: usize) -> Option<usize> {
+    (keys >= MANY_KEYS).then_some(keys / FEW_KEYS)
+}
+
 /// Keys of a transaction fit.
 pub(crate) struct KeyTable {
     /// Distinct frequencies, ascending.
@@ -48,6 +59,8 @@ pub(crate) fn possible(key: TransactionKey) -> TransactionKey {
 /// Distinct values, ascending.
 pub(crate) fn distinct(values: impl Iterator<Item = u32>) -> Vec<u32> {
     let mut values: Vec<u32> = values.collect();
+    // Keys are mostly in order, so that leaves few to sort.
+    values.dedup();
     values.sort_unstable();
     values.dedup();
     values
@@ -100,9 +113,27 @@ impl KeyTable {
         }
     }
 
-    /// Every so many of the keys, in the same internal time.
+    /// Frequency and age of the keys, as indices, with their customers: what models without dropout look at.
+    pub(crate) fn without_recency(&self) -> Vec<(u32, u32, f64)> {
+        let mut rows: Vec<_> = self
+            .rows
+            .iter()
+            .map(|row| (row.x, row.age, row.customers))
+            .collect();
+        rows.sort_by_key(|&(x, age, _)| (x, age));
+        rows.dedup_by(|&mut (x, age, customers), kept| {
+            let same = (x, age) == (kept.0, kept.1);
+            if same {
+                kept.2 += customers;
+            }
+            same
+        });
+        rows
+    }
+
+    /// Every so many-th of the keys, in the same internal time.
     pub(crate) fn thinned(&self, every: usize) -> Self {
-        let rows: Vec<Row> = self.rows.iter().copied().step_by(every.max(1)).collect();
+        let rows: Vec<Row> = self.rows.iter().copied().step_by(every).collect();
         let total = |value: &dyn Fn(&Row) -> f64| -> f64 {
             rows.iter().map(|row| row.customers * value(row)).sum()
         };

@@ -1,4 +1,4 @@
-//! The exact cuts between tiles, selected from the rows of the boundary cells.
+//! The exact cuts between tiles, selected from the rows of the boundary cells and stretches of them.
 
 use std::iter::Peekable;
 use std::vec::IntoIter;
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::boundary::Boundary;
 use super::key::{RankKey, Ranked};
 use super::merge::Runs;
+use super::stretch::Stretch;
 
 /// The last row of every tile that another tile follows, in rank order, and the ties across them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,17 +78,23 @@ pub enum CutError<E> {
         /// Rows that were read.
         found: u64,
     },
+    /// A cut is among rows of which only the number was told.
+    #[error(
+        "row {0} of the boundary cells is a cut, and is among rows that were not told one by one"
+    )]
+    Untold(u64),
 }
 
 /// Selects the cuts at `boundaries`: those of one cell, or of several cells at once, as
 /// [`boundaries`](super::boundaries) ordered them.
 ///
-/// `runs` hold all rows of these cells and no others: each run is in rank order and comes block by
-/// block, of which memory holds one for each run. Stretches without a cut are only counted. Order and
-/// number are checked: a cut is never taken from rows that disagree with the histogram.
+/// `runs` hold all rows of these cells and no others, one by one or in stretches without a cut: each run
+/// is in rank order and comes block by block, of which memory holds one for each run. Blocks without a
+/// cut are only counted. Order and number are checked: a cut is never taken from rows that disagree with
+/// the histogram.
 pub fn select_cuts<I, C, E>(boundaries: &[Boundary], runs: Vec<I>) -> Result<Cuts<C>, CutError<E>>
 where
-    I: Iterator<Item = Result<Vec<Ranked<C>>, E>>,
+    I: Iterator<Item = Result<Vec<Stretch<C>>, E>>,
     C: Ord + Clone,
 {
     let (ranks, expected) = stream_ranks(boundaries);
@@ -119,32 +126,33 @@ struct Selection<C> {
 }
 
 impl<C: Ord + Clone> Selection<C> {
-    /// Takes in the next rows, of several runs.
-    fn add<E>(&mut self, slices: &[&[Ranked<C>]]) -> Result<(), CutError<E>> {
-        let rows = slices.iter().map(|rows| rows.len() as u64).sum::<u64>();
-        if self
-            .ranks
-            .peek()
-            .is_none_or(|rank| *rank > self.found + rows)
-        {
-            self.found += rows;
+    /// Takes in the next stretches, of several runs.
+    fn add<E>(&mut self, slices: &[&[Stretch<C>]]) -> Result<(), CutError<E>> {
+        let all = || slices.iter().copied().flatten();
+        let rows = all().fold(0_u64, |sum, stretch| sum.saturating_add(stretch.rows));
+        let until = self.found.saturating_add(rows);
+        if self.ranks.peek().is_none_or(|rank| *rank > until) {
+            self.found = until;
             self.ties.pass(slices);
             return Ok(());
         }
-        let mut rows: Vec<&Ranked<C>> = slices.iter().copied().flatten().collect();
-        rows.sort_unstable();
+        let mut stretches: Vec<&Stretch<C>> = all().collect();
+        stretches.sort_unstable_by(|a, b| a.last.cmp(&b.last));
         let mut previous = None;
-        for row in rows {
-            self.found += 1;
-            if previous == Some(row) {
+        for Stretch { last, rows } in stretches {
+            self.found = self.found.saturating_add(*rows);
+            if previous == Some(last) {
                 return Err(CutError::Unordered(self.found));
             }
-            let is_cut = self.ranks.next_if_eq(&self.found).is_some();
-            if is_cut {
-                self.cuts.push(row.clone());
+            let cut = self.ranks.next_if(|rank| *rank <= self.found);
+            if let Some(rank) = cut {
+                if *rows != 1 || rank != self.found {
+                    return Err(CutError::Untold(rank));
+                }
+                self.cuts.push(last.clone());
             }
-            self.ties.add(row.key, 1, is_cut);
-            previous = Some(row);
+            self.ties.add(last.key, *rows, cut.is_some());
+            previous = Some(last);
         }
         Ok(())
     }
@@ -193,16 +201,19 @@ impl TieCounter {
 
     /// Passes over rows of several runs that hold no cut: what they say of values is in those of the
     /// value before them and in those of their last one, which may go on.
-    fn pass<C: Ord>(&mut self, slices: &[&[Ranked<C>]]) {
-        let Some(last) = slices.iter().filter_map(|rows| rows.last()).max() else {
+    fn pass<C: Ord>(&mut self, slices: &[&[Stretch<C>]]) {
+        let ends = slices.iter().filter_map(|stretches| stretches.last());
+        let Some(last) = ends.map(|stretch| &stretch.last).max() else {
             return;
         };
         let count = |value: RankKey| -> u64 {
-            let count = |rows: &&[Ranked<C>]| {
-                let first = rows.partition_point(|row| row.key > value);
-                rows[first..].partition_point(|row| row.key == value) as u64
+            let of_value = |stretches: &&[Stretch<C>]| -> u64 {
+                let first = stretches.partition_point(|stretch| stretch.last.key > value);
+                let others = stretches[first..].iter();
+                let equal = others.take_while(|stretch| stretch.last.key == value);
+                equal.map(|stretch| stretch.rows).sum()
             };
-            slices.iter().map(count).sum()
+            slices.iter().map(of_value).sum()
         };
         if let Some(value) = self.value.filter(|value| *value != last.key) {
             let rows = count(value);

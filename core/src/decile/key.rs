@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// mantissa.
 pub const CELLS: usize = 1 << 20;
 
+/// The cell of sums that are zero: of integers, no other value is in it.
+pub const ZERO_CELL: u32 = 1 << 19;
+
 /// Bits of a key below those that name its cell.
 const BELOW_CELL: u32 = 64 - 20;
 

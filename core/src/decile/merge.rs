@@ -1,34 +1,35 @@
-//! Sorted runs taken together, block by block: the gathered rows of all shards in rank order.
+//! Sorted runs taken together, block by block: the gathered stretches of all shards in rank order.
 
 use std::iter::Fuse;
 
 use super::cuts::CutError;
 use super::key::Ranked;
+use super::stretch::Stretch;
 
-/// A run whose rows come in blocks. Memory holds one block.
+/// A run whose stretches come in blocks. Memory holds one block.
 struct Run<I, C> {
     blocks: Fuse<I>,
-    block: Vec<Ranked<C>>,
-    /// The first row of the block that was not taken.
+    block: Vec<Stretch<C>>,
+    /// The first stretch of the block that was not taken.
     next: usize,
-    /// Rows of the blocks so far.
+    /// Stretches of the blocks so far.
     read: u64,
 }
 
 impl<I, C, E> Run<I, C>
 where
-    I: Iterator<Item = Result<Vec<Ranked<C>>, E>>,
+    I: Iterator<Item = Result<Vec<Stretch<C>>, E>>,
     C: Ord,
 {
-    /// Reads on where no row is left, and checks the order of what it reads.
+    /// Reads on where nothing is left, and checks the order of what it reads.
     fn fill(&mut self) -> Result<(), CutError<E>> {
         while self.next == self.block.len() {
             let Some(block) = self.blocks.next() else {
                 return Ok(());
             };
             let block = block.map_err(CutError::Read)?;
-            let mut last = self.block.last();
-            for row in &block {
+            let mut last = self.block.last().map(|stretch| &stretch.last);
+            for Stretch { last: row, .. } in &block {
                 self.read += 1;
                 if last.is_some_and(|last| last >= row) {
                     return Err(CutError::Unordered(self.read));
@@ -42,9 +43,9 @@ where
         Ok(())
     }
 
-    /// Rows at hand that rank no later than one.
-    fn rows_until(&self, bound: &Ranked<C>) -> usize {
-        self.block[self.next..].partition_point(|row| row <= bound)
+    /// Stretches at hand that end no later than with a row.
+    fn until(&self, bound: &Ranked<C>) -> usize {
+        self.block[self.next..].partition_point(|stretch| &stretch.last <= bound)
     }
 }
 
@@ -53,7 +54,7 @@ pub struct Runs<I, C>(Vec<Run<I, C>>);
 
 impl<I, C, E> Runs<I, C>
 where
-    I: Iterator<Item = Result<Vec<Ranked<C>>, E>>,
+    I: Iterator<Item = Result<Vec<Stretch<C>>, E>>,
     C: Ord + Clone,
 {
     /// Runs of which nothing was read yet.
@@ -67,23 +68,27 @@ where
         Self(runs.into_iter().map(run).collect())
     }
 
-    /// Hands on the next rows of all runs: those up to the last row of the block that ends first, so
-    /// none that comes later ranks before one of them. Each slice is of one run. False at the end.
+    /// Hands on the next stretches of all runs: those up to the last row of the block that ends first, so
+    /// none that comes later ends before one of them. Each slice is of one run. False at the end.
     pub fn take(
         &mut self,
-        take: impl FnOnce(&[&[Ranked<C>]]) -> Result<(), CutError<E>>,
+        take: impl FnOnce(&[&[Stretch<C>]]) -> Result<(), CutError<E>>,
     ) -> Result<bool, CutError<E>> {
         self.0.iter_mut().try_for_each(Run::fill)?;
         let left = self.0.iter().filter(|run| run.next < run.block.len());
-        let Some(last) = left.filter_map(|run| run.block.last()).min() else {
+        let Some(last) = left
+            .filter_map(|run| run.block.last())
+            .map(|stretch| &stretch.last)
+            .min()
+        else {
             return Ok(false);
         };
         let ends: Vec<usize> = self
             .0
             .iter()
-            .map(|run| run.next + run.rows_until(last))
+            .map(|run| run.next + run.until(last))
             .collect();
-        let slices: Vec<&[Ranked<C>]> = self
+        let slices: Vec<&[Stretch<C>]> = self
             .0
             .iter()
             .zip(&ends)

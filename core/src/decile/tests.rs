@@ -24,9 +24,28 @@ fn ranked<V: Rankable, C>(value: V, customer: C) -> Ranked<C> {
     }
 }
 
-/// A run in blocks of a few rows.
-fn blocks<C: Clone>(run: &[Ranked<C>]) -> impl Iterator<Item = Result<Run<C>, Infallible>> {
+/// Stretches in blocks of a few.
+fn in_blocks<C: Clone>(
+    run: &[Stretch<C>],
+) -> impl Iterator<Item = Result<Vec<Stretch<C>>, Infallible>> {
     run.chunks(3).map(|block| Ok(block.to_vec()))
+}
+
+/// Rows as stretches of one.
+fn one_by_one<C: Clone>(run: &[Ranked<C>]) -> Vec<Stretch<C>> {
+    let one = |last: &Ranked<C>| Stretch {
+        last: last.clone(),
+        rows: 1,
+    };
+    run.iter().map(one).collect()
+}
+
+/// A run in blocks of a few rows.
+fn blocks<C: Clone>(
+    run: &[Ranked<C>],
+) -> impl Iterator<Item = Result<Vec<Stretch<C>>, Infallible>> {
+    let blocks: Vec<_> = in_blocks(&one_by_one(run)).collect();
+    blocks.into_iter()
 }
 
 fn histogram<V: Rankable>(values: &[V]) -> Histogram {
@@ -103,6 +122,62 @@ fn cut_by_cell<V: Rankable, C: Ord + Clone + Debug>(
         cuts = cuts.join(cut_at_once(rows, &of_cell, shards));
     }
     cuts
+}
+
+/// Cuts from the rows in all the boundary cells, but for customers of value zero who are told in stretches; and
+/// how many are told one by one.
+fn cut_by_stretches<C: Ord + Clone + Debug>(
+    rows: &Rows<i64, C>,
+    boundaries: &[Boundary],
+    shards: usize,
+    spacing: u64,
+) -> (Cuts<C>, usize) {
+    let of_zero: Vec<Boundary> = boundaries
+        .iter()
+        .filter(|b| b.cell == ZERO_CELL)
+        .copied()
+        .collect();
+    let cells = boundary_cells(boundaries);
+    let mut runs: Vec<Run<C>> = vec![Vec::new(); shards];
+    for (value, customer, shard) in rows {
+        if cells.binary_search(&value.cell()).is_ok() {
+            runs[shard % shards].push(ranked(*value, customer.clone()));
+        }
+    }
+    let zero = 0_i64.rank_key();
+    let mut samples = Samples::default();
+    for run in &mut runs {
+        run.sort();
+        let zeros: Vec<&Ranked<C>> = run.iter().filter(|row| row.key == zero).collect();
+        let sampled = zeros.iter().skip(spacing as usize - 1);
+        let sampled = sampled.step_by(spacing as usize);
+        samples.add(
+            zeros.len() as u64,
+            spacing,
+            sampled.map(|row| row.customer.clone()),
+        );
+    }
+    let between = samples.between(&of_zero);
+    let mut told = 0;
+    let in_stretches = |run: &Run<C>| {
+        let first = run.partition_point(|row| row.key > zero);
+        let end = run.partition_point(|row| row.key >= zero);
+        let zeros = &run[first..end];
+        let up_to = |customer: &C| zeros.partition_point(|row| row.customer <= *customer);
+        let stretches = stretches(zeros.len(), &between, up_to);
+        told += stretches.iter().filter(|(_, rows)| *rows == 1).count();
+        let stretch = |(place, rows): (usize, u64)| Stretch {
+            last: zeros[place].clone(),
+            rows,
+        };
+        let mut all = one_by_one(&run[..first]);
+        all.extend(stretches.into_iter().map(stretch));
+        all.extend(one_by_one(&run[end..]));
+        all
+    };
+    let runs: Vec<Vec<Stretch<C>>> = runs.iter().map(in_stretches).collect();
+    let runs = runs.iter().map(|run| in_blocks(run)).collect();
+    (select_cuts(boundaries, runs).unwrap(), told)
 }
 
 /// The same ranking by sorting everything.
@@ -235,6 +310,17 @@ proptest! {
     }
 
     #[test]
+    fn customers_of_value_zero_are_cut_by_samples_as_one_by_one(
+        rows in rows(prop_oneof![5 => Just(0_i64), 1 => -2_i64..3], byte_strings()),
+        tiles in tiles(), shards in 1_usize..9, spacing in 1_u64..20,
+    ) {
+        let values: Vec<i64> = rows.iter().map(|row| row.0).collect();
+        let boundaries = boundaries(&histogram(&values), tiles);
+        let (cuts, _) = cut_by_stretches(&rows, &boundaries, shards, spacing);
+        prop_assert_eq!(cuts, cut_at_once(&rows, &boundaries, shards));
+    }
+
+    #[test]
     fn integers_keep_their_order(a in integers(), b in integers()) {
         prop_assert_eq!(a.rank_key().cmp(&b.rank_key()), a.cmp(&b));
         prop_assert!(a > b || a.cell() <= b.cell());
@@ -357,6 +443,45 @@ fn a_large_skewed_group_ranks_as_sorted() {
 }
 
 #[test]
+fn of_most_customers_of_value_zero_only_the_number_is_told() {
+    let rows: Rows<i64, i64> = (0..200_000_i64)
+        .map(|n| (i64::from(n % 8 == 0), n ^ 0x2ad5, n as usize / 3))
+        .collect();
+    let values: Vec<i64> = rows.iter().map(|row| row.0).collect();
+    let boundaries = boundaries(&histogram(&values), 10);
+    let (cuts, told) = cut_by_stretches(&rows, &boundaries, 16, spacing(175_000 / 16));
+    assert_eq!(cuts, cut_at_once(&rows, &boundaries, 16));
+    assert_eq!((cuts.rows().len(), cuts.tied()), (9, 200_000));
+    assert!(told < 25_000, "{told} of 175000 were told one by one");
+}
+
+#[test]
+fn a_cut_among_rows_that_were_not_told_is_no_cut() {
+    let boundaries = boundaries(&histogram(&[0_i64, 0, 0, 0]), 2);
+    let select = |stretches: &[(i64, u64)]| {
+        let stretch = |&(customer, rows): &(i64, u64)| Stretch {
+            last: ranked(0_i64, customer),
+            rows,
+        };
+        let run: Vec<Stretch<i64>> = stretches.iter().map(stretch).collect();
+        select_cuts(
+            &boundaries,
+            vec![in_blocks(&run).collect::<Vec<_>>().into_iter()],
+        )
+    };
+    let cuts = select(&[(1, 1), (2, 1), (4, 2)]).unwrap();
+    assert_eq!((cuts.rows(), cuts.tied()), (&[ranked(0_i64, 2)][..], 4));
+    assert_eq!(select(&[(2, 2), (4, 2)]), Err(CutError::Untold(2)));
+    assert_eq!(select(&[(1, 1), (3, 2), (4, 1)]), Err(CutError::Untold(2)));
+}
+
+#[test]
+fn zero_is_alone_in_its_cell() {
+    assert_eq!(0_i64.cell(), ZERO_CELL);
+    assert!((-1_i64).cell() < ZERO_CELL && 1_i64.cell() > ZERO_CELL);
+}
+
+#[test]
 fn boundaries_name_cell_and_rank_in_it() {
     let values = [300_i64, 300, 200, 200, 200, 200, 100];
     let found = boundaries(&histogram(&values), 3);
@@ -420,7 +545,7 @@ fn a_customer_in_two_runs_gives_no_cuts() {
 
 #[test]
 fn an_error_of_a_run_gives_no_cuts() {
-    let failing = std::iter::once(Err::<Run<i64>, _>(std::fmt::Error));
+    let failing = std::iter::once(Err::<Vec<Stretch<i64>>, _>(std::fmt::Error));
     let cuts = select_cuts(&[], vec![failing]);
     assert_eq!(cuts, Err(CutError::Read(std::fmt::Error)));
 }

@@ -1,9 +1,9 @@
 //! Fits of made-up customers: optima, edges and fallbacks.
 
 use super::super::bg::{self, FirstPurchase};
-use super::super::fit::MANY_KEYS;
 use super::super::pareto::ParetoLikelihood;
 use super::super::table::KeyTable;
+use super::super::table::MANY_KEYS;
 use super::*;
 
 /// A small generator of uniform numbers (xorshift), so that the customers are always the same.
@@ -176,6 +176,12 @@ fn many_keys_have_the_optimum_of_few() {
             .zip(numbers(few.parameters))
         {
             close(many, few, 1e-6);
+        }
+        for (many, few) in numbers(many.standard_errors.unwrap())
+            .into_iter()
+            .zip(numbers(few.standard_errors.unwrap()))
+        {
+            close(many, few, 1e-4);
         }
         assert!(many.evaluations < few.evaluations, "{many:?} {few:?}");
     }
@@ -445,6 +451,50 @@ fn spend_finds_the_true_parameters() {
         repeat_sum: 90_000,
     });
     assert!(population < expected && expected < 300.0);
+}
+
+#[test]
+fn many_keys_of_spend_have_the_optimum_of_few() {
+    let keys = spends(30_000);
+    let once: Vec<_> = keys.iter().map(|&(key, n)| (key, 2 * n)).collect();
+    let twice: Vec<_> = keys.iter().flat_map(|&key| [key; 2]).collect();
+    assert!(once.len() < MANY_KEYS && twice.len() >= MANY_KEYS);
+    let few = fit_spend(&once, 100.0, &Sequential);
+    let many = fit_spend(&twice, 100.0, &Sequential);
+    assert_eq!((few.outcome, few.customers), (many.outcome, many.customers));
+    assert_eq!(many.outcome, SpendOutcome::Converged);
+    close(many.log_likelihood, few.log_likelihood, 1e-12);
+    let named =
+        |of: Option<SpendParameters>| of.unwrap().named().into_iter().map(|(_, value)| value);
+    for (of_many, of_few, digits) in [
+        (Some(many.parameters), Some(few.parameters), 1e-9),
+        (many.standard_errors, few.standard_errors, 1e-4),
+    ] {
+        for (many, few) in named(of_many).zip(named(of_few)) {
+            close(many, few, digits);
+        }
+    }
+    assert!(2 * many.evaluations < few.evaluations, "{many:?} {few:?}");
+    // Where some of the keys have no optimum inside, all are asked from afar.
+    let same = vec![
+        (
+            SpendKey {
+                x: 2,
+                repeat_sum: 1000
+            },
+            2
+        );
+        MANY_KEYS
+    ];
+    let same = fit_spend(&same, 100.0, &Sequential);
+    close(
+        same.expected_spend(SpendKey {
+            x: 0,
+            repeat_sum: 0,
+        }),
+        5.0,
+        1e-2,
+    );
 }
 
 #[test]
