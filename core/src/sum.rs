@@ -16,13 +16,7 @@ pub struct Sum {
 impl Sum {
     /// Adds a number.
     pub fn add(&mut self, number: f64) {
-        let next = self.sum + number;
-        let (large, small) = match self.sum.abs() >= number.abs() {
-            true => (self.sum, number),
-            false => (number, self.sum),
-        };
-        self.lost += (large - next) + small;
-        self.sum = next;
+        add(&mut self.sum, &mut self.lost, number);
     }
 
     /// Adds what another sum has.
@@ -36,6 +30,19 @@ impl Sum {
     pub fn value(self) -> f64 {
         self.sum + self.lost
     }
+}
+
+/// Adds a number to a sum, and to what was lost what rounding loses of it (Neumaier 1974).
+#[inline]
+pub(crate) fn add(sum: &mut f64, lost: &mut f64, number: f64) {
+    let next = *sum + number;
+    let (large, small) = if sum.abs() >= number.abs() {
+        (*sum, number)
+    } else {
+        (number, *sum)
+    };
+    *lost += (large - next) + small;
+    *sum = next;
 }
 
 #[cfg(test)]

@@ -265,14 +265,15 @@ fn histograms(
             dimension_values.push(group.key.dimension_value.clone());
             cells.push(*cell);
             customers.push(*count);
-            let rows = match (&group.values, *cell) {
-                (GroupValues::Sums(sums), ZERO_CELL) => zeros(sums, &group.rows, spacing(*count)),
-                _ => UInt32Array::from(Vec::<u32>::new()),
+            let sample = match (&group.values, *cell) {
+                (GroupValues::Sums(sums), ZERO_CELL) => {
+                    let rows = zeros(sums, &group.rows, spacing(*count));
+                    Some(take(group.customers, &rows, None).map_err(arrow_bug)?)
+                }
+                _ => None,
             };
-            sampled.push(rows.len());
-            if !rows.is_empty() {
-                samples.push(take(group.customers, &rows, None).map_err(arrow_bug)?);
-            }
+            sampled.push(sample.as_ref().map_or(0, |sample| sample.len()));
+            samples.extend(sample);
         }
         Ok(())
     })?;

@@ -4,6 +4,8 @@
 //! answers are added in chunk order with Neumaier's compensation (Neumaier 1974). A caller may
 //! spread chunks over any number of threads.
 
+use crate::sum;
+
 /// Runs numbered pieces of work and hands back their answers in order.
 ///
 /// `core` itself starts no threads: the worker brings a threaded implementation.
@@ -43,14 +45,7 @@ impl<const N: usize> Sums<N> {
 
     pub(crate) fn add(&mut self, terms: [f64; N]) {
         for ((sum, lost), term) in self.sum.iter_mut().zip(&mut self.lost).zip(terms) {
-            let next = *sum + term;
-            let (large, small) = if sum.abs() >= term.abs() {
-                (*sum, term)
-            } else {
-                (term, *sum)
-            };
-            *lost += (large - next) + small;
-            *sum = next;
+            sum::add(sum, lost, term);
         }
     }
 

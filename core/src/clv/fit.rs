@@ -358,9 +358,8 @@ impl Fitter<'_> {
     /// The NBD fit and its log-parameters.
     fn nbd(&self) -> (Candidate, [f64; 2], u32) {
         let rate = self.table.purchases * self.table.days_per_unit / self.table.exposure_days;
-        let rows = self.table.without_recency();
-        let objective =
-            self.objective(|theta| nbd::log_likelihood(self.table, &rows, self.chunks, theta));
+        let table = self.table.without_recency();
+        let objective = self.objective(|theta| nbd::log_likelihood(&table, self.chunks, theta));
         let optimum = minimise(&objective, [0.0, -log(rate)]);
         let named = |[r, alpha]: [f64; 2]| Parameters::Nbd { r, alpha };
         (

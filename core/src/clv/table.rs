@@ -113,22 +113,23 @@ impl KeyTable {
         }
     }
 
-    /// Frequency and age of the keys, as indices, with their customers: what models without dropout look at.
-    pub(crate) fn without_recency(&self) -> Vec<(u32, u32, f64)> {
-        let mut rows: Vec<_> = self
-            .rows
-            .iter()
-            .map(|row| (row.x, row.age, row.customers))
-            .collect();
-        rows.sort_by_key(|&(x, age, _)| (x, age));
-        rows.dedup_by(|&mut (x, age, customers), kept| {
-            let same = (x, age) == (kept.0, kept.1);
+    /// The keys that differ in more than their recency, with all customers who share the rest.
+    pub(crate) fn without_recency(&self) -> Self {
+        let mut rows = self.rows.clone();
+        rows.sort_by_key(|row| (row.x, row.age));
+        rows.dedup_by(|row, kept| {
+            let same = (row.x, row.age) == (kept.x, kept.age);
             if same {
-                kept.2 += customers;
+                kept.customers += row.customers;
             }
             same
         });
-        rows
+        Self {
+            rows,
+            xs: self.xs.clone(),
+            days: self.days.clone(),
+            ..*self
+        }
     }
 
     /// Every so many-th of the keys, in the same internal time.

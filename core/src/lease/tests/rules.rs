@@ -422,13 +422,16 @@ fn a_task_larger_than_all_memory_runs_alone() {
     assert_eq!(desk.reports_as(roomy()).len(), 1);
 }
 
+fn with(worker: &str, memory: u64) -> Report {
+    Report {
+        memory,
+        ..report(worker)
+    }
+}
+
 #[test]
 fn a_task_too_large_for_a_worker_is_left_to_one_with_room() {
     let mut desk = Desk::new();
-    let with = |worker: &str, memory: u64| Report {
-        memory,
-        ..report(worker)
-    };
     desk.reports_as(Report {
         slots: 0,
         ..with("full", 5_000)
@@ -451,10 +454,6 @@ fn a_task_too_large_for_a_worker_is_left_to_one_with_room() {
 #[test]
 fn a_task_that_spoils_on_all_workers_with_room_is_given_up() {
     let mut desk = Desk::new();
-    let with = |worker: &str, memory: u64| Report {
-        memory,
-        ..report(worker)
-    };
     desk.reports_as(with("small", 100));
     desk.enlist(1, vec![task(1_000)]);
     let attempts = desk.state().rules.max_attempts;
@@ -479,20 +478,12 @@ fn a_task_that_can_do_with_little_memory_is_left_to_nobody() {
             ..task(1_000)
         }],
     );
-    let small = Report {
-        memory: least,
-        ..report("small")
-    };
-    assert_eq!(desk.reports_as(small).len(), 1);
+    assert_eq!(desk.reports_as(with("small", least)).len(), 1);
 }
 
 #[test]
 fn a_large_task_that_takes_long_is_begun_by_a_smaller_worker_too() {
     let mut desk = Desk::new();
-    let with = |worker: &str, memory: u64| Report {
-        memory,
-        ..report(worker)
-    };
     desk.reports_as(with("roomy", 1_000));
     desk.enlist(1, vec![task(1_000), task(10)]);
     let slow = desk.reports_as(with("roomy", 1_000))[0];
