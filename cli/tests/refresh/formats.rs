@@ -25,7 +25,7 @@ use crate::processes::{Cluster, Process, address};
 use crate::support::Project;
 
 /// The newest form that is kept.
-const NEWEST: u32 = 6;
+const NEWEST: u32 = 7;
 
 /// What is kept of a project, beside its declarations in `tenfold.yaml`.
 const KEPT: [&str; 6] = [

@@ -9,7 +9,7 @@ use super::histogram::FrequencyHistogram;
 use super::nbd;
 use super::optimise::{Evaluation, Matrix, Optimum, minimise, minimise_near};
 use super::pareto::ParetoLikelihood;
-use super::table::{KeyTable, MEAN_AGE, thinning};
+use super::table::{KeyTable, MEAN_AGE};
 use super::{MIN_REPEAT_CUSTOMERS, Parameters, TimeUnit, TransactionKey, TransactionModel};
 
 /// Below this chance a model with dropout says the same as one without.
@@ -71,7 +71,7 @@ pub struct TransactionFit {
     pub distinct_keys: u64,
     /// Customers with a repeat purchase.
     pub repeat_customers: u64,
-    /// Evaluations of a likelihood and its gradient over all keys; those over some of many keys are not counted.
+    /// Evaluations of a likelihood and its gradient over all keys; those over a few of many customers are not counted.
     pub evaluations: u32,
     /// Largest slope of the mean log-likelihood per customer by a log-parameter, at the end.
     pub gradient_norm: f64,
@@ -247,7 +247,7 @@ struct Attempt {
     optimum: Optimum<4>,
 }
 
-/// What some of many keys tell of the fit to all.
+/// What a few of many customers tell of the fit to all.
 enum Few {
     /// Where about the optimum is, and the inverse of the Hessian there.
     Inside([f64; 4], Matrix<4>),
@@ -419,13 +419,13 @@ impl Fitter<'_> {
         (best, evaluations)
     }
 
-    /// What some of many keys tell: with it the fit to all takes a few evaluations.
+    /// What a few of many customers tell: with it the fit to all takes a few evaluations.
     fn few(&self, model: FourParameters, rates: [f64; 2]) -> Few {
-        let Some(every) = thinning(self.table.rows.len()) else {
+        let Some(few) = self.table.few() else {
             return Few::Unknown;
         };
         let few = Fitter {
-            table: &self.table.thinned(every),
+            table: &few,
             chunks: self.chunks,
         };
         let (nbd, ..) = few.nbd();
@@ -433,6 +433,7 @@ impl Fitter<'_> {
             return Few::NoDropout;
         };
         match (found.candidate.found, found.optimum.inverse_hessian) {
+            (Found::Nothing, _) => Few::Unknown,
             _ if found.candidate.shows_no_dropout(&nbd) => Few::NoDropout,
             (Found::Inside, Some(inverse)) => Few::Inside(found.optimum.point, inverse),
             _ => Few::Unknown,

@@ -16,11 +16,11 @@
 //!
 //! # Many keys
 //!
-//! A fit to 32,768 distinct keys and more, of transactions or of spend, begins at the optimum of some two thousand of them,
-//! spread evenly, where that is inside the parameter space, with the Hessian there: a few evaluations go over all of them.
-//! The optimum is that of all keys, to the same tolerance as ever; standard errors have five digits or so in place of
-//! eight, and fewer where two parameters can hardly be told apart.
-//! Where these few show no dropout, all keys are asked whether a little of it, of several kinds, makes them likelier; when
+//! A fit to 32,768 distinct keys and more, of transactions or of spend, begins at the optimum of some two thousand
+//! customers, every so many-th of all in the order of keys, where that is inside the parameter space, with the Hessian
+//! there: a few evaluations go over all of them. The optimum is that of all customers, to the same tolerance as ever;
+//! standard errors have five digits or so in place of eight, and fewer where two parameters can hardly be told apart.
+//! Where these few show no dropout, all are asked whether a little of it, of several kinds, makes them likelier; when
 //! none does, NBD is used, and otherwise they are fitted as few keys are.
 //!
 //! # Fallbacks

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::chunks::{ChunkMap, sum_by_chunks};
 use super::optimise::{Optimum, minimise, minimise_near};
 use super::special::{digamma_rise, ln_gamma, ln_rising};
-use super::table::{distinct, index_of, thinning};
+use super::table::{distinct, few_customers, index_of};
 use super::{MIN_REPEAT_CUSTOMERS, SpendKey};
 
 /// How a fit of the spend model ended; the table is in the module's documentation.
@@ -78,7 +78,7 @@ pub struct SpendFit {
     /// Pearson correlation of frequency and mean spend among the customers fitted to; the model
     /// supposes that there is none.
     pub correlation: Option<f64>,
-    /// Evaluations of the likelihood and its gradient over all keys; those over some of many keys are not counted.
+    /// Evaluations of the likelihood and its gradient over all keys; those over a few of many customers are not counted.
     pub evaluations: u32,
     /// Largest slope of the mean log-likelihood per customer by a log-parameter, at the end.
     pub gradient_norm: f64,
@@ -218,18 +218,18 @@ impl SpendTable {
         }
     }
 
-    /// Every so many-th of the keys, in the same units.
-    fn thinned(&self, every: usize) -> Self {
-        let rows: Vec<SpendRow> = self.rows.iter().copied().step_by(every).collect();
-        Self {
+    /// A few customers who stand for all, where keys are many; in the same units.
+    fn few(&self) -> Option<Self> {
+        let rows = few_customers(&self.rows, |row| &mut row.customers)?;
+        Some(Self {
             customers: rows.iter().map(|row| row.customers).sum::<f64>() as u64,
             xs: self.xs.clone(),
             rows,
             ..*self
-        }
+        })
     }
 
-    /// The optimum, from where some of many keys have it, if that is found and leads to it.
+    /// The optimum, from where that of a few of many customers is, if that is found and leads to it.
     fn optimum(&self, chunks: &dyn ChunkMap) -> Optimum<3> {
         let customers = self.customers as f64;
         let objective = |logs: [f64; 3]| {
@@ -240,7 +240,7 @@ impl SpendTable {
                 std::array::from_fn(|i| -slopes[i] * theta[i] / customers),
             )
         };
-        let few = thinning(self.rows.len()).map(|every| self.thinned(every).optimum(chunks));
+        let few = self.few().map(|few| few.optimum(chunks));
         let mut evaluations = 0;
         if let Some(few) = few.filter(|few| few.converged && few.inverse_hessian.is_some()) {
             let optimum = minimise_near(&objective, few.point, few.inverse_hessian);

@@ -8,15 +8,33 @@ use super::TransactionKey;
 /// Mean age of the customers in the internal unit of time, which every fit rescales to.
 pub(crate) const MEAN_AGE: f64 = 10.0;
 
-/// From so many keys on, a fit begins with what [`FEW_KEYS`] of them tell.
+/// From so many keys on, a fit begins with what [`FEW_CUSTOMERS`] of the customers tell.
 pub(crate) const MANY_KEYS: usize = 32_768;
 
 /// See [`MANY_KEYS`].
-const FEW_KEYS: usize = 2048;
+const FEW_CUSTOMERS: u32 = 2048;
 
-/// Which of many keys tell where about the optimum of all is: every so many-th. None where they are not many.
-pub(crate) fn thinning(keys: usize) -> Option<usize> {
-    (keys >= MANY_KEYS).then_some(keys / FEW_KEYS)
+/// Every so many-th customer, in the order of keys: the rows that have some of them, with only these. None where keys are
+/// not many.
+pub(crate) fn few_customers<R: Copy>(
+    rows: &[R],
+    customers: impl Fn(&mut R) -> &mut f64,
+) -> Option<Vec<R>> {
+    if rows.len() < MANY_KEYS {
+        return None;
+    }
+    let mut rows = rows.to_vec();
+    let all: f64 = rows.iter_mut().map(|row| *customers(row)).sum();
+    let every = all / f64::from(FEW_CUSTOMERS);
+    let mut passed = 0.0;
+    rows.retain_mut(|row| {
+        let customers = customers(row);
+        let before = (passed / every).floor();
+        passed += *customers;
+        *customers = (passed / every).floor() - before;
+        *customers > 0.0
+    });
+    Some(rows)
 }
 
 /// Keys of a transaction fit.
@@ -132,14 +150,14 @@ impl KeyTable {
         }
     }
 
-    /// Every so many-th of the keys, in the same internal time.
-    pub(crate) fn thinned(&self, every: usize) -> Self {
-        let rows: Vec<Row> = self.rows.iter().copied().step_by(every).collect();
+    /// A few customers who stand for all, where keys are many; in the same internal time.
+    pub(crate) fn few(&self) -> Option<Self> {
+        let rows = few_customers(&self.rows, |row| &mut row.customers)?;
         let total = |value: &dyn Fn(&Row) -> f64| -> f64 {
             rows.iter().map(|row| row.customers * value(row)).sum()
         };
         let x = |row: &Row| self.xs[row.x as usize];
-        Self {
+        Some(Self {
             customers: total(&|_| 1.0) as u64,
             repeat_customers: total(&|row| x(row).min(1.0)) as u64,
             purchases: total(&x),
@@ -148,7 +166,7 @@ impl KeyTable {
             days: self.days.clone(),
             days_per_unit: self.days_per_unit,
             rows,
-        }
+        })
     }
 }
 

@@ -184,7 +184,8 @@ impl Task {
                 &mut task.candidates.iter().map(|part| part.bytes + (1 << 20)),
                 1,
             ),
-            Task::Boundaries(task) => rows(&mut task.histograms.iter().map(|part| part.rows), 60),
+            // Cells and samples of customers, each of which takes several times what it does in its part.
+            Task::Boundaries(task) => rows(&mut task.histograms.iter().map(|part| part.bytes), 4),
             Task::Model(_) => LEAST,
             // What a statement has, and rows of its answer on their way.
             Task::UserTable(task) => LEAST + task.table.memory_bytes(),

@@ -3,7 +3,7 @@
 use super::super::bg::{self, FirstPurchase};
 use super::super::pareto::ParetoLikelihood;
 use super::super::table::KeyTable;
-use super::super::table::MANY_KEYS;
+use super::super::table::{MANY_KEYS, few_customers};
 use super::*;
 
 /// A small generator of uniform numbers (xorshift), so that the customers are always the same.
@@ -155,6 +155,20 @@ fn counts_are_repetitions() {
         assert_eq!(a.customers, b.customers);
         close(a.log_likelihood, b.log_likelihood, 1e-12);
     }
+}
+
+#[test]
+fn few_customers_stand_for_all_of_many_keys() {
+    // Half of the customers share one key, as those who purchased once do.
+    let mut rows = vec![(0, 40_000.0)];
+    rows.extend((1..=40_000).map(|key| (key, 1.0)));
+    let few = few_customers(&rows, |row| &mut row.1).unwrap();
+    assert_eq!(few[0], (0, 1024.0));
+    assert_eq!(few.len(), 1025);
+    assert!(few[1..].iter().all(|row| row.1 == 1.0));
+    let apart = few[1..].windows(2).map(|pair| pair[1].0 - pair[0].0);
+    assert!(apart.into_iter().all(|keys| keys == 39 || keys == 40));
+    assert!(few_customers(&rows[..MANY_KEYS - 1], |row| &mut row.1).is_none());
 }
 
 #[test]
