@@ -10,6 +10,7 @@ use tenfold_core::refresh::task::ValueSpec;
 use tenfold_core::sum::Sum;
 
 use crate::arrays::int64;
+use crate::by_day::ByDay;
 use crate::values::{ShardBatches, dates};
 
 /// Customers of one shard by when they purchased.
@@ -56,8 +57,8 @@ impl ShardCohorts {
         let horizons = value.horizons.iter();
         let clv = horizons.map(|horizon| batches.score(&format!("clv_{horizon}m")));
         let clv = clv.collect::<Result<Vec<_>, _>>()?;
-        let observed = Day(as_of.0.saturating_sub(1)).in_calendar();
         let mut counted = Self::default();
+        let mut days = ByDay::new(Day::in_calendar);
         let (mut firsts, mut lasts) = (Vec::new(), Vec::new());
         for (row, (first, last)) in first.iter().zip(last).enumerate() {
             let Some((first, last)) = first.zip(last) else {
@@ -65,22 +66,18 @@ impl ShardCohorts {
             };
             firsts.push(first);
             lasts.push(last);
-            let (first, last) = (Day(first).in_calendar(), Day(last).in_calendar());
+            let (first, last) = (days.of(first), days.of(last));
             let cohort = counted.cohorts.entry(first.month).or_default();
             cohort.clv.resize(clv.len(), Sum::default());
             cohort.customers += 1;
-            let days = purchase_days.value(row);
-            cohort.repeat_customers += u64::from(days > 1);
-            cohort.purchase_days += days.unsigned_abs();
+            let purchase_days = purchase_days.value(row);
+            cohort.repeat_customers += u64::from(purchase_days > 1);
+            cohort.purchase_days += purchase_days.unsigned_abs();
             cohort.revenue.0 += i128::from(revenue.value(row));
             cohort.p_alive.add(p_alive.value(row));
             for (sum, clv) in cohort.clv.iter_mut().zip(&clv) {
                 sum.add(clv.value(row));
             }
-            *cohort
-                .observed
-                .entry(first.whole_months_to(observed))
-                .or_default() += 1;
             *cohort
                 .lasting
                 .entry(first.whole_months_to(last))
@@ -88,6 +85,13 @@ impl ShardCohorts {
         }
         counted.first = numbers(firsts);
         counted.last = numbers(lasts);
+        let observed = Day(as_of.0.saturating_sub(1)).in_calendar();
+        for (first, customers) in &counted.first {
+            let first = Day(*first).in_calendar();
+            let cohort = counted.cohorts.entry(first.month).or_default();
+            let months = first.whole_months_to(observed);
+            *cohort.observed.entry(months).or_default() += customers;
+        }
         Ok(counted)
     }
 

@@ -88,7 +88,7 @@ pub fn put_json<T: Serialize>(
 
 /// Reads a JSON part.
 pub fn get_json<T: DeserializeOwned>(part: &PartRef, context: &TaskContext) -> Result<T, Failure> {
-    let bytes: Bytes = context.get_part(part)?;
+    let bytes: Bytes = context.get_new_part(part)?;
     serde_json::from_slice(&bytes)
         .map_err(|error| Failure::dependency(format!("cannot decode {}: {error}", part.path)))
 }
@@ -303,7 +303,7 @@ pub fn cuts(task: &CutsTask, context: &TaskContext) -> Result<CutsOutput, Failur
     let groups: Vec<GroupBoundaries> = get_json(&task.boundaries, context)?;
     let mut shards = Vec::with_capacity(task.candidates.len());
     for part in &task.candidates {
-        let bytes = context.get_part(part)?;
+        let bytes = context.get_new_part(part)?;
         shards.push(Candidates::new(bytes)?);
     }
     let summaries;

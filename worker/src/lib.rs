@@ -6,6 +6,7 @@ mod arrays;
 mod assign;
 mod attributes;
 mod by_attribute;
+mod by_day;
 mod cohorts;
 mod cut;
 mod expression;
@@ -95,6 +96,16 @@ impl TaskContext {
     pub(crate) fn wait_for_store<T>(&self, request: impl Future<Output = T>) -> T {
         self.wait_for(self.store.directory().is_some(), request)
     }
+
+    /// Waits for a request about what this run writes, or wrote. Files of this machine are in its memory then, so that
+    /// the request takes less time than it takes to hand the processor to another task and to get it back: it is kept.
+    pub(crate) fn wait_briefly<T>(&self, request: impl Future<Output = T>) -> T {
+        if self.store.directory().is_none() {
+            return self.wait(request);
+        }
+        self.gets_on();
+        futures::executor::block_on(request)
+    }
 }
 
 /// Runs a task and keeps its answer as a record in the store.
@@ -105,7 +116,7 @@ pub fn run(task: &Task, context: &TaskContext) -> Result<TaskOutput, Failure> {
     let id = task.id().map_err(|error| Failure::bug(error.to_string()))?;
     let _turn = context.processors.enter();
     let output = answer(task, context)?;
-    context.wait_for_store(record::settle(&context.store, &id, output))
+    context.wait_briefly(record::settle(&context.store, &id, output))
 }
 
 fn answer(task: &Task, context: &TaskContext) -> Result<TaskOutput, Failure> {

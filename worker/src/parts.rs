@@ -21,7 +21,7 @@ impl TaskContext {
         bytes: Vec<u8>,
     ) -> Result<PartRef, Failure> {
         let part = named(directory, extension, rows, &bytes);
-        self.wait_for_store(self.store.lay(&part.path, Bytes::from(bytes)))?;
+        self.wait_briefly(self.store.lay(&part.path, Bytes::from(bytes)))?;
         Ok(part)
     }
 
@@ -43,27 +43,33 @@ impl TaskContext {
 
     /// Reads a Parquet part whole.
     pub(crate) fn get_parquet(&self, part: &PartRef) -> Result<RecordBatch, Failure> {
-        self.get_columns(part, &|_| true)
-    }
-
-    /// Reads the wanted columns of a Parquet part.
-    pub(crate) fn get_columns(
-        &self,
-        part: &PartRef,
-        wanted: &dyn Fn(&str) -> bool,
-    ) -> Result<RecordBatch, Failure> {
         let bytes = self.get_part(part)?;
-        decode_columns(bytes, wanted).map_err(|failure| self.within(part, failure))
-    }
-
-    /// Reads an Arrow IPC part.
-    pub(crate) fn get_ipc(&self, part: &PartRef) -> Result<RecordBatch, Failure> {
-        decode_ipc(self.get_part(part)?).map_err(|failure| self.within(part, failure))
+        decode_columns(bytes, &|_| true).map_err(|failure| self.within(part, failure))
     }
 
     /// Reads the bytes of a part, which are those that were written.
     pub(crate) fn get_part(&self, part: &PartRef) -> Result<Bytes, Failure> {
         self.wait_for_store(get_part(&self.store, part))
+    }
+
+    /// Reads the wanted columns of a Parquet part of this run.
+    pub(crate) fn get_columns(
+        &self,
+        part: &PartRef,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<RecordBatch, Failure> {
+        let bytes = self.get_new_part(part)?;
+        decode_columns(bytes, wanted).map_err(|failure| self.within(part, failure))
+    }
+
+    /// Reads an Arrow IPC part, which is of this run.
+    pub(crate) fn get_ipc(&self, part: &PartRef) -> Result<RecordBatch, Failure> {
+        decode_ipc(self.get_new_part(part)?).map_err(|failure| self.within(part, failure))
+    }
+
+    /// Reads the bytes of a part that an earlier step of this run wrote.
+    pub(crate) fn get_new_part(&self, part: &PartRef) -> Result<Bytes, Failure> {
+        self.wait_briefly(get_part(&self.store, part))
     }
 
     fn within(&self, part: &PartRef, failure: Failure) -> Failure {

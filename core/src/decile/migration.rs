@@ -97,6 +97,7 @@ impl Migration {
     }
 
     /// Counts a customer. One that is in no tile before and after is not counted.
+    #[inline]
     pub fn add(&mut self, moved: &Move) -> Result<(), MigrationError> {
         let moves = moved.from != moved.to;
         let stayed = moved.held == moved.from;
@@ -121,6 +122,7 @@ impl Migration {
         Ok(())
     }
 
+    #[inline]
     fn put(&mut self, from: i32, to: i32, moved: &Moved) -> Result<(), MigrationError> {
         let place = |tile: i32| {
             let place = usize::try_from(tile).ok().filter(|tile| *tile < self.side);

@@ -30,7 +30,7 @@ impl<'a> Reader<'a> {
         let get = |parts: Vec<&PartRef>| {
             parts
                 .into_iter()
-                .map(|part| context.get_part(part))
+                .map(|part| context.get_new_part(part))
                 .collect()
         };
         let shards: Result<_, Failure> = shards.map(get).collect();

@@ -260,17 +260,18 @@ impl Days {
         // Numbers of 64 bits sort in half the time, and those of customers mostly fit.
         if customers.bits + days.bits + rows <= u64::BITS {
             let key = |(row, customer, day)| (customer << days.bits | day) << rows | row as u64;
-            let row = |key: u64| (key & ((1 << rows) - 1)) as u32;
-            sorted(keys().map(parts).map(key).collect(), |key| {
-                (key >> rows, row(key))
-            })
+            let mut keys: Vec<u64> = keys().map(parts).map(key).collect();
+            if !keys.is_sorted() {
+                radsort::sort_by_key(&mut keys, |key| key >> rows);
+            }
+            starts(keys, |key| (key >> rows, (key & ((1 << rows) - 1)) as u32))
         } else {
             let key = |(row, customer, day): (usize, u64, u64)| {
                 u128::from(customer) << 64 | u128::from(day) << 32 | row as u128
             };
-            sorted(keys().map(parts).map(key).collect(), |key: u128| {
-                (key >> 32, key as u32)
-            })
+            let mut keys: Vec<u128> = keys().map(parts).map(key).collect();
+            keys.sort();
+            starts(keys, |key| (key >> 32, key as u32))
         }
     }
 
@@ -302,14 +303,12 @@ impl Scale {
     }
 }
 
-/// Sorts keys that end with a row, and gives the rows, and where each other key starts, with the end
-/// of all; `split` takes the row from a key.
-fn sorted<K: Ord + Copy, P: PartialEq>(
-    mut keys: Vec<K>,
+/// The rows that sorted keys end with, and where each other key starts, with the end of all; `split` takes the row from
+/// a key.
+fn starts<K: Copy, P: PartialEq>(
+    keys: Vec<K>,
     split: impl Fn(K) -> (P, u32),
 ) -> (Vec<u32>, Vec<u32>) {
-    // Rows of the state are sorted already: this sort finds such runs and only merges them.
-    keys.sort();
     let mut starts = Vec::with_capacity(keys.len() + 1);
     let mut last = None;
     for (place, key) in keys.iter().enumerate() {

@@ -97,7 +97,7 @@ impl<'a> News<'a> {
     /// One piece of new events.
     pub fn piece(&self, piece: &PieceSegment) -> Result<RecordBatch, Failure> {
         let bytes = get_segment(&self.context.store, &piece.path, &piece.segment);
-        decode_segment(self.context.wait_for_store(bytes)?)
+        decode_segment(self.context.wait_briefly(bytes)?)
     }
 
     /// New events that are looked at.

@@ -10,7 +10,6 @@ use arrow::array::{
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{Date32Type, Field, Schema};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
-use tenfold_core::calendar::Day;
 use tenfold_core::failure::Failure;
 use tenfold_core::refresh::part::{ByteRange, PartRef};
 use tenfold_core::refresh::reach::Months;
@@ -27,6 +26,7 @@ use super::ids;
 use super::within::{AT_A_TIME, Within};
 use crate::TaskContext;
 use crate::arrays::{arrow_bug, column, without_days};
+use crate::by_day::ByDay;
 
 /// Reads the rows of some months; all of them without any named.
 pub fn read(
@@ -360,18 +360,16 @@ pub fn dimensions(source: &MergeSource) -> Vec<String> {
 /// The rows month by month, in their order within each.
 pub fn by_month(rows: &RecordBatch) -> Result<Vec<(i32, RecordBatch)>, Failure> {
     let days = column(rows, "day")?.as_primitive::<Date32Type>();
-    let mut places: Vec<(i32, Vec<u32>)> = Vec::new();
-    // Days come again and again: the place of the month of each is kept, by its last digits.
-    let mut known: [Option<(i32, usize)>; 1024] = [None; 1024];
+    let (mut months, mut rows_of_months) = (Vec::new(), Vec::<Vec<u32>>::new());
+    let mut places = ByDay::new(|day| place_of(&mut months, day.month_index()));
     for (row, day) in days.values().iter().enumerate() {
-        let known = &mut known[(*day as u32 % 1024) as usize];
-        let place = match *known {
-            Some((same, place)) if same == *day => place,
-            _ => place_of(&mut places, Day(*day).month_index()),
-        };
-        *known = Some((*day, place));
-        places[place].1.push(row as u32);
+        let place = places.of(*day);
+        if place == rows_of_months.len() {
+            rows_of_months.push(Vec::new());
+        }
+        rows_of_months[place].push(row as u32);
     }
+    let mut places: Vec<(i32, Vec<u32>)> = months.into_iter().zip(rows_of_months).collect();
     places.sort_unstable_by_key(|(month, _)| *month);
     let taken = places.into_iter().map(|(month, rows_of_month)| {
         let order = UInt32Array::from(rows_of_month);
@@ -381,11 +379,11 @@ pub fn by_month(rows: &RecordBatch) -> Result<Vec<(i32, RecordBatch)>, Failure> 
     taken.collect()
 }
 
-/// The place of a month among those found so far.
-fn place_of(places: &mut Vec<(i32, Vec<u32>)>, month: i32) -> usize {
-    let place = places.iter().position(|(known, _)| *known == month);
+/// The place of a month among those found so far, which it may be the next of.
+fn place_of(months: &mut Vec<i32>, month: i32) -> usize {
+    let place = months.iter().position(|known| *known == month);
     place.unwrap_or_else(|| {
-        places.push((month, Vec::new()));
-        places.len() - 1
+        months.push(month);
+        months.len() - 1
     })
 }

@@ -115,6 +115,42 @@ impl Accounts {
     }
 }
 
+/// Accounts that are written together: columns are taken from them one after the other, and few rows stay near a
+/// processor meanwhile.
+const BLOCK: usize = 2048;
+
+/// Some accounts that follow one another, with their sums.
+#[derive(Clone, Copy)]
+struct Block<'a> {
+    rows: &'a [Account],
+    width: usize,
+    sums: &'a [Sum],
+}
+
+impl Accounts {
+    fn blocks(&self) -> impl Iterator<Item = Block<'_>> {
+        let width = self.width;
+        let blocks = self.rows.chunks(BLOCK).enumerate();
+        blocks.map(move |(block, rows)| Block {
+            rows,
+            width,
+            sums: &self.sums[block * BLOCK * width..][..rows.len() * width],
+        })
+    }
+}
+
+impl Block<'_> {
+    /// A column of the sums.
+    fn column(&self, place: usize) -> impl Iterator<Item = Sum> {
+        column(self.sums, self.width, place)
+    }
+}
+
+/// A column of sums that are kept row after row.
+fn column(sums: &[Sum], width: usize, place: usize) -> impl Iterator<Item = Sum> {
+    sums.chunks_exact(width.max(1)).map(move |row| row[place])
+}
+
 impl Groups {
     fn none(totals: &TotalsSpec) -> Self {
         Self {

@@ -10,16 +10,16 @@ use tenfold_core::refresh::state::ShardState;
 use tenfold_core::refresh::task::{AccountsSpec, TotalsSpec};
 use tenfold_store::part::Layout;
 
-use super::write::{Columns, amounts, column, counts, dates};
-use super::{Account, Accounts, Group, Groups, Sum, partitioned, plain};
+use super::write::{Columns, amounts, counts, dates};
+use super::{Account, Accounts, Block, Group, Groups, Sum, column, partitioned, plain};
 use crate::TaskContext;
 use crate::arrays::{column as column_of, int64, text};
 use crate::merge::codes::CustomerCodes;
 use crate::merge::within::Within;
 
 /// What only the next night needs of each account.
-pub fn basis(accounts: &Accounts, spec: &AccountsSpec) -> Result<RecordBatch, Failure> {
-    let rows = &accounts.rows;
+pub fn basis(block: Block<'_>, spec: &AccountsSpec) -> Result<RecordBatch, Failure> {
+    let rows = block.rows;
     let mut basis = Columns::default();
     basis.push(
         "revenue_values",
@@ -32,8 +32,8 @@ pub fn basis(accounts: &Accounts, spec: &AccountsSpec) -> Result<RecordBatch, Fa
         basis.push("held_days", counts(rows, |row| row.held_days), false);
         basis.push("held_last", dates(rows, |row| row.held_last), true);
     }
-    for place in 0..accounts.width {
-        let values = values(column(&accounts.sums, accounts.width, place));
+    for place in 0..block.width {
+        let values = values(block.column(place));
         basis.push(&format!("values.{place}"), values, false);
     }
     basis.batch()

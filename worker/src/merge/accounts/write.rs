@@ -13,7 +13,7 @@ use tenfold_core::refresh::task::{AccountsSpec, MergeOutput, TotalsSpec};
 use tenfold_store::growing::Growing;
 use tenfold_store::part::{Layout, STATE};
 
-use super::{Account, Accounts, Group, Groups, Sum, partitioned, plain, stored};
+use super::{Account, Accounts, Block, Group, Groups, Sum, column, partitioned, plain, stored};
 use crate::TaskContext;
 use crate::arrays::arrow_bug;
 use crate::merge::codes::CustomerCodes;
@@ -75,8 +75,11 @@ impl<'a> Writer<'a> {
         if spec.clv.is_some() {
             self.add_purchases(accounts);
         }
-        grow(&mut self.accounts, &shown(accounts, spec, codes)?)?;
-        grow(&mut self.basis, &stored::basis(accounts, spec)?)
+        for block in accounts.blocks() {
+            grow(&mut self.accounts, &shown(block, spec, codes)?)?;
+            grow(&mut self.basis, &stored::basis(block, spec)?)?;
+        }
+        Ok(())
     }
 
     fn add_purchases(&mut self, accounts: &Accounts) {
@@ -146,11 +149,11 @@ impl Group {
 
 /// The columns that later steps read.
 fn shown(
-    accounts: &Accounts,
+    block: Block<'_>,
     spec: &AccountsSpec,
     codes: &CustomerCodes,
 ) -> Result<RecordBatch, Failure> {
-    let rows = &accounts.rows;
+    let rows = block.rows;
     let customers: Vec<i64> = rows.iter().map(|row| row.customer).collect();
     let mut columns = Columns::default();
     columns.push("customer", codes.decode(&customers), false);
@@ -172,7 +175,7 @@ fn shown(
     for totals in plain(spec) {
         for (suffix, _) in &totals.windows {
             let name = format!("{}_{suffix}", totals.name);
-            let sums = column(&accounts.sums, accounts.width, place).map(|sum| sum.get());
+            let sums = block.column(place).map(Sum::get);
             columns.push(&name, amounts(sums, &totals.name)?, true);
             place += 1;
         }
@@ -256,11 +259,6 @@ impl Columns {
     pub fn batch(self) -> Result<RecordBatch, Failure> {
         crate::arrays::batch(Arc::new(Schema::new(self.fields)), self.arrays)
     }
-}
-
-/// A column of sums that are kept row after row.
-pub fn column(sums: &[Sum], width: usize, place: usize) -> impl Iterator<Item = Sum> {
-    sums.chunks_exact(width.max(1)).map(move |row| row[place])
 }
 
 /// Sums as they are kept, if they fit.
