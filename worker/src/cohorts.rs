@@ -87,10 +87,11 @@ impl ShardCohorts {
         counted.last = numbers(lasts);
         let observed = Day(as_of.0.saturating_sub(1)).in_calendar();
         for (first, customers) in &counted.first {
-            let first = Day(*first).in_calendar();
-            let cohort = counted.cohorts.entry(first.month).or_default();
-            let months = first.whole_months_to(observed);
-            *cohort.observed.entry(months).or_default() += customers;
+            let first = days.of(*first);
+            if let Some(cohort) = counted.cohorts.get_mut(&first.month) {
+                let months = first.whole_months_to(observed);
+                *cohort.observed.entry(months).or_default() += customers;
+            }
         }
         Ok(counted)
     }

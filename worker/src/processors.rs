@@ -83,9 +83,15 @@ impl Drop for Away<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+    use tenfold_store::locations::Locations;
+    use tenfold_store::object::Store;
+    use tokio::runtime::Runtime;
 
     use super::*;
+    use crate::TaskContext;
 
     #[test]
     fn no_more_compute_than_there_are_and_who_waits_makes_room() {
@@ -123,5 +129,28 @@ mod tests {
         drop(away);
         drop(turn);
         assert_eq!(*processors.lock(), 1);
+    }
+
+    #[test]
+    fn a_processor_is_kept_for_files_of_a_run_and_for_nothing_else() {
+        let (runtime, folder) = (Runtime::new().unwrap(), tempfile::tempdir().unwrap());
+        let local = Store::open(folder.path().to_str().unwrap()).unwrap();
+        for (store, kept) in [(local, true), (Store::in_memory(), false)] {
+            let context = TaskContext {
+                store,
+                inputs: Arc::new(Locations::default()),
+                runtime: runtime.handle().clone(),
+                threads: 1,
+                memory: u64::MAX,
+                processors: Arc::new(Processors::new(1)),
+                progress: Arc::new(AtomicU64::new(0)),
+                wide: None,
+            };
+            let free = async || *context.processors.lock();
+            let _turn = context.processors.enter();
+            assert_eq!(context.wait_briefly(free()), usize::from(!kept));
+            assert_eq!(context.wait_for_store(free()), 1);
+            assert_eq!(context.progress.load(Ordering::Relaxed), 2);
+        }
     }
 }

@@ -166,8 +166,8 @@ fn few_customers_stand_for_all_of_many_keys() {
     assert_eq!(few[0], (0, 1024.0));
     assert_eq!(few.len(), 1025);
     assert!(few[1..].iter().all(|row| row.1 == 1.0));
-    let apart = few[1..].windows(2).map(|pair| pair[1].0 - pair[0].0);
-    assert!(apart.into_iter().all(|keys| keys == 39 || keys == 40));
+    let mut apart = few[1..].windows(2).map(|pair| pair[1].0 - pair[0].0);
+    assert!(apart.all(|keys| keys == 39 || keys == 40));
     assert!(few_customers(&rows[..MANY_KEYS - 1], |row| &mut row.1).is_none());
 }
 
